@@ -1,0 +1,95 @@
+"""The contract of Mink: what goes into an event store, what comes out, and what may go wrong."""
+
+from mink_core.capability import Capability
+from mink_core.direction import Direction
+from mink_core.errors import (
+    AdapterError,
+    AdapterNotInstalledError,
+    CapabilityNotSupportedError,
+    CheckpointConflictError,
+    ConcurrencyError,
+    DuplicateEventError,
+    MinkError,
+    OutcomeUnknownError,
+    PositionAheadError,
+    SchemaError,
+    StorageError,
+    StoreClosedError,
+    StreamNotFoundError,
+    StreamTombstonedError,
+    TransientStorageError,
+    UnknownAdapterError,
+    UsageError,
+)
+from mink_core.event_store import AsyncEventLog, AsyncEventStore, AsyncTransaction, EventLog, EventStore, Transaction
+from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
+from mink_core.expected import Expected, ExpectedVersion
+from mink_core.feed_status import FeedHolder, FeedStatus
+from mink_core.filters import EventFilter
+from mink_core.limits import category_of
+from mink_core.payloads import TypedPayloads
+from mink_core.registry import known_schemes, open_async_store, open_store
+from mink_core.subscriber import (
+    AsyncStore,
+    AsyncSubscriber,
+    AsyncSubscription,
+    Store,
+    Subscriber,
+    Subscription,
+)
+from mink_core.transforms import EventTransform
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AdapterError",
+    "AdapterNotInstalledError",
+    "AppendResult",
+    "AsyncEventLog",
+    "AsyncEventStore",
+    "AsyncStore",
+    "AsyncSubscriber",
+    "AsyncSubscription",
+    "AsyncTransaction",
+    "Capability",
+    "CapabilityNotSupportedError",
+    "CheckpointConflictError",
+    "ConcurrencyError",
+    "Direction",
+    "DuplicateEventError",
+    "EventFilter",
+    "EventLog",
+    "EventStore",
+    "EventTransform",
+    "Expected",
+    "ExpectedVersion",
+    "FeedHolder",
+    "FeedStatus",
+    "MinkError",
+    "NewEvent",
+    "OutcomeUnknownError",
+    "Page",
+    "PositionAheadError",
+    "SchemaError",
+    "StorageError",
+    "Store",
+    "StoreClosedError",
+    "StoreIdentity",
+    "StoredEvent",
+    "StreamAppend",
+    "StreamInfo",
+    "StreamNotFoundError",
+    "StreamTombstonedError",
+    "Subscriber",
+    "Subscription",
+    "Transaction",
+    "TransientStorageError",
+    "TypedPayloads",
+    "UnknownAdapterError",
+    "UsageError",
+    "__version__",
+    "category_of",
+    "known_schemes",
+    "open_async_store",
+    "open_store",
+]

@@ -1,0 +1,262 @@
+"""Every error that Mink raises on purpose.
+
+    MinkError
+    ├── ConcurrencyError                  the stream is not at the expected version; nothing was stored
+    ├── DuplicateEventError               an event id is stored already, with other content or elsewhere
+    ├── StreamTombstonedError             the stream was closed for ever
+    ├── PositionAheadError                a reader's position is not from this store's history
+    ├── CheckpointConflictError           somebody else moved the checkpoint
+    ├── StreamNotFoundError               also LookupError
+    ├── UsageError                        also ValueError; refused before anything was sent
+    ├── StoreClosedError                  the store (or subscription, or transaction) is closed
+    ├── SchemaError                       not initialized, or newer or older than this code
+    ├── CapabilityNotSupportedError       the adapter does not offer what was asked
+    ├── AdapterError
+    │   ├── UnknownAdapterError           also LookupError
+    │   └── AdapterNotInstalledError      also ImportError
+    └── StorageError                      the storage failed
+        ├── TransientStorageError         nothing was stored; the same call may be retried
+        └── OutcomeUnknownError           the reply was lost
+
+Every class carries its fields as attributes and pickles. A message says what
+happened, what was and was not stored, and what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from mink_core.capability import Capability
+    from mink_core.expected import ExpectedVersion
+
+
+class MinkError(Exception):
+    """The root of every error raised by Mink."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state: the constructors take fields, not a message."""
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+def _rebuild(kind: type[MinkError], args: tuple[Any, ...], state: dict[str, Any]) -> MinkError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConcurrencyError(MinkError):
+    """The stream is not at the expected version. Nothing of the call was stored.
+
+    Attributes:
+        stream_id: The stream that was appended to.
+        expected: What the caller expected: an exact version or an `ExpectedVersion`.
+        actual: The stream's version at the time of the refusal, 0 when it does not exist.
+    """
+
+    def __init__(self, stream_id: str, expected: ExpectedVersion | int, actual: int) -> None:
+        """Keep the three facts and say them in one sentence."""
+        wanted = f"version {expected}" if isinstance(expected, int) else expected.name
+        state = f"is at version {actual}" if actual else "does not exist"
+        super().__init__(
+            f"stream {stream_id!r} {state}, but {wanted} was expected; nothing was stored: "
+            "read the stream again, decide again, and append with the new version"
+        )
+        self.stream_id = stream_id
+        self.expected = expected
+        self.actual = actual
+
+
+class DuplicateEventError(MinkError):
+    """An event id of the call is stored already, but not as this same call. Nothing was stored.
+
+    Attributes:
+        event_id: The first id of the call, in its order, that was found stored.
+    """
+
+    def __init__(self, event_id: UUID) -> None:
+        """Keep the id."""
+        super().__init__(
+            f"event id {event_id} is already stored, but this call is not the same as the one "
+            "that stored it; nothing of this call was stored: give new events new ids, or repeat "
+            "the first call unchanged"
+        )
+        self.event_id = event_id
+
+
+class StreamTombstonedError(MinkError):
+    """The stream was tombstoned: no event can be appended to it, ever.
+
+    Attributes:
+        stream_id: The tombstoned stream.
+    """
+
+    def __init__(self, stream_id: str) -> None:
+        """Keep the stream id."""
+        super().__init__(f"stream {stream_id!r} is tombstoned; nothing was stored: use another stream id")
+        self.stream_id = stream_id
+
+
+class PositionAheadError(MinkError):
+    """A reader's position is not from this store's history.
+
+    Either it is above everything that the store ever allocated, or the identity or epoch it was
+    saved with is another one: a restored backup, a lossy failover, or another database.
+
+    Attributes:
+        position: The position that the reader came with.
+        high: The highest position that the store ever allocated.
+    """
+
+    def __init__(self, position: int, high: int, reason: str | None = None) -> None:
+        """Keep the two positions; `reason` replaces the default explanation."""
+        why = reason or (
+            f"position {position} is above {high}, the highest this store ever allocated: "
+            "it was restored, lost its newest events, or is not the store this position came from"
+        )
+        super().__init__(
+            f"{why}; no event was read: find out which events the reader has handled that the "
+            "store no longer has, then reset its checkpoint on purpose"
+        )
+        self.position = position
+        self.high = high
+
+
+class CheckpointConflictError(MinkError):
+    """The checkpoint is not what the caller expected: another worker moved it. It was not changed.
+
+    Attributes:
+        name: The checkpoint's name.
+        expected: The position the caller expected, None for no checkpoint.
+        actual: The position found, None for no checkpoint.
+    """
+
+    def __init__(self, name: str, expected: int | None, actual: int | None) -> None:
+        """Keep the three facts."""
+        super().__init__(
+            f"checkpoint {name!r} is {actual}, but {expected} was expected; it was not changed: "
+            "another worker has moved it, so load it again before going on"
+        )
+        self.name = name
+        self.expected = expected
+        self.actual = actual
+
+
+class StreamNotFoundError(MinkError, LookupError):
+    """The stream does not exist.
+
+    Attributes:
+        stream_id: The stream that was asked for.
+    """
+
+    def __init__(self, stream_id: str) -> None:
+        """Keep the stream id."""
+        super().__init__(f"stream {stream_id!r} does not exist")
+        self.stream_id = stream_id
+
+
+class UsageError(MinkError, ValueError):
+    """An argument is wrong. It was refused before anything was sent or stored."""
+
+
+class StoreClosedError(MinkError):
+    """The store, transaction or subscription was closed and cannot be used any more."""
+
+
+class SchemaError(MinkError):
+    """The storage is not initialized, or its schema is newer or older than this code knows."""
+
+
+class CapabilityNotSupportedError(MinkError):
+    """The adapter does not offer a capability.
+
+    Attributes:
+        adapter: The adapter's name.
+        capability: What was asked of it.
+    """
+
+    def __init__(self, adapter: str, capability: Capability, hint: str = "") -> None:
+        """Keep both; `hint` says how to get the capability, where there is a way."""
+        super().__init__(
+            f"the {adapter} adapter does not offer {capability.name}{hint and ': ' + hint}; nothing was done"
+        )
+        self.adapter = adapter
+        self.capability = capability
+
+
+class AdapterError(MinkError):
+    """No adapter could be chosen for a URL."""
+
+
+class UnknownAdapterError(AdapterError, LookupError):
+    """No adapter is registered for a URL's scheme.
+
+    Attributes:
+        scheme: The scheme that was asked for.
+        known: The schemes that are registered.
+    """
+
+    def __init__(self, scheme: str, known: Sequence[str]) -> None:
+        """Keep the scheme and the known ones."""
+        super().__init__(
+            f"no adapter is registered for {scheme + '://'!r}; known are: {', '.join(name + '://' for name in known)}"
+        )
+        self.scheme = scheme
+        self.known = tuple(known)
+
+
+class AdapterNotInstalledError(AdapterError, ImportError):
+    """An adapter is known, but what it needs is not installed.
+
+    Attributes:
+        scheme: The scheme that was asked for.
+        extra: The pip extra that installs what is missing.
+    """
+
+    def __init__(self, scheme: str, extra: str, missing: str) -> None:
+        """Keep the scheme and the extra; `missing` is the module that was not found."""
+        super().__init__(
+            f"{scheme}:// needs {missing!r}, which is not installed: pip install 'mink-eventstore[{extra}]'"
+        )
+        self.scheme = scheme
+        self.extra = extra
+
+
+class StorageError(MinkError):
+    """The storage failed, and trying again is not expected to help.
+
+    Attributes:
+        sqlstate: The database's five-character error code, where it has one.
+    """
+
+    def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
+        """Keep the code beside the message."""
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class TransientStorageError(StorageError):
+    """The storage failed for the moment. Nothing was stored; the same call may be retried."""
+
+
+class OutcomeUnknownError(StorageError):
+    """The reply was lost: the call may or may not have been stored.
+
+    Attributes:
+        retry_is_safe: Whether repeating the same call, with the same event ids, stores the events
+            at most once (rule APPEND-09).
+    """
+
+    def __init__(self, message: str, *, retry_is_safe: bool, sqlstate: str | None = None) -> None:
+        """Add to the message what the caller may do."""
+        what = (
+            "repeat the same call with the same events: it stores them at most once"
+            if retry_is_safe
+            else "a repeated call could store the events twice: read the stream first"
+        )
+        super().__init__(f"{message}; {what}", sqlstate=sqlstate)
+        self.retry_is_safe = retry_is_safe

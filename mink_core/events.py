@@ -1,0 +1,107 @@
+"""What goes in and what comes out: two types, never one with `None`s."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from mink_core.expected import Expected
+
+
+class NewEvent(msgspec.Struct, frozen=True):
+    """An event to append.
+
+    The id is made here, by the client, so that a lost reply can be retried with the same id.
+    """
+
+    event_type: str
+    """1 to 500 characters."""
+    data: Any
+    """Any JSON value, or what the store's payload transform accepts."""
+    metadata: dict[str, Any] | None = None
+    """A JSON object. Conventional keys: correlation_id, causation_id, user_id, tenant_id."""
+    event_id: UUID = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType] -- never None after __post_init__
+    """A random UUID when not given."""
+
+    def __post_init__(self) -> None:
+        """Make the id where the caller gave none."""
+        if self.event_id is None:
+            msgspec.structs.force_setattr(self, "event_id", uuid4())
+
+
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event as the store has it. A reader may change `data`: nothing stored changes with it."""
+
+    stream_id: str
+    version: int
+    """1-based in its stream, without holes but for what a privacy operation removed."""
+    global_position: int
+    """At least 1, strictly increasing over the whole store, with holes."""
+    event_id: UUID
+    event_type: str
+    data: Any
+    metadata: dict[str, Any]
+    """`{}` where none was given."""
+    timestamp: datetime
+    """Aware, in UTC; never decreases within a stream."""
+
+
+class StreamAppend(msgspec.Struct, frozen=True):
+    """One item of `append_batch`."""
+
+    stream_id: str
+    events: Sequence[NewEvent]
+    expected_version: Expected
+
+
+class AppendResult(msgspec.Struct, frozen=True):
+    """What an append stored, the same as a read returns it."""
+
+    stream_id: str
+    first_version: int
+    last_version: int
+    first_position: int
+    last_position: int
+    """Positions of one call are in the order of its events, and may have holes between them."""
+    event_ids: tuple[UUID, ...]
+
+
+class StreamInfo(msgspec.Struct, frozen=True):
+    """What the store knows of one stream without reading its events."""
+
+    stream_id: str
+    category: str
+    version: int
+    """The version of the newest event."""
+    created_at: datetime
+    updated_at: datetime
+    """The timestamp of the newest event."""
+    deleted_at: datetime | None = None
+    """When it was soft-deleted; None while it is not."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of the feed."""
+
+    events: Sequence[StoredEvent]
+    next_position: int
+    """Where to go on. At or above the last event's position, as it also moves over what the filter left out."""
+
+
+class StoreIdentity(msgspec.Struct, frozen=True):
+    """Which history positions belong to.
+
+    Keep it beside a position that you save yourself, and give it to `poll`, `read_all` or
+    `subscribe`: a restored backup or a lossy failover is then told, not read over (FEED-08).
+    """
+
+    store: UUID
+    """Made once, when the store was initialized."""
+    epoch: int
+    """Raised by an operator when the history may have lost its newest events."""

@@ -1,0 +1,105 @@
+"""Limits and grammar, the same in every adapter (rule APPEND-12)."""
+
+from __future__ import annotations
+
+import re
+
+from mink_core.errors import UsageError
+
+MAX_STREAM_ID = 500
+"""Characters (code points) in a stream id."""
+MAX_CATEGORY = 250
+"""Characters in a stream id's category."""
+MAX_EVENT_TYPE = 500
+"""Characters in an event type."""
+MAX_JSON_DEPTH = 128
+"""Objects and arrays inside one another, in data and in metadata."""
+MAX_JSON_BYTES = 8 * 1024 * 1024
+"""Encoded bytes of one event's data, and of its metadata."""
+MAX_CALL_EVENTS = 10_000
+"""Events in one call of `append` or `append_batch`."""
+MAX_CALL_BYTES = 64 * 1024 * 1024
+"""Encoded bytes of data and metadata of all events in one call."""
+
+# Unicode's control characters (category Cc) and the surrogates, which no encoding of text has.
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def category_of(stream_id: str) -> str:
+    """The category of a stream: what stands before the first `-`, else the whole id.
+
+    The category of `order-42` is `order`. One function says so for every adapter.
+    """
+    return stream_id.partition("-")[0]
+
+
+def check_stream_id(stream_id: object) -> str:
+    """Refuse what is no stream id.
+
+    Raises:
+        UsageError: When it is no str, empty, above `MAX_STREAM_ID` characters, holds a control
+            character or a lone surrogate, or its category is empty or above `MAX_CATEGORY`.
+    """
+    _check_name(stream_id, "stream id", MAX_STREAM_ID)
+    assert isinstance(stream_id, str)  # noqa: S101 -- told to the type checker; _check_name raised otherwise
+    check_category(category_of(stream_id))
+    return stream_id
+
+
+def check_category(category: object) -> str:
+    """Refuse what no stream can have as its category.
+
+    Raises:
+        UsageError: When it is no str, empty, above `MAX_CATEGORY` characters, holds a `-`, a
+            control character or a lone surrogate.
+    """
+    if category == "":
+        msg = "a stream id must not begin with '-': what stands before the first '-' is its category (1-250 characters)"
+        raise UsageError(msg)
+    _check_name(category, "category", MAX_CATEGORY)
+    assert isinstance(category, str)  # noqa: S101 -- as above
+    if "-" in category:
+        msg = f"a category holds no '-', as it ends before the first one: {category!r:.100}"
+        raise UsageError(msg)
+    return category
+
+
+def check_event_type(event_type: object) -> str:
+    """Refuse what is no event type.
+
+    Raises:
+        UsageError: When it is no str, empty, above `MAX_EVENT_TYPE` characters, or holds a
+            control character or a lone surrogate.
+    """
+    _check_name(event_type, "event type", MAX_EVENT_TYPE)
+    assert isinstance(event_type, str)  # noqa: S101 -- as above
+    return event_type
+
+
+def _check_name(value: object, what: str, limit: int) -> None:
+    if type(value) is not str:
+        msg = f"{what} must be a str, not {type(value).__name__}"
+        raise UsageError(msg)
+    if not 0 < len(value) <= limit:
+        msg = f"{what} must have 1 to {limit} characters, not {len(value)}: {value[:40]!r}"
+        raise UsageError(msg)
+    if bad := _FORBIDDEN.search(value):
+        msg = f"{what} holds {bad.group()!r} at index {bad.start()}; control characters and lone surrogates are refused"
+        raise UsageError(msg)
+
+
+def check_count(value: object, name: str) -> int:
+    """Refuse what is no count: an int of at least 0 and below 2**63 (bool is none).
+
+    Raises:
+        UsageError: When it is something else.
+    """
+    if type(value) is not int or not 0 <= value < 2**63:
+        msg = f"{name} must be an int of at least 0, not {value!r:.100}"
+        raise UsageError(msg)
+    return value
+
+
+def check_limit(limit: object) -> int | None:
+    """Like `check_count`, for a `limit` where None means no limit."""
+    return None if limit is None else check_count(limit, "limit")

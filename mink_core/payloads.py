@@ -1,0 +1,164 @@
+"""Typed payloads: dataclasses, msgspec Structs and pydantic models as an event's `data`.
+
+Old events are lifted to the newest schema by upcasters, on reading; what is stored never changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from mink_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mink_core.events import NewEvent, StoredEvent
+    from mink_core.json_codec import JsonValue
+
+SCHEMA_VERSION_KEY = "schema_version"
+"""The metadata key that tells which version of a type's schema an event was written with."""
+
+T = TypeVar("T")
+
+
+class TypedPayloads:
+    """A transform that stores objects of registered classes and gives them back.
+
+    Events of types that are not registered pass through as plain JSON.
+
+    Example:
+        ```python
+        payloads = TypedPayloads()
+
+        @payloads.register("OrderPlaced", schema_version=2)
+        @dataclass
+        class OrderPlaced:
+            order_id: int
+            currency: str
+
+        @payloads.upcaster("OrderPlaced", from_version=1)
+        def _add_currency(data):
+            return {**data, "currency": "EUR"}
+
+        store = open_store(url, transforms=[payloads])
+        ```
+    """
+
+    def __init__(self) -> None:
+        """Start with no class registered."""
+        self._types: dict[str, tuple[type[Any], int]] = {}
+        self._upcasters: dict[tuple[str, int], Callable[[Any], JsonValue]] = {}
+
+    def register(self, event_type: str, *, schema_version: int = 1) -> Callable[[type[T]], type[T]]:
+        """Decorate the class whose objects are the data of `event_type`.
+
+        Args:
+            event_type: The type of event.
+            schema_version: The version of the schema that the class has now, at least 1. It is
+                stored in the event's metadata as `schema_version`.
+
+        Raises:
+            UsageError: When the type is registered already, or the class is no dataclass, msgspec
+                Struct or pydantic model.
+        """
+        if event_type in self._types or type(schema_version) is not int or schema_version < 1:
+            msg = f"event type {event_type!r} is registered already, or schema_version {schema_version!r} is below 1"
+            raise UsageError(msg)
+
+        def decorate(cls: type[T]) -> type[T]:
+            if not _is_payload_class(cls):
+                msg = f"{cls.__name__} is no dataclass, msgspec.Struct or pydantic model"
+                raise UsageError(msg)
+            self._types[event_type] = (cls, schema_version)
+            return cls
+
+        return decorate
+
+    def upcaster(
+        self, event_type: str, *, from_version: int
+    ) -> Callable[[Callable[[Any], JsonValue]], Callable[[Any], JsonValue]]:
+        """Decorate a function that lifts the JSON of `from_version` to `from_version + 1`.
+
+        Raises:
+            UsageError: When there is one for this version already.
+        """
+        if (event_type, from_version) in self._upcasters:
+            msg = f"event type {event_type!r} has an upcaster from version {from_version} already"
+            raise UsageError(msg)
+
+        def decorate(function: Callable[[Any], JsonValue]) -> Callable[[Any], JsonValue]:
+            self._upcasters[event_type, from_version] = function
+            return function
+
+        return decorate
+
+    def outgoing(self, stream_id: str, event: NewEvent) -> NewEvent:
+        """Turn the data into JSON and note its schema version.
+
+        Raises:
+            UsageError: When the data is not an object of the registered class.
+        """
+        known = self._types.get(event.event_type)
+        if known is None:
+            return event
+        cls, schema_version = known
+        if type(event.data) is not cls:
+            msg = (
+                f"event {event.event_type!r} for stream {stream_id!r} carries {type(event.data).__name__}, "
+                f"but {cls.__name__} is registered for it; nothing was stored"
+            )
+            raise UsageError(msg)
+        return msgspec.structs.replace(
+            event,
+            data=_to_json(event.data),
+            metadata={**(event.metadata or {}), SCHEMA_VERSION_KEY: schema_version},
+        )
+
+    def incoming(self, event: StoredEvent) -> StoredEvent:
+        """Upcast the JSON step by step, then build the object.
+
+        Raises:
+            UsageError: When the event was written by a newer schema than this code has, a step is
+                missing, or the JSON does not fit the class.
+        """
+        known = self._types.get(event.event_type)
+        if known is None:
+            return event
+        cls, newest = known
+        version = event.metadata.get(SCHEMA_VERSION_KEY, 1)
+        where = f"event {event.event_type!r} at position {event.global_position}"
+        if type(version) is not int or version > newest:
+            msg = f"{where} has schema version {version!r}, but this code knows up to {newest}: deploy the newer code"
+            raise UsageError(msg)
+        data = event.data
+        for step in range(version, newest):
+            lift = self._upcasters.get((event.event_type, step))
+            if lift is None:
+                msg = f"{where} has schema version {version}; register an upcaster from version {step}"
+                raise UsageError(msg)
+            data = lift(data)
+        try:
+            payload = _from_json(data, cls)
+        except ValueError as error:  # msgspec's and pydantic's validation errors are both one
+            msg = f"{where} does not fit {cls.__name__}: {error}"
+            raise UsageError(msg) from error
+        return msgspec.structs.replace(event, data=payload)
+
+
+def _is_payload_class(cls: type[Any]) -> bool:
+    return dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct) or hasattr(cls, "model_validate")
+
+
+def _to_json(payload: Any) -> Any:
+    if hasattr(payload, "model_dump"):  # pydantic, without importing it
+        return payload.model_dump(mode="json")
+    return msgspec.to_builtins(payload, str_keys=True)
+
+
+def _from_json(data: Any, cls: type[Any]) -> Any:
+    if hasattr(cls, "model_validate"):
+        return cls.model_validate(data)
+    return msgspec.convert(data, cls, strict=True, str_keys=True)

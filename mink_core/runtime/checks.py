@@ -1,0 +1,78 @@
+"""Arguments of reads, checked the same way by every adapter."""
+
+from __future__ import annotations
+
+import math
+
+from mink_core.direction import Direction
+from mink_core.errors import UsageError
+from mink_core.events import StoreIdentity
+from mink_core.filters import EventFilter
+from mink_core.limits import check_category, check_count, check_limit, check_stream_id
+
+
+def check_read_stream(stream_id: object, after_version: object, limit: object, direction: object) -> None:
+    """Check the arguments of `read_stream`.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    check_stream_id(stream_id)
+    check_count(after_version, "after_version")
+    check_limit(limit)
+    _check_kind(direction, Direction, "direction")
+
+
+def check_feed(
+    after_position: object, limit: object, where: object, identity: object, direction: object = Direction.FORWARD
+) -> None:
+    """Check the arguments of `poll` and `read_all`.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    check_count(after_position, "after_position")
+    check_limit(limit)
+    _check_kind(where, EventFilter, "where")
+    _check_kind(direction, Direction, "direction")
+    if identity is not None:
+        _check_kind(identity, StoreIdentity, "identity")
+
+
+def check_streams(category: object, after: object, limit: object) -> None:
+    """Check the arguments of `streams`.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    if category is not None:
+        check_category(category)
+    if after is not None:
+        check_stream_id(after)
+    check_limit(limit)
+
+
+def check_subscribe(after_position: object, batch_size: object, poll_interval: object) -> None:
+    """Check the arguments of `subscribe`.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    check_count(after_position, "after_position")
+    if check_count(batch_size, "batch_size") == 0:
+        msg = "batch_size must be at least 1"
+        raise UsageError(msg)
+    if (
+        isinstance(poll_interval, bool)
+        or not isinstance(poll_interval, (int, float))
+        or not math.isfinite(poll_interval)
+        or poll_interval <= 0
+    ):
+        msg = f"poll_interval must be a number of seconds above 0, not {poll_interval!r:.60}"
+        raise UsageError(msg)
+
+
+def _check_kind(value: object, kind: type, name: str) -> None:
+    if not isinstance(value, kind):
+        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+        raise UsageError(msg)

@@ -1,0 +1,42 @@
+"""Refusals for the stores around the log that an adapter does not have (rule CAP-01)."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from mink_core.capability import Capability
+from mink_core.errors import CapabilityNotSupportedError
+
+
+class SubStores:
+    """Answers every sub-store with `CapabilityNotSupportedError`; an adapter overrides what it has."""
+
+    adapter_name = "unnamed"
+
+    def _refuse(self, capability: Capability) -> NoReturn:
+        raise CapabilityNotSupportedError(self.adapter_name, capability)
+
+    @property
+    def snapshots(self) -> NoReturn:
+        """Refused: `Capability.SNAPSHOTS` is not declared."""
+        self._refuse(Capability.SNAPSHOTS)
+
+    @property
+    def checkpoints(self) -> NoReturn:
+        """Refused: `Capability.CHECKPOINTS` is not declared."""
+        self._refuse(Capability.CHECKPOINTS)
+
+    @property
+    def outbox(self) -> NoReturn:
+        """Refused: `Capability.OUTBOX` is not declared."""
+        self._refuse(Capability.OUTBOX)
+
+    @property
+    def idempotency(self) -> NoReturn:
+        """Refused: `Capability.IDEMPOTENCY` is not declared."""
+        self._refuse(Capability.IDEMPOTENCY)
+
+    @property
+    def sagas(self) -> NoReturn:
+        """Refused: `Capability.SAGAS` is not declared."""
+        self._refuse(Capability.SAGAS)

@@ -1,0 +1,45 @@
+"""What happens to an event between the caller and the JSON that is stored.
+
+A transform is where typed payloads, upcasting and field encryption live. A store is opened with
+a list of them; events go out through it in order, and come back in through it reversed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mink_core.events import NewEvent, StoredEvent
+
+
+class EventTransform(Protocol):
+    """Changes `data` and `metadata` on the way to and from the store.
+
+    A retry after a lost reply is recognized by its stored content (APPEND-09), so `outgoing` must
+    give the same content for the same event each time. An encrypting transform derives its nonce
+    from `event.event_id` rather than drawing one.
+    """
+
+    def outgoing(self, stream_id: str, event: NewEvent) -> NewEvent:
+        """The event to store. Keeps the event's id and type."""
+        ...
+
+    def incoming(self, event: StoredEvent) -> StoredEvent:
+        """The event to hand to the reader. Keeps what identifies it: stream, version, position, id."""
+        ...
+
+
+def apply_outgoing(transforms: Sequence[EventTransform], stream_id: str, event: NewEvent) -> NewEvent:
+    """Send an event through every transform, in order."""
+    for transform in transforms:
+        event = transform.outgoing(stream_id, event)
+    return event
+
+
+def apply_incoming(transforms: Sequence[EventTransform], event: StoredEvent) -> StoredEvent:
+    """Send an event back through every transform, in reverse order."""
+    for transform in reversed(transforms):
+        event = transform.incoming(event)
+    return event
