@@ -26,6 +26,7 @@ from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIde
 from mink_core.expected import Expected, ExpectedVersion
 from mink_core.feed_status import FeedHolder, FeedStatus
 from mink_core.filters import EventFilter
+from mink_core.finding import Finding
 from mink_core.limits import category_of
 from mink_core.payloads import TypedPayloads
 from mink_core.registry import known_schemes, open_async_store, open_store
@@ -65,6 +66,7 @@ __all__ = [
     "ExpectedVersion",
     "FeedHolder",
     "FeedStatus",
+    "Finding",
     "MinkError",
     "NewEvent",
     "OutcomeUnknownError",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mink_core.events import Page, StoredEvent, StoreIdentity
     from mink_core.feed_status import FeedStatus
+    from mink_core.finding import Finding
 
 POLL_INTERVAL = 0.1
 """Seconds between polls of a subscription that has caught up, unless told otherwise."""
@@ -174,6 +175,14 @@ class AsyncSubscriber(Protocol):
 class Store(EventStore, Subscriber, Protocol):
     """What `open_store` returns: one object, both protocols."""
 
+    def check(self) -> list[Finding]:
+        """Look for damage that writes past the store have done; empty where all is well."""
+        ...
+
 
 class AsyncStore(AsyncEventStore, AsyncSubscriber, Protocol):
     """What `open_async_store` returns: one object, both protocols."""
+
+    async def check(self) -> list[Finding]:
+        """See `Store.check`."""
+        ...

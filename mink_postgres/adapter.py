@@ -1,0 +1,47 @@
+"""The entry point of the group `mink.adapters` for every postgresql scheme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mink_core.errors import UsageError
+from mink_postgres.async_store import AsyncPostgresEventStore
+from mink_postgres.options import split_url
+from mink_postgres.source import EmbeddedSource, Source
+from mink_postgres.store import PostgresEventStore
+
+
+def open_store(url: str, **options: Any) -> PostgresEventStore:
+    """Make the sync store for `postgresql://…`, `postgres://…` or `postgresql+embedded://[/folder]`.
+
+    Raises:
+        UsageError: The URL or an option is wrong, or the scheme names asyncpg, which is async only.
+    """
+    source, driver, values = _read(url, options)
+    if driver == "asyncpg":
+        msg = "asyncpg is async only: use open_async_store, or postgresql:// for the sync door"
+        raise UsageError(msg)
+    return PostgresEventStore(source, **values)
+
+
+def open_async_store(url: str, **options: Any) -> AsyncPostgresEventStore:
+    """Make the async store: the schemes of `open_store`, and `postgresql+asyncpg://…`.
+
+    Raises:
+        UsageError: The URL or an option is wrong.
+    """
+    source, driver, values = _read(url, options)
+    return AsyncPostgresEventStore(source, driver=driver, **values)
+
+
+def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str, Any]]:
+    cleaned, options = split_url(url, given)
+    scheme, _, rest = cleaned.partition("://")
+    _, *extras = scheme.split("+")
+    driver = "asyncpg" if "asyncpg" in extras else "psycopg"
+    if "embedded" not in extras:
+        return f"postgresql://{rest}", driver, options.as_keywords()
+    if rest and not rest.startswith("/"):
+        msg = "an embedded server's URL is …+embedded:// (temporary) or …+embedded:///path/to/folder (kept)"
+        raise UsageError(msg)
+    return EmbeddedSource(rest or None), driver, options.as_keywords()

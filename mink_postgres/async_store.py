@@ -1,0 +1,222 @@
+"""The PostgreSQL event store for asyncio, by psycopg or asyncpg."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakSet
+
+from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.async_subscription import AsyncPollingSubscription
+from mink_core.runtime.substores import SubStores
+from mink_core.runtime.updating import AsyncUpdating
+from mink_core.subscriber import POLL_INTERVAL
+from mink_postgres.async_log import AsyncLog
+from mink_postgres.backends.choose import choose_backend
+from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.options import PostgresOptions
+from mink_postgres.programs import feed, schema
+from mink_postgres.query import Program, Query, run_async
+from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from mink_core.capability import Capability
+    from mink_core.events import StoreIdentity
+    from mink_core.feed_status import FeedStatus
+    from mink_core.finding import Finding
+    from mink_postgres.source import Source
+
+T = TypeVar("T")
+
+
+class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, SubStores):
+    """See `mink_core.AsyncEventStore` and `mink_core.AsyncSubscriber`. For the tasks of one event loop.
+
+    Example:
+        ```python
+        async with AsyncPostgresEventStore("postgresql://localhost/app", driver="asyncpg") as store:
+            await store.append("order-1", [NewEvent("OrderPlaced", {})], expected_version=ExpectedVersion.ANY)
+        ```
+    """
+
+    adapter_name = ADAPTER
+
+    def __init__(
+        self,
+        conninfo: str | Source | None = None,
+        *,
+        driver: str | None = None,
+        pool: Any = None,
+        connection: Any = None,
+        **options: Any,
+    ) -> None:
+        """Take where to connect; nothing is opened yet.
+
+        Args:
+            conninfo: A libpq URL: the store opens a pool of its own.
+            driver: `psycopg` (also without one) or `asyncpg`, for `conninfo`.
+            pool: The caller's `psycopg_pool.AsyncConnectionPool` or `asyncpg.Pool`, never closed here.
+            connection: The caller's connection of either driver: the store works in the caller's
+                transaction and never commits, rolls back or closes it (TX-02).
+            options: The fields of `PostgresOptions`.
+
+        Raises:
+            UsageError: Not exactly one of the three was given, or an option is wrong.
+        """
+        if sum(given is not None for given in (conninfo, pool, connection)) != 1:
+            msg = "give exactly one of conninfo, pool and connection"
+            raise UsageError(msg)
+        self._options = PostgresOptions.of(options)
+        self._context = self._options.context()
+        self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
+        self._opening: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._subscriptions: WeakSet[AsyncPollingSubscription] = WeakSet()
+        self._opened = self._checked = self._closed = False
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """See `mink_core.EventStore.capabilities`."""
+        return capabilities(unique_event_ids=self._options.unique_event_ids)
+
+    async def initialize(self) -> None:
+        """See `PostgresEventStore.initialize`."""
+        await self._open()
+        async with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
+            await run_async(schema.migrate(self._context), partial(self._backend.fetch, connection))
+        self._checked = True
+
+    async def ping(self) -> None:
+        """See `mink_core.EventStore.ping`."""
+        await self._open()
+        await self._run_now(self._ask(PROBE))
+
+    @staticmethod
+    def _ask(query: Query) -> Program[None]:
+        yield query
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncPostgresTransaction]:
+        """See `PostgresEventStore.transaction`."""
+        await self._prepare()
+        async with self._transaction(COMMIT) as connection:
+            transaction = AsyncPostgresTransaction(self._context, connection, self._backend.fetch)
+            try:
+                yield transaction
+                if transaction.finish():
+                    await self._backend.fetch(connection, PROBE)
+            finally:
+                transaction.end()
+
+    @asynccontextmanager
+    async def _transaction(self, commit: Query) -> AsyncIterator[Any]:
+        async with self._backend.session() as connection, self._backend.transaction(connection, commit):
+            yield connection
+
+    def subscribe(
+        self,
+        *,
+        after_position: int = 0,
+        where: EventFilter = EVERYTHING,
+        batch_size: int = 100,
+        poll_interval: float = POLL_INTERVAL,
+        identity: StoreIdentity | None = None,
+    ) -> AsyncPollingSubscription:
+        """See `mink_core.Subscriber.subscribe`."""
+        self._check_open()
+        subscription = AsyncPollingSubscription(
+            self,
+            after_position=after_position,
+            where=where,
+            batch_size=batch_size,
+            poll_interval=poll_interval,
+            identity=identity,
+        )
+        self._subscriptions.add(subscription)
+        return subscription
+
+    async def identity(self) -> StoreIdentity:
+        """See `mink_core.Subscriber.identity`."""
+        return await self._run(feed.identity(self._context))
+
+    async def feed_status(self) -> FeedStatus:
+        """See `mink_core.Subscriber.feed_status`."""
+        return await self._run(feed.feed_status(self._context))
+
+    async def bump_epoch(self) -> StoreIdentity:
+        """See `PostgresEventStore.bump_epoch`."""
+        return await self._run(feed.bump_epoch(self._context))
+
+    async def check(self) -> list[Finding]:
+        """See `PostgresEventStore.check`."""
+        return await self._run(schema.check(self._context))
+
+    async def close(self) -> None:
+        """See `mink_core.EventStore.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        for subscription in list(self._subscriptions):
+            subscription.stop()
+        await self._backend.close()
+
+    async def __aenter__(self) -> Self:
+        """Open the pool."""
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = "the store is closed; nothing was done: open another one"
+            raise StoreClosedError(msg)
+
+    async def _open(self) -> None:
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+            self._opening = asyncio.Lock()
+        elif self._loop is not loop:
+            msg = (
+                "the store was opened in another event loop, whose connections cannot be used in this one; "
+                "nothing was done: open a store in each loop"
+            )
+            raise UsageError(msg)
+        if not self._opened and self._opening is not None:
+            async with self._opening:
+                if not self._opened:
+                    await self._backend.open()
+                    self._opened = True
+
+    async def _prepare(self) -> None:
+        """Open on first use, and refuse a schema that this code does not know."""
+        await self._open()
+        if not self._checked:
+            await self._run_now(schema.check_version(self._context))
+            self._checked = True
+
+    async def _run(self, program: Program[T]) -> T:
+        if self._closed or not self._checked or self._loop is not asyncio.get_running_loop():
+            await self._prepare()
+        return await self._run_now(program)
+
+    async def _run_now(self, program: Program[T]) -> T:
+        try:
+            async with self._backend.session() as connection:
+                return await run_async(program, partial(self._backend.fetch, connection))
+        except StorageError:
+            # The server that answers next may have another history.
+            self._context.settled.forget()
+            raise

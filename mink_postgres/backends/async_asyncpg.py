@@ -1,0 +1,119 @@
+"""asyncpg: a pool of our own, the caller's pool, or the caller's connection."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from mink_postgres.drivers import asyncpg as driver
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mink_postgres.options import PostgresOptions
+    from mink_postgres.query import Query, Rows
+    from mink_postgres.source import Source
+
+
+class _AsyncpgDriver:
+    """What a pool and a single connection have in common."""
+
+    async def fetch(self, connection: Any, query: Query) -> Rows:
+        """Run one query."""
+        return await driver.fetch(connection, query)
+
+    @asynccontextmanager
+    async def transaction(self, connection: Any, commit: Query) -> AsyncIterator[None]:
+        """See `sync_psycopg.transaction`."""
+        block = connection.transaction()
+        try:
+            await block.start()
+        except driver.ERRORS as error:
+            raise driver.translated(error, None, lost=connection.is_closed()) from error
+        try:
+            yield
+        except BaseException:
+            with suppress(*driver.ERRORS):
+                await block.rollback()
+            raise
+        try:
+            await block.commit()
+        except driver.ERRORS as error:
+            raise driver.translated(error, commit, lost=connection.is_closed()) from error
+
+
+class AsyncpgBackend(_AsyncpgDriver):
+    """See `sync_psycopg.PsycopgBackend`."""
+
+    def __init__(self, source: Source | None, pool: Any, options: PostgresOptions) -> None:
+        """Open nothing yet."""
+        self._source = source
+        self._pool = pool
+        self._owned = pool is None
+        self._options = options
+
+    async def open(self) -> None:
+        """Reach the server, then open the pool."""
+        if not self._owned or self._source is None:
+            return
+        conninfo = await asyncio.to_thread(self._source.open)
+        try:
+            await (await driver.connect(conninfo)).close()
+            self._pool = await asyncpg.create_pool(
+                conninfo,
+                min_size=self._options.min_size,
+                max_size=self._options.max_size,
+                connection_class=driver.PlainConnection,
+                init=self._configure,
+            )
+        except BaseException as error:
+            await asyncio.to_thread(self._source.close)
+            if isinstance(error, driver.ERRORS):
+                raise driver.pool_error(error) from error
+            raise
+
+    async def _configure(self, connection: Any) -> None:
+        await connection.execute("SELECT set_config('lock_timeout', $1, false)", self._options.lock_timeout_ms)
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Any]:
+        """Borrow a connection."""
+        try:
+            connection = await self._pool.acquire(timeout=self._options.pool_timeout)
+        except driver.ERRORS as error:
+            raise driver.pool_error(error) from error
+        try:
+            yield connection
+        finally:
+            # A connection that the server has ended cannot be reset; the pool drops it.
+            with suppress(*driver.ERRORS):
+                await self._pool.release(connection)
+
+    async def close(self) -> None:
+        """Close the pool if it is ours, then let go of the server."""
+        if self._owned and self._pool is not None:
+            await self._pool.close()
+        if self._source is not None:
+            await asyncio.to_thread(self._source.close)
+
+
+class AsyncpgBoundBackend(_AsyncpgDriver):
+    """The caller's connection: never committed, rolled back or closed here (TX-02)."""
+
+    def __init__(self, connection: Any) -> None:
+        """Keep it."""
+        self._connection = connection
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Any]:
+        """The connection, as it is."""
+        yield self._connection
+
+    async def close(self) -> None:
+        """Nothing of ours to close."""

@@ -1,0 +1,34 @@
+"""What an async driver does for a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from mink_postgres.query import Query, Rows
+
+
+class AsyncBackend(Protocol):
+    """A driver's connections, for asyncio."""
+
+    async def open(self) -> None:
+        """Reach the server, then open the pool."""
+        ...
+
+    def session(self) -> AbstractAsyncContextManager[Any]:
+        """Borrow a connection that commits each statement by itself."""
+        ...
+
+    async def fetch(self, connection: Any, query: Query) -> Rows:
+        """Run one query."""
+        ...
+
+    def transaction(self, connection: Any, commit: Query) -> AbstractAsyncContextManager[None]:
+        """BEGIN, then COMMIT, or ROLLBACK when the block raises."""
+        ...
+
+    async def close(self) -> None:
+        """Release what was opened here."""
+        ...

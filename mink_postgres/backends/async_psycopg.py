@@ -1,0 +1,133 @@
+"""psycopg, async: a pool of our own, the caller's pool, or the caller's connection."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from mink_postgres.drivers import psycopg_async
+from mink_postgres.drivers.psycopg_errors import pool_error, translated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mink_postgres.options import PostgresOptions
+    from mink_postgres.query import Query, Rows
+    from mink_postgres.source import Source
+
+Connection = psycopg.AsyncConnection[Any]
+
+
+class _PsycopgDriver:
+    """What a pool and a single connection have in common."""
+
+    async def fetch(self, connection: Connection, query: Query) -> Rows:
+        """Run one query."""
+        return await psycopg_async.fetch(connection, query)
+
+    @asynccontextmanager
+    async def transaction(self, connection: Connection, commit: Query) -> AsyncIterator[None]:
+        """See `sync_psycopg.transaction`."""
+        block = connection.transaction()
+        try:
+            await block.__aenter__()
+        except psycopg.Error as error:
+            raise translated(error, None, lost=connection.broken) from error
+        try:
+            yield
+        except BaseException as error:
+            with suppress(psycopg.Error):
+                await block.__aexit__(type(error), error, error.__traceback__)
+            raise
+        try:
+            await block.__aexit__(None, None, None)
+        except psycopg.Error as error:
+            raise translated(error, commit, lost=connection.broken) from error
+
+
+class AsyncPsycopgBackend(_PsycopgDriver):
+    """See `sync_psycopg.PsycopgBackend`."""
+
+    def __init__(self, source: Source | None, pool: AsyncConnectionPool[Any] | None, options: PostgresOptions) -> None:
+        """Open nothing yet."""
+        self._source = source
+        self._pool = pool
+        self._owned = pool is None
+        self._options = options
+
+    async def open(self) -> None:
+        """Reach the server, then open the pool."""
+        if not self._owned or self._source is None:
+            return
+        # Starting a server takes a second: not in the event loop's thread.
+        conninfo = await asyncio.to_thread(self._source.open)
+        try:
+            await (await psycopg_async.connect(conninfo)).close()
+        except BaseException:
+            await asyncio.to_thread(self._source.close)
+            raise
+        options = self._options
+        self._pool = AsyncConnectionPool(
+            conninfo,
+            kwargs={"autocommit": True},
+            min_size=options.min_size,
+            max_size=options.max_size,
+            timeout=options.pool_timeout,
+            configure=self._configure,
+            open=False,
+            name="mink",
+        )
+        await self._pool.open()
+
+    async def _configure(self, connection: Connection) -> None:
+        await connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Connection]:
+        """Borrow a connection."""
+        pool = self._pool
+        assert pool is not None  # noqa: S101 -- the store opens before it runs anything
+        try:
+            connection = await pool.getconn(self._options.pool_timeout)
+        except (PoolClosed, PoolTimeout, TooManyRequests, psycopg.Error) as error:
+            raise pool_error(error) from error
+        ours = connection.autocommit
+        try:
+            if not ours:
+                await connection.set_autocommit(True)
+            yield connection
+        finally:
+            if not ours and not connection.closed:
+                with suppress(psycopg.Error):
+                    await connection.set_autocommit(False)
+            await pool.putconn(connection)
+
+    async def close(self) -> None:
+        """Close the pool if it is ours, then let go of the server."""
+        if self._owned and self._pool is not None:
+            await self._pool.close()
+        if self._source is not None:
+            await asyncio.to_thread(self._source.close)
+
+
+class AsyncBoundPsycopgBackend(_PsycopgDriver):
+    """The caller's connection: never committed, rolled back or closed here (TX-02)."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Keep it."""
+        self._connection = connection
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Connection]:
+        """The connection, as it is."""
+        yield self._connection
+
+    async def close(self) -> None:
+        """Nothing of ours to close."""

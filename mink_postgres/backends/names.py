@@ -1,0 +1,24 @@
+"""What the adapter is called, and what it can do, by any driver."""
+
+from __future__ import annotations
+
+from mink_core.capability import Capability
+
+ADAPTER = "PostgreSQL"
+
+CAPABILITIES = frozenset(
+    {
+        Capability.APPEND_BATCH,
+        Capability.BACKWARDS,
+        Capability.METADATA_FILTER,
+        Capability.TIME_FILTER,
+        Capability.SUBSCRIBE,
+        Capability.TRANSACTIONS,
+        Capability.SQL_TRANSACTION,
+    }
+)
+
+
+def capabilities(*, unique_event_ids: bool) -> frozenset[Capability]:
+    """What a store with these options has."""
+    return CAPABILITIES | {Capability.UNIQUE_EVENT_IDS} if unique_event_ids else CAPABILITIES

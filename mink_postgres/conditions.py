@@ -1,0 +1,38 @@
+"""An `EventFilter` as SQL: constants and `$n` only, every value is an argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mink_core.json_codec import encode_json
+
+if TYPE_CHECKING:
+    from mink_core.filters import EventFilter
+
+FIRST_ARGUMENT = 4
+"""`$1` to `$3` are the bounds and the limit of the query that the conditions go into."""
+
+
+def conditions(where: EventFilter) -> tuple[str, tuple[Any, ...]]:
+    """The conditions, each begun by AND, and their arguments from `$4` on."""
+    parts: list[str] = []
+    args: list[Any] = []
+
+    def add(template: str, value: Any) -> None:
+        parts.append("AND " + template.replace("?", f"${FIRST_ARGUMENT + len(args)}", 1))
+        args.append(value)
+
+    if where.event_types:
+        add("event_type = ANY (?::text[])", list(where.event_types))
+    if where.stream_ids:
+        add("stream_id = ANY (?::text[])", list(where.stream_ids))
+    if where.categories:
+        # The same as category_of: before the first '-', else the whole id. No LIKE to escape.
+        add("split_part(stream_id, '-', 1) = ANY (?::text[])", list(where.categories))
+    if where.metadata:
+        add("metadata @> ?::jsonb", encode_json(where.metadata))
+    if where.since is not None:
+        add("timestamp >= ?::timestamptz", where.since)
+    if where.until is not None:
+        add("timestamp < ?::timestamptz", where.until)
+    return " ".join(parts), tuple(args)

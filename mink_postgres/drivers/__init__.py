@@ -1,0 +1,1 @@
+"""Three thin drivers: run one query on a connection, and say what failed in our errors."""

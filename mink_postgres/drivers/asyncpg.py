@@ -1,0 +1,64 @@
+"""asyncpg."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from mink_core.errors import StoreClosedError, TransientStorageError
+from mink_postgres.sqlstate import translate
+
+if TYPE_CHECKING:
+    from mink_core.errors import MinkError
+    from mink_postgres.query import Query, Rows
+
+# What asyncpg raises: the server's errors, its own, the socket's, and a time-out's.
+ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+
+
+class PlainConnection(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
+    """A pooled connection without the reset on release: the store leaves nothing to reset, and it is a round trip."""
+
+    def get_reset_query(self) -> str:
+        """Nothing."""
+        return ""
+
+
+async def fetch(connection: Any, query: Query) -> Rows:
+    """See `psycopg_sync.fetch`."""
+    try:
+        if query.is_script:
+            await connection.execute(query.sql)
+            return ()
+        rows: Rows = await connection.fetch(query.sql, *query.args)
+    except ERRORS as error:
+        raise translated(error, query, lost=connection.is_closed()) from error
+    return rows
+
+
+async def connect(conninfo: str) -> Any:
+    """See `psycopg_sync.connect`."""
+    try:
+        return await asyncpg.connect(conninfo)
+    except ERRORS as error:
+        raise translated(error, None, lost=not isinstance(error, asyncpg.PostgresError)) from error
+
+
+def translated(error: Exception, query: Query | None, *, lost: bool) -> MinkError:
+    """The error to raise for asyncpg's."""
+    sqlstate = getattr(error, "sqlstate", None)
+    gone = lost or isinstance(error, OSError) or (isinstance(error, asyncpg.InterfaceError) and "closed" in str(error))
+    return translate(str(error) or type(error).__name__, sqlstate, query, lost=gone)
+
+
+def pool_error(error: Exception) -> MinkError:
+    """The error to raise when the pool gave no connection."""
+    if isinstance(error, asyncpg.InterfaceError) and "clos" in str(error):
+        return StoreClosedError("the store's connection pool is closed; nothing was stored")
+    if isinstance(error, TimeoutError):
+        return TransientStorageError(
+            "no connection came free in the pool in time; nothing was stored: try again, "
+            "or open the store with a larger max_size"
+        )
+    return translated(error, None, lost=not isinstance(error, asyncpg.PostgresError))

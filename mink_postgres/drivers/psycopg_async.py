@@ -1,0 +1,37 @@
+"""psycopg, async."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from mink_postgres.drivers.psycopg_errors import translated
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from mink_postgres.query import Query, Rows
+
+
+async def fetch(connection: psycopg.AsyncConnection[Any], query: Query) -> Rows:
+    """See `psycopg_sync.fetch`."""
+    async with psycopg.AsyncRawCursor(connection, row_factory=tuple_row) as cursor:
+        try:
+            sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
+            if query.is_script:
+                await cursor.execute(sql)
+                return ()
+            await cursor.execute(sql, query.args)
+            return await cursor.fetchall() if cursor.description else ()
+        except psycopg.Error as error:
+            raise translated(error, query, lost=connection.broken) from error
+
+
+async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
+    """See `psycopg_sync.connect`."""
+    try:
+        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    except psycopg.Error as error:
+        raise translated(error, None, lost=error.sqlstate is None) from error

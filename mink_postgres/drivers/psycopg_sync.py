@@ -1,0 +1,46 @@
+"""psycopg, sync."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from mink_postgres.drivers.psycopg_errors import translated
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from mink_postgres.query import Query, Rows
+
+
+def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
+    """Run one query on a connection of anybody's making, and return its rows.
+
+    Raises:
+        MinkError: The driver's error, translated.
+    """
+    # Raw: PostgreSQL's own $1, the same text that asyncpg takes.
+    with psycopg.RawCursor(connection, row_factory=tuple_row) as cursor:
+        try:
+            sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
+            if query.is_script:
+                cursor.execute(sql)
+                return ()
+            cursor.execute(sql, query.args)
+            return cursor.fetchall() if cursor.description else ()
+        except psycopg.Error as error:
+            raise translated(error, query, lost=connection.broken) from error
+
+
+def connect(conninfo: str) -> psycopg.Connection[Any]:
+    """Open one connection.
+
+    Raises:
+        StorageError: It cannot be opened; says why, without the password.
+    """
+    try:
+        return psycopg.connect(conninfo, autocommit=True)
+    except psycopg.Error as error:
+        raise translated(error, None, lost=error.sqlstate is None) from error

@@ -1,0 +1,106 @@
+"""Options of a PostgreSQL store, from keywords and from a URL's query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from mink_core.errors import UsageError
+from mink_postgres.context import Context
+from mink_postgres.statements import Statements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mink_core.transforms import EventTransform
+
+DEFAULT_SCHEMA = "mink"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresOptions:
+    """What can be set, as keywords of the stores or (but for `transforms`) in a URL's query."""
+
+    schema: str = DEFAULT_SCHEMA
+    """The schema that holds the tables: letters, digits and `_`."""
+    min_size: int = 5
+    """Connections the pool keeps open."""
+    max_size: int = 25
+    """Connections the pool opens at most."""
+    pool_timeout: float = 30.0
+    """Seconds to wait for a connection of the pool."""
+    lock_timeout: float = 10.0
+    """Seconds to wait for a stream that another transaction has locked; then `TransientStorageError` (TX-04)."""
+    unique_event_ids: bool = False
+    """Keep event ids unique in the whole store, by an index (`Capability.UNIQUE_EVENT_IDS`)."""
+    transforms: Sequence[EventTransform] = ()
+    """What every event goes through on its way to and from the store."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, before anything is sent."""
+        if not 0 <= self.min_size <= self.max_size or self.max_size < 1:
+            msg = f"pool sizes must be 0 <= min_size <= max_size, and max_size at least 1: {self.min_size}, {self.max_size}"
+            raise UsageError(msg)
+        if self.pool_timeout <= 0 or self.lock_timeout <= 0:
+            msg = "pool_timeout and lock_timeout are seconds above 0"
+            raise UsageError(msg)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Options from keywords.
+
+        Raises:
+            UsageError: One is unknown, or its value cannot work.
+        """
+        known = [item.name for item in fields(cls)]
+        if unknown := given.keys() - set(known):
+            msg = f"unknown option {min(unknown)!r}; known are {', '.join(known)}"
+            raise UsageError(msg)
+        return cls(**given)
+
+    def as_keywords(self) -> dict[str, Any]:
+        """The options as keywords, the way they came."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
+
+    def context(self) -> Context:
+        """What the operations need of it."""
+        return Context(Statements(self.schema), tuple(self.transforms), self.unique_event_ids)
+
+    @property
+    def lock_timeout_ms(self) -> str:
+        """The lock time-out as PostgreSQL takes it."""
+        return f"{max(1, round(self.lock_timeout * 1000))}ms"
+
+
+_TEXTUAL = {item.name: item.type for item in fields(PostgresOptions) if item.name != "transforms"}
+
+
+def split_url(url: str, given: dict[str, Any]) -> tuple[str, PostgresOptions]:
+    """Take our options out of a URL's query; keywords win.
+
+    Returns:
+        The URL with the driver's part of the query only, and the options.
+
+    Raises:
+        UsageError: An option has a value that it cannot have. The message holds no part of the URL but that value.
+    """
+    base, mark, query = url.partition("?")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    ours = {key: _parse(key, value) for key, value in pairs if key in _TEXTUAL}
+    rest = [(key, value) for key, value in pairs if key not in _TEXTUAL]
+    options = PostgresOptions.of({**ours, **given})
+    return base + (mark + urlencode(rest) if rest else ""), options
+
+
+def _parse(name: str, value: str) -> Any:
+    kind = _TEXTUAL[name]
+    try:
+        if kind == "bool":
+            return {"true": True, "1": True, "false": False, "0": False}[value.lower()]
+        if kind == "int":
+            return int(value)
+        return float(value) if kind == "float" else value
+    except (KeyError, ValueError):
+        msg = f"the URL's option {name} must be of type {kind}, not {value!r:.40}"
+        raise UsageError(msg) from None

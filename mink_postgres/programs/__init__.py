@@ -1,0 +1,1 @@
+"""Every operation, written once for all drivers (see `mink_postgres.query`)."""

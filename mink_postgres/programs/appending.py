@@ -1,0 +1,102 @@
+"""Append: encode, send, and tell what the server answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mink_core.errors import ConcurrencyError, DuplicateEventError
+from mink_core.events import AppendResult
+from mink_core.expected import Expected, ExpectedVersion, exact_version
+from mink_postgres.query import Program, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mink_core.prepare import PreparedAppend, PreparedEvent
+    from mink_postgres.context import Context
+
+_encode = msgspec.json.Encoder().encode
+
+
+def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
+    """Append to one stream in one round trip."""
+    if context.unique_event_ids:
+        return (yield from append_batch(context, [item]))[0]
+    rows = yield Query(
+        context.sql.append,
+        (item.stream_id, item.category, _code(item.expected), _events(item.events)),
+        retry_is_safe=exact_version(item.expected) is not None,
+    )
+    outcome, actual, first_position, last_position, duplicate = rows[0]
+    if outcome == "conflict":
+        raise ConcurrencyError(item.stream_id, item.expected, actual)
+    if outcome == "duplicate":
+        raise DuplicateEventError(duplicate)
+    return _result(item, actual, first_position, last_position)
+
+
+def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[list[AppendResult]]:
+    """Append to several streams, all or nothing."""
+    streams = _streams(items)
+    place = {name: number for number, (name, _, _) in enumerate(streams, 1)}
+    listed = _encode([{"s": name, "c": category, "new": new} for name, category, new in streams]).decode()
+    wanted = ",".join(
+        f'{{"k":{place[item.stream_id]},"x":{_code(item.expected)},"e":{_events(item.events)}}}' for item in items
+    )
+    unique = context.unique_event_ids
+    rows = yield Query(
+        context.sql.append_batch_unique if unique else context.sql.append_batch,
+        (listed, f"[{wanted}]"),
+        retry_is_safe=unique or all(exact_version(item.expected) is not None for item in items),
+    )
+    outcome, number, actual, _, _, duplicate = rows[-1]
+    if outcome == "conflict":
+        refused = items[number - 1]
+        raise ConcurrencyError(refused.stream_id, refused.expected, actual)
+    if outcome == "duplicate":
+        raise DuplicateEventError(duplicate)
+    return [
+        _result(items[number - 1], actual, first_position, last_position)
+        for _, number, actual, first_position, last_position, _ in sorted(rows, key=lambda row: row[1])
+    ]
+
+
+def _streams(items: Sequence[PreparedAppend]) -> list[tuple[str, str, bool]]:
+    """Each stream once, in code point order, and whether its first item may create it."""
+    found: dict[str, tuple[str, bool]] = {}
+    for item in items:
+        creates = item.expected in (ExpectedVersion.ANY, ExpectedVersion.NO_STREAM)
+        found.setdefault(item.stream_id, (item.category, creates))
+    return [(name, *found[name]) for name in sorted(found)]
+
+
+def _code(expected: Expected) -> int:
+    if expected is ExpectedVersion.ANY:
+        return -1
+    if expected is ExpectedVersion.STREAM_EXISTS:
+        return -2
+    return exact_version(expected) or 0
+
+
+def _events(events: Sequence[PreparedEvent]) -> str:
+    # data and metadata are JSON text already: put together, not encoded again.
+    return "[{}]".format(
+        ",".join(
+            f'{{"i":"{event.event_id}","t":{_encode(event.event_type).decode()},'
+            f'"d":{event.data},"m":{event.metadata or "null"}}}'
+            for event in events
+        )
+    )
+
+
+def _result(item: PreparedAppend, before: int, first_position: int, last_position: int) -> AppendResult:
+    return AppendResult(
+        item.stream_id,
+        before + 1,
+        before + len(item.events),
+        first_position,
+        last_position,
+        tuple(event.event_id for event in item.events),
+    )

@@ -1,0 +1,194 @@
+"""The feed: look how far it is settled, then read up to there.
+
+The look and the read are two statements on purpose. In one, the snapshot would be older than the
+look at the locks, and an append that ends in between would be neither seen nor held back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mink_core.direction import Direction
+from mink_core.errors import PositionAheadError, StorageError, UsageError
+from mink_core.events import Page, StoredEvent, StoreIdentity
+from mink_core.feed_status import FeedStatus
+from mink_postgres.conditions import conditions
+from mink_postgres.programs.reading import Reader
+from mink_postgres.query import Program, Query
+from mink_postgres.rows import feed_holder, stored_events
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mink_core.filters import EventFilter
+    from mink_postgres.context import Context
+
+SCAN = 10_000
+"""Events that one filtered query looks at: a sparse filter moves on in bounded steps."""
+
+_REFUSALS = {
+    "isolation": (
+        UsageError,
+        "the feed cannot be read in a REPEATABLE READ or SERIALIZABLE transaction: its snapshot is older than the "
+        "look at who is still writing; read it in a transaction at READ COMMITTED, or outside of one",
+    ),
+    "standby": (
+        StorageError,
+        "the feed cannot be read on a standby, which does not see who is still writing on the primary: "
+        "connect to the primary (target_session_attrs=read-write)",
+    ),
+    "privilege": (
+        StorageError,
+        "the database role may not read the sequence of global_position, so the feed's end is unknown: "
+        "GRANT SELECT on events_global_position_seq",
+    ),
+}
+
+
+class _Look(NamedTuple):
+    mark: int
+    high: int
+
+
+class _Scan(NamedTuple):
+    """One bounded stretch of the feed."""
+
+    events: list[StoredEvent]
+    end: int
+    """How far it was scanned; the start where there was nothing."""
+    exhausted: bool
+    """Whether nothing is left between `end` and the bound."""
+
+
+def _look(context: Context, position: int, identity: StoreIdentity | None) -> Program[_Look]:
+    """Look at the feed's end, and refuse a reader from another history (FEED-08)."""
+    rows = yield Query(context.sql.feed_mark)
+    mark, high, store, epoch, refusal = rows[0]
+    if refusal is not None:
+        kind, message = _REFUSALS[refusal]
+        raise kind(message)
+    found = StoreIdentity(store, epoch)
+    if identity is not None and identity != found:
+        why = (
+            f"the position was saved with epoch {identity.epoch} of this store, which is at epoch {epoch} now"
+            if identity.store == store
+            else f"the position was saved with store {identity.store}, but this is store {store}"
+        )
+        raise PositionAheadError(position, high, why)
+    if position > high:
+        raise PositionAheadError(position, high)
+    context.settled.saw(mark, found)
+    return _Look(mark, high)
+
+
+def _scan(
+    context: Context, low: int, high: int, limit: int, where: EventFilter, *, backward: bool = False
+) -> Program[_Scan]:
+    """Read at most `limit` events above `low`, up to `high`; with a filter, at most `SCAN` are looked at."""
+    start = high if backward else low
+    if where.is_empty:
+        rows = yield Query(context.sql.read_feed("", backward=backward), (low, high, limit))
+        events = stored_events(rows, context.transforms)
+        end = events[-1].global_position if events else start
+        return _Scan(events, end, exhausted=len(events) < limit)
+    # Everything up to `high` is settled, so two statements see the same set.
+    (edge, seen), *_ = yield Query(context.sql.scan_end(backward=backward), (low, high, SCAN))
+    if not seen:
+        return _Scan([], start, exhausted=True)
+    clause, args = conditions(where)
+    bounds = (edge - 1, high) if backward else (low, edge)
+    rows = yield Query(context.sql.read_feed(clause, backward=backward), (*bounds, limit, *args))
+    events = stored_events(rows, context.transforms)
+    if len(events) == limit:
+        return _Scan(events, events[-1].global_position, exhausted=False)
+    return _Scan(events, edge, exhausted=seen < SCAN)
+
+
+def poll(context: Context, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None) -> Program[Page]:
+    """One page of the feed. Only the head of the log pays for a look."""
+    if limit == 0:
+        return Page([], after)
+    events: list[StoredEvent] = []
+    position = after
+    settled = context.settled
+    if settled.position > after and identity in (None, settled.identity):
+        known = yield from _scan(context, after, settled.position, limit, where)
+        events, position = known.events, known.end
+        if not known.exhausted:
+            return Page(events, position)
+    look = yield from _look(context, position, identity)
+    if look.mark > position:
+        fresh = yield from _scan(context, position, look.mark, limit - len(events), where)
+        events += fresh.events
+        position = fresh.end
+    return Page(events, position)
+
+
+class FeedReader(Reader[StoredEvent]):
+    """The feed up to a mark taken by the first page."""
+
+    def __init__(  # noqa: PLR0913 -- the arguments of `read_all`
+        self,
+        context: Context,
+        after: int,
+        limit: int | None,
+        where: EventFilter,
+        direction: Direction,
+        identity: StoreIdentity | None,
+    ) -> None:
+        """Start at `after`, or at the mark."""
+        super().__init__(context, limit)
+        self._low = after
+        self._high: int | None = None
+        self._where = where
+        self._backward = direction is Direction.BACKWARD
+        self._identity = identity
+
+    def _page(self) -> Program[Sequence[StoredEvent]]:
+        if self._high is None:
+            self._high = (yield from _look(self._context, self._low, self._identity)).mark
+        size = self._size()
+        scan = yield from _scan(self._context, self._low, self._high, size, self._where, backward=self._backward)
+        if self._backward:
+            self._high = scan.end - 1
+        else:
+            self._low = scan.end
+        self._took(len(scan.events), len(scan.events))
+        self._done = self._done or scan.exhausted
+        return scan.events
+
+
+def head_position(context: Context) -> Program[int]:
+    """The newest event that the feed shows."""
+    look = yield from _look(context, 0, None)
+    return (yield from _newest(context, look.mark))
+
+
+def _newest(context: Context, mark: int) -> Program[int]:
+    rows = yield Query(context.sql.head_position, (mark,))
+    return rows[0][0] if rows else 0
+
+
+def identity(context: Context) -> Program[StoreIdentity]:
+    """Which history this is."""
+    rows = yield Query(context.sql.feed_mark)
+    _, _, store, epoch, refusal = rows[0]
+    if refusal is not None:
+        kind, message = _REFUSALS[refusal]
+        raise kind(message)
+    return StoreIdentity(store, epoch)
+
+
+def bump_epoch(context: Context) -> Program[StoreIdentity]:
+    """Raise the epoch: readers that kept the old one are told, none goes on in silence."""
+    rows = yield Query(context.sql.bump_epoch, retry_is_safe=True)
+    context.settled.forget()
+    return StoreIdentity(*rows[0])
+
+
+def feed_status(context: Context) -> Program[FeedStatus]:
+    """How far the feed is, and who holds it back."""
+    look = yield from _look(context, 0, None)
+    holders = yield Query(context.sql.feed_holders, (look.high,))
+    newest = yield from _newest(context, look.mark)
+    return FeedStatus(newest, look.mark, look.high, tuple(feed_holder(row) for row in holders))

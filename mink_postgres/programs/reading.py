@@ -1,0 +1,107 @@
+"""Reads of streams, page by page: a page is one program, a reader knows which comes next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from mink_core.direction import Direction
+from mink_core.errors import StreamNotFoundError
+from mink_postgres.query import Program, Query
+from mink_postgres.rows import stored_events, stream_info
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mink_core.events import StoredEvent, StreamInfo
+    from mink_postgres.context import Context
+
+T = TypeVar("T")
+
+PAGE = 1000
+"""Rows read at a time: what a reader holds in memory."""
+_END = 2**63 - 1
+
+
+class Reader(Generic[T]):
+    """A read in pages. `next_page` gives the program of the next page, None at the end."""
+
+    def __init__(self, context: Context, limit: int | None) -> None:
+        """Keep what all readers need."""
+        self._context = context
+        self._left = limit
+        self._done = limit == 0
+
+    def next_page(self) -> Program[Sequence[T]] | None:
+        """The program that reads the next page, None when everything was read."""
+        return None if self._done else self._page()
+
+    def _page(self) -> Program[Sequence[T]]:
+        raise NotImplementedError  # pragma: no cover -- every reader has its own
+
+    def _size(self) -> int:
+        return PAGE if self._left is None else min(PAGE, self._left)
+
+    def _took(self, count: int, asked: int) -> None:
+        """Count what a page gave; a short page is the last one."""
+        if self._left is not None:
+            self._left -= count
+        if count < asked or self._left == 0:
+            self._done = True
+
+
+class StreamReader(Reader["StoredEvent"]):
+    """One stream, by key."""
+
+    def __init__(
+        self, context: Context, stream_id: str, after_version: int, limit: int | None, direction: Direction
+    ) -> None:
+        """Start at one end of the stream."""
+        super().__init__(context, limit)
+        self._stream_id = stream_id
+        self._after = after_version
+        self._before = _END
+        self._forward = direction is Direction.FORWARD
+
+    def _page(self) -> Program[Sequence[StoredEvent]]:
+        sql, size = self._context.sql, self._size()
+        if self._forward:
+            query = Query(sql.read_stream_forward, (self._stream_id, self._after, size))
+        else:
+            query = Query(sql.read_stream_backward, (self._stream_id, self._after, self._before, size))
+        events = stored_events((yield query), self._context.transforms)
+        if events and self._forward:
+            self._after = events[-1].version
+        elif events:
+            self._before = events[-1].version
+        self._took(len(events), size)
+        return events
+
+
+class StreamsReader(Reader["StreamInfo"]):
+    """The list of streams, in code point order."""
+
+    def __init__(self, context: Context, category: str | None, after: str | None, limit: int | None) -> None:
+        """Start after `after`."""
+        super().__init__(context, limit)
+        self._category = category
+        self._after = after or ""
+
+    def _page(self) -> Program[Sequence[StreamInfo]]:
+        sql, size = self._context.sql, self._size()
+        if self._category is None:
+            rows = yield Query(sql.streams, (self._after, size))
+        else:
+            rows = yield Query(sql.streams_of_category, (self._after, size, self._category))
+        infos = [stream_info(row) for row in rows]
+        if infos:
+            self._after = infos[-1].stream_id
+        self._took(len(infos), size)
+        return infos
+
+
+def read_info(context: Context, stream_id: str) -> Program[StreamInfo]:
+    """What is known of one stream."""
+    rows = yield Query(context.sql.stream_info, (stream_id,))
+    if not rows:
+        raise StreamNotFoundError(stream_id)
+    return stream_info(rows[0])

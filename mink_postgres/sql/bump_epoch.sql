@@ -1,0 +1,1 @@
+UPDATE {schema}.store SET epoch = epoch + 1 RETURNING identity, epoch

@@ -1,0 +1,1 @@
+SELECT mark, high, identity, epoch, refusal FROM {schema}.feed_mark()

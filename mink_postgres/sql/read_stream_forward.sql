@@ -1,0 +1,5 @@
+SELECT global_position, stream_id, version, event_id, event_type, data::text, metadata::text, timestamp AT TIME ZONE 'UTC'
+FROM {schema}.events
+WHERE stream_id = $1::text AND version > $2::bigint
+ORDER BY version
+LIMIT $3::bigint

@@ -1,0 +1,3 @@
+SELECT stream_id, category, version, created_at AT TIME ZONE 'UTC', updated_at AT TIME ZONE 'UTC'
+FROM {schema}.streams
+WHERE stream_id = $1::text AND version > 0

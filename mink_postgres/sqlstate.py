@@ -1,0 +1,72 @@
+"""One table from PostgreSQL's error codes to our errors, for all drivers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mink_core.errors import MinkError, OutcomeUnknownError, SchemaError, StorageError, TransientStorageError
+
+if TYPE_CHECKING:
+    from mink_postgres.query import Query
+
+_NOT_THERE = {"42P01", "42883", "3F000", "42703"}  # undefined table, function, schema, column
+_TRANSIENT = {
+    "40001": "the database could not serialize the transaction",
+    "40P01": "the database found a deadlock",
+    "55P03": "another transaction holds a lock for longer than the lock time-out",
+    "57014": "the statement was cancelled or ran into statement_timeout",
+    "25P03": "the transaction was idle for longer than the database allows",
+    "53300": "the database has no connection left",
+    "53200": "the database is out of memory",
+    "53100": "the database's disk is full",
+}
+# The server ended the session, maybe after it had committed: only class 57P's shutdown codes and class 08.
+_LOST = {"57P01", "57P02", "57P03", "57P05"}
+
+
+def translate(message: str, sqlstate: str | None, query: Query | None, *, lost: bool = False) -> MinkError:
+    """The error to raise for a driver's error.
+
+    Args:
+        message: The driver's message.
+        sqlstate: PostgreSQL's error code, None where the driver gave none.
+        query: What was running; None while connecting.
+        lost: Whether the connection is gone.
+    """
+    said = " ".join(message.split())
+    if lost or sqlstate in _LOST or (sqlstate or "").startswith("08"):
+        if query is None:
+            return TransientStorageError(
+                f"no connection to PostgreSQL: {said}; nothing was stored: try again", sqlstate=sqlstate
+            )
+        if query.retry_is_safe is None:
+            return TransientStorageError(
+                f"the connection to PostgreSQL was lost ({said}); nothing was stored: try again", sqlstate=sqlstate
+            )
+        return OutcomeUnknownError(
+            f"the connection to PostgreSQL was lost before the reply came ({said}): the call may or may not be stored",
+            retry_is_safe=query.retry_is_safe,
+            sqlstate=sqlstate,
+        )
+    if sqlstate in _NOT_THERE:
+        return SchemaError(
+            f"the store's tables or functions are missing ({said}); nothing was stored: "
+            "run `mink init`, or call store.initialize()"
+        )
+    if sqlstate in _TRANSIENT:
+        return TransientStorageError(
+            f"{_TRANSIENT[sqlstate]} ({said}); nothing was stored: try the same call again", sqlstate=sqlstate
+        )
+    if sqlstate == "23505":
+        return StorageError(
+            f"a unique index refused a row ({said}); nothing was stored: if it is events_stream_id_version_key, "
+            "raw writes have left the streams table behind: run `mink check`",
+            sqlstate=sqlstate,
+        )
+    if sqlstate == "42501":
+        return StorageError(
+            f"the database role lacks a privilege ({said}); nothing was stored: grant it, "
+            "or connect as the schema's owner",
+            sqlstate=sqlstate,
+        )
+    return StorageError(f"PostgreSQL refused the statement ({said}); nothing was stored", sqlstate=sqlstate)

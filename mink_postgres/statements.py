@@ -1,0 +1,95 @@
+"""The SQL texts: one statement a file, with the schema's quoted name put in."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from mink_core.errors import UsageError
+
+_SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+class Migration(NamedTuple):
+    """One numbered step of the schema."""
+
+    version: int
+    name: str
+    sql: str
+
+
+class Statements:
+    """Every statement for one schema, an attribute each, named after its file."""
+
+    def __init__(self, schema: str) -> None:
+        """Read and fill in the files.
+
+        Raises:
+            UsageError: The schema's name is not letters, digits and `_`, or above 63 characters.
+        """
+        if not isinstance(schema, str) or not _SCHEMA.fullmatch(schema):
+            msg = f"a schema's name is 1 to 63 letters, digits and '_', not starting with a digit: not {schema!r:.80}"
+            raise UsageError(msg)
+        self.schema = schema
+        self.quoted = f'"{schema}"'
+        texts = _texts()
+        self.append = self._fill(texts["append"])
+        self.append_batch = self._fill(texts["append_batch"])
+        self.append_batch_unique = self._fill(texts["append_batch_unique"])
+        self.read_stream_forward = self._fill(texts["read_stream_forward"])
+        self.read_stream_backward = self._fill(texts["read_stream_backward"])
+        self.feed_mark = self._fill(texts["feed_mark"])
+        self.feed_holders = self._fill(texts["feed_holders"])
+        self.head_position = self._fill(texts["head_position"])
+        self.stream_info = self._fill(texts["stream_info"])
+        self.streams = self._fill(texts["streams"])
+        self.streams_of_category = self._fill(texts["streams_of_category"])
+        self.schema_state = self._fill(texts["schema_state"])
+        self.sequence_settings = self._fill(texts["sequence_settings"])
+        self.check_streams = self._fill(texts["check_streams"])
+        self.bump_epoch = self._fill(texts["bump_epoch"])
+        self._read_feed = self._fill(texts["read_feed"])
+        self._scan_end = self._fill(texts["scan_end"])
+
+    def read_feed(self, conditions: str, *, backward: bool) -> str:
+        """The feed between two positions; `conditions` is built of constants and `$n` only."""
+        return self._read_feed.replace("{filter}", conditions).replace("{order}", "DESC" if backward else "")
+
+    def scan_end(self, *, backward: bool) -> str:
+        """Where a bounded scan of the feed ends."""
+        return self._scan_end.replace("{order}", "DESC" if backward else "").replace(
+            "{edge}", "min" if backward else "max"
+        )
+
+    def migrations(self) -> list[Migration]:
+        """The schema's steps, in order."""
+        return [Migration(step.version, step.name, self._fill(step.sql)) for step in raw_migrations()]
+
+    def _fill(self, text: str) -> str:
+        return text.replace("{schema}", self.quoted)
+
+
+@cache
+def _texts() -> dict[str, str]:
+    folder = files("mink_postgres").joinpath("sql")
+    return {
+        entry.name.removesuffix(".sql"): entry.read_text("utf-8").strip()
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql")
+    }
+
+
+@cache
+def raw_migrations() -> tuple[Migration, ...]:
+    """The steps as they are on file, before a schema is put in: what checksums are made of."""
+    folder = files("mink_postgres").joinpath("sql", "migrations")
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return tuple(
+        Migration(int(name[:4]), name.removesuffix(".sql"), folder.joinpath(name).read_text("utf-8")) for name in found
+    )
+
+
+SCHEMA_VERSION = len(raw_migrations())
+"""The version of the schema that this code knows."""

@@ -1,0 +1,226 @@
+"""The PostgreSQL event store, sync, by psycopg."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from weakref import WeakSet
+
+from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.subscription import PollingSubscription
+from mink_core.runtime.substores import SubStores
+from mink_core.runtime.updating import Updating
+from mink_core.subscriber import POLL_INTERVAL
+from mink_postgres.backends import sync_psycopg
+from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.options import PostgresOptions
+from mink_postgres.programs import feed, schema
+from mink_postgres.query import Program, Query, run
+from mink_postgres.source import ServerSource, Source
+from mink_postgres.sync_log import SyncLog
+from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from psycopg_pool import ConnectionPool
+
+    from mink_core.capability import Capability
+    from mink_core.events import StoreIdentity
+    from mink_core.feed_status import FeedStatus
+    from mink_core.finding import Finding
+
+T = TypeVar("T")
+
+
+class PostgresEventStore(SyncLog, Updating, SubStores):
+    """See `mink_core.EventStore` and `mink_core.Subscriber`. Safe to use from several threads.
+
+    Example:
+        ```python
+        with PostgresEventStore("postgresql://localhost/app") as store:
+            store.initialize()
+            store.append("order-1", [NewEvent("OrderPlaced", {"total": 12})], expected_version=ExpectedVersion.NO_STREAM)
+        ```
+    """
+
+    adapter_name = ADAPTER
+
+    def __init__(
+        self,
+        conninfo: str | Source | None = None,
+        *,
+        pool: ConnectionPool[Any] | None = None,
+        connection: sync_psycopg.Connection | None = None,
+        **options: Any,
+    ) -> None:
+        """Take where to connect; nothing is opened yet.
+
+        Args:
+            conninfo: A libpq URL or connection string: the store opens a pool of its own.
+            pool: The caller's pool, borrowed from and never closed.
+            connection: The caller's connection: the store works in the caller's transaction and
+                never commits, rolls back or closes it (TX-02).
+            options: The fields of `PostgresOptions`.
+
+        Raises:
+            UsageError: Not exactly one of the three was given, or an option is wrong.
+        """
+        if sum(given is not None for given in (conninfo, pool, connection)) != 1:
+            msg = "give exactly one of conninfo, pool and connection"
+            raise UsageError(msg)
+        self._options = PostgresOptions.of(options)
+        self._context = self._options.context()
+        if connection is not None:
+            self._backend: sync_psycopg.PsycopgBackend | sync_psycopg.BoundBackend = sync_psycopg.BoundBackend(
+                connection
+            )
+        else:
+            source = ServerSource(conninfo) if isinstance(conninfo, str) else conninfo
+            self._backend = sync_psycopg.PsycopgBackend(source, pool, self._options)
+        self._lock = threading.Lock()
+        self._subscriptions: WeakSet[PollingSubscription] = WeakSet()
+        self._opened = self._checked = self._closed = False
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """See `mink_core.EventStore.capabilities`."""
+        return capabilities(unique_event_ids=self._options.unique_event_ids)
+
+    def initialize(self) -> None:
+        """Create or upgrade the schema; idempotent, and safe from several processes at once.
+
+        Raises:
+            SchemaError: The schema is newer than this code, was changed by hand, or cannot hold the store.
+            StorageError: The database cannot be reached, or the role may not do it.
+        """
+        self._open()
+        with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
+            run(schema.migrate(self._context), partial(sync_psycopg.fetch, connection))
+        self._checked = True
+
+    def ping(self) -> None:
+        """See `mink_core.EventStore.ping`."""
+        self._open()
+        self._run_now(self._ask(PROBE))
+
+    @staticmethod
+    def _ask(query: Query) -> Program[None]:
+        yield query
+
+    @contextmanager
+    def transaction(self) -> Iterator[PostgresTransaction]:
+        """See `mink_core.EventStore.transaction`. READ COMMITTED, unless the server's default is another."""
+        self._prepare()
+        with self._transaction(COMMIT) as connection:
+            transaction = PostgresTransaction(self._context, connection, sync_psycopg.fetch)
+            try:
+                yield transaction
+                if transaction.finish():
+                    sync_psycopg.fetch(connection, PROBE)
+            finally:
+                transaction.end()
+
+    @contextmanager
+    def _transaction(self, commit: Query) -> Iterator[sync_psycopg.Connection]:
+        with self._backend.session() as connection, sync_psycopg.transaction(connection, commit):
+            yield connection
+
+    def subscribe(
+        self,
+        *,
+        after_position: int = 0,
+        where: EventFilter = EVERYTHING,
+        batch_size: int = 100,
+        poll_interval: float = POLL_INTERVAL,
+        identity: StoreIdentity | None = None,
+    ) -> PollingSubscription:
+        """See `mink_core.Subscriber.subscribe`."""
+        self._check_open()
+        subscription = PollingSubscription(
+            self,
+            after_position=after_position,
+            where=where,
+            batch_size=batch_size,
+            poll_interval=poll_interval,
+            identity=identity,
+        )
+        with self._lock:
+            self._subscriptions.add(subscription)
+        return subscription
+
+    def identity(self) -> StoreIdentity:
+        """See `mink_core.Subscriber.identity`."""
+        return self._run(feed.identity(self._context))
+
+    def feed_status(self) -> FeedStatus:
+        """See `mink_core.Subscriber.feed_status`."""
+        return self._run(feed.feed_status(self._context))
+
+    def bump_epoch(self) -> StoreIdentity:
+        """Tell every reader that kept the old epoch that the history may have lost its end (FEED-08)."""
+        return self._run(feed.bump_epoch(self._context))
+
+    def check(self) -> list[Finding]:
+        """See `mink_core.Store.check`. Reads the whole of both tables."""
+        return self._run(schema.check(self._context))
+
+    def close(self) -> None:
+        """See `mink_core.EventStore.close`."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            subscriptions = list(self._subscriptions)
+        for subscription in subscriptions:
+            subscription.close()
+        self._backend.close()
+
+    def __enter__(self) -> Self:
+        """Open the pool."""
+        self._open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = "the store is closed; nothing was done: open another one"
+            raise StoreClosedError(msg)
+
+    def _open(self) -> None:
+        self._check_open()
+        if not self._opened:
+            with self._lock:
+                if not self._opened:
+                    self._backend.open()
+                    self._opened = True
+
+    def _prepare(self) -> None:
+        """Open on first use, and refuse a schema that this code does not know."""
+        self._open()
+        if not self._checked:
+            self._run_now(schema.check_version(self._context))
+            self._checked = True
+
+    def _run(self, program: Program[T]) -> T:
+        if self._closed or not self._checked:
+            self._prepare()
+        return self._run_now(program)
+
+    def _run_now(self, program: Program[T]) -> T:
+        try:
+            with self._backend.session() as connection:
+                return run(program, partial(sync_psycopg.fetch, connection))
+        except StorageError:
+            # The server that answers next may have another history.
+            self._context.settled.forget()
+            raise

@@ -1,0 +1,109 @@
+"""Transactions: programs on one connection between BEGIN and COMMIT, sync and async."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mink_core.errors import StorageError, StoreClosedError
+from mink_core.runtime.substores import SubStores
+from mink_postgres.async_log import AsyncLog
+from mink_postgres.backends.names import ADAPTER
+from mink_postgres.query import Program, Query, run, run_async
+from mink_postgres.sync_log import SyncLog
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mink_postgres.context import Context
+    from mink_postgres.query import Rows
+
+T = TypeVar("T")
+
+# What the caller did on the connection is not known, so a repeated call could do it twice.
+COMMIT = Query("COMMIT", retry_is_safe=False)
+
+
+class _State:
+    """Whether a transaction can still be used, the same for both doors."""
+
+    adapter_name = ADAPTER
+
+    def __init__(self, context: Context, connection: Any) -> None:
+        """Be open."""
+        self._context = context.in_transaction()
+        self._connection = connection
+        self._lent = False
+        self._ended = False
+        self._failed: StorageError | None = None
+
+    @property
+    def connection(self) -> Any:
+        """See `mink_core.Transaction.connection`."""
+        self._check_open()
+        self._lent = True
+        return self._connection
+
+    def _check_open(self) -> None:
+        if self._ended:
+            msg = "the transaction has ended; nothing was stored by this call: open another one"
+            raise StoreClosedError(msg)
+        if self._failed is not None:
+            msg = f"the transaction was ended by an earlier error, and nothing of it is stored: {self._failed}"
+            raise StorageError(msg, sqlstate=self._failed.sqlstate) from self._failed
+
+    def finish(self) -> bool:
+        """Before COMMIT: refuse if it failed, as PostgreSQL answers such a COMMIT with a quiet ROLLBACK.
+
+        Returns:
+            Whether the caller had the connection, so that the server must be asked as well.
+        """
+        self._check_open()
+        return self._lent
+
+    def end(self) -> None:
+        """Refuse further use."""
+        self._ended = True
+
+
+def _inside(query: Query) -> Query:
+    """A statement inside a transaction stores nothing by itself: a lost reply there loses nothing."""
+    return query if query.retry_is_safe is None else query._replace(retry_is_safe=None)
+
+
+PROBE = Query("SELECT 1")
+"""Fails in a transaction that has failed."""
+
+
+class PostgresTransaction(_State, SyncLog, SubStores):
+    """See `mink_core.Transaction`."""
+
+    def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Rows]) -> None:
+        """Use a connection on which BEGIN was sent."""
+        super().__init__(context, connection)
+        self._fetch = partial(fetch, connection)
+
+    def _run(self, program: Program[T]) -> T:
+        self._check_open()
+        try:
+            return run(program, lambda query: self._fetch(_inside(query)))
+        except StorageError as error:
+            self._failed = error
+            raise
+
+
+class AsyncPostgresTransaction(_State, AsyncLog, SubStores):
+    """See `mink_core.AsyncTransaction`."""
+
+    def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Awaitable[Rows]]) -> None:
+        """Use a connection on which BEGIN was sent."""
+        super().__init__(context, connection)
+        self._fetch = partial(fetch, connection)
+
+    async def _run(self, program: Program[T]) -> T:
+        self._check_open()
+        try:
+            return await run_async(program, lambda query: self._fetch(_inside(query)))
+        except StorageError as error:
+            self._failed = error
+            raise
