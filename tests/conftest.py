@@ -1,0 +1,72 @@
+"""One PostgreSQL server for the whole run, and a plain role on it: the store needs no superuser."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from itertools import count
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROLE = "mink_plain_owner"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def admin_url() -> Iterator[str]:
+    """A superuser's URL, for what only the tests need: roles, terminated backends, replica role."""
+    from mink_postgres.server import ServerUnavailableError, postgres_for_tests
+
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres_for_tests())
+        except ServerUnavailableError as error:
+            if os.environ.get("MINK_REQUIRE_POSTGRES") == "1":
+                raise
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(admin_url: str) -> Iterator[str]:
+    """The URL of a role that owns its database and nothing else."""
+    database = f"mink_test_{os.getpid()}"
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (ROLE,)).fetchone():
+            admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'plain'").format(sql.Identifier(ROLE)))
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(
+                sql.Identifier(database), sql.Identifier(ROLE)
+            )
+        )
+    parts = conninfo_to_dict(admin_url)
+    yield f"postgresql://{ROLE}:plain@{parts['host']}:{parts['port']}/{database}"
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+@pytest.fixture(scope="session")
+def admin_in_test_database(admin_url: str, postgres_url: str) -> str:
+    """The superuser, in the plain role's database."""
+    return make_conninfo(admin_url, dbname=conninfo_to_dict(postgres_url)["dbname"])
+
+
+@pytest.fixture
+def schema(postgres_url: str) -> Iterator[str]:
+    """A schema name of the test's own; what was made in it is dropped afterwards."""
+    name = f"t{next(_numbers)}"
+    yield name
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        # A test that failed may have left a transaction open: it ends here, not at the next test.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
+        )
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
