@@ -23,7 +23,7 @@ from mink_postgres.query import Program, Query, run_async
 from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from types import TracebackType
 
     from mink_core.capability import Capability
@@ -102,7 +102,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, SubStores):
         yield query
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncPostgresTransaction]:
+    async def transaction(self) -> AsyncGenerator[AsyncPostgresTransaction]:
         """See `PostgresEventStore.transaction`."""
         await self._prepare()
         async with self._transaction(COMMIT) as connection:
@@ -115,7 +115,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, SubStores):
                 transaction.end()
 
     @asynccontextmanager
-    async def _transaction(self, commit: Query) -> AsyncIterator[Any]:
+    async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:
         async with self._backend.session() as connection, self._backend.transaction(connection, commit):
             yield connection
 

@@ -24,7 +24,9 @@ _TRANSIENT = {
 _LOST = {"57P01", "57P02", "57P03", "57P05"}
 
 
-def translate(message: str, sqlstate: str | None, query: Query | None, *, lost: bool = False) -> MinkError:
+def translate(  # noqa: PLR0911 -- a table of answers
+    message: str, sqlstate: str | None, query: Query | None, *, lost: bool = False
+) -> MinkError:
     """The error to raise for a driver's error.
 
     Args:

@@ -24,7 +24,7 @@ from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from types import TracebackType
 
     from psycopg_pool import ConnectionPool
@@ -113,7 +113,7 @@ class PostgresEventStore(SyncLog, Updating, SubStores):
         yield query
 
     @contextmanager
-    def transaction(self) -> Iterator[PostgresTransaction]:
+    def transaction(self) -> Generator[PostgresTransaction]:
         """See `mink_core.EventStore.transaction`. READ COMMITTED, unless the server's default is another."""
         self._prepare()
         with self._transaction(COMMIT) as connection:
@@ -126,7 +126,7 @@ class PostgresEventStore(SyncLog, Updating, SubStores):
                 transaction.end()
 
     @contextmanager
-    def _transaction(self, commit: Query) -> Iterator[sync_psycopg.Connection]:
+    def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:
         with self._backend.session() as connection, sync_psycopg.transaction(connection, commit):
             yield connection
 

@@ -12,6 +12,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from mink_postgres.server import ServerUnavailableError, postgres_for_tests
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,8 +24,6 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def admin_url() -> Iterator[str]:
     """A superuser's URL, for what only the tests need: roles, terminated backends, replica role."""
-    from mink_postgres.server import ServerUnavailableError, postgres_for_tests
-
     with ExitStack() as stack:
         try:
             url = stack.enter_context(postgres_for_tests())

@@ -11,7 +11,7 @@ import asyncpg
 from mink_postgres.drivers import asyncpg as driver
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Query, Rows
@@ -26,7 +26,7 @@ class _AsyncpgDriver:
         return await driver.fetch(connection, query)
 
     @asynccontextmanager
-    async def transaction(self, connection: Any, commit: Query) -> AsyncIterator[None]:
+    async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:
         """See `sync_psycopg.transaction`."""
         block = connection.transaction()
         try:
@@ -79,7 +79,7 @@ class AsyncpgBackend(_AsyncpgDriver):
         await connection.execute("SELECT set_config('lock_timeout', $1, false)", self._options.lock_timeout_ms)
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Any]:
+    async def session(self) -> AsyncGenerator[Any]:
         """Borrow a connection."""
         try:
             connection = await self._pool.acquire(timeout=self._options.pool_timeout)
@@ -111,7 +111,7 @@ class AsyncpgBoundBackend(_AsyncpgDriver):
         """Nothing to open."""
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Any]:
+    async def session(self) -> AsyncGenerator[Any]:
         """The connection, as it is."""
         yield self._connection
 

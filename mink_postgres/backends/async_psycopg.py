@@ -13,7 +13,7 @@ from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Query, Rows
@@ -30,7 +30,7 @@ class _PsycopgDriver:
         return await psycopg_async.fetch(connection, query)
 
     @asynccontextmanager
-    async def transaction(self, connection: Connection, commit: Query) -> AsyncIterator[None]:
+    async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
         """See `sync_psycopg.transaction`."""
         block = connection.transaction()
         try:
@@ -87,7 +87,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         await connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Connection]:
+    async def session(self) -> AsyncGenerator[Connection]:
         """Borrow a connection."""
         pool = self._pool
         assert pool is not None  # noqa: S101 -- the store opens before it runs anything
@@ -125,7 +125,7 @@ class AsyncBoundPsycopgBackend(_PsycopgDriver):
         """Nothing to open."""
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Connection]:
+    async def session(self) -> AsyncGenerator[Connection]:
         """The connection, as it is."""
         yield self._connection
 

@@ -12,7 +12,7 @@ from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Query
@@ -63,7 +63,7 @@ class PsycopgBackend:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
 
     @contextmanager
-    def session(self) -> Iterator[Connection]:
+    def session(self) -> Generator[Connection]:
         """Borrow a connection."""
         pool = self._pool
         assert pool is not None  # noqa: S101 -- the store opens before it runs anything
@@ -101,7 +101,7 @@ class BoundBackend:
         """Nothing to open."""
 
     @contextmanager
-    def session(self) -> Iterator[Connection]:
+    def session(self) -> Generator[Connection]:
         """The connection, as it is."""
         yield self._connection
 
@@ -110,7 +110,7 @@ class BoundBackend:
 
 
 @contextmanager
-def transaction(connection: Connection, commit: Query) -> Iterator[None]:
+def transaction(connection: Connection, commit: Query) -> Generator[None]:
     """BEGIN (a savepoint inside the caller's transaction), then COMMIT, or ROLLBACK when the block raises.
 
     `commit` tells what a reply lost at COMMIT means; errors of the block pass through as they are.

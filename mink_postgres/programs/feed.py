@@ -29,18 +29,24 @@ SCAN = 10_000
 _REFUSALS = {
     "isolation": (
         UsageError,
-        "the feed cannot be read in a REPEATABLE READ or SERIALIZABLE transaction: its snapshot is older than the "
-        "look at who is still writing; read it in a transaction at READ COMMITTED, or outside of one",
+        (
+            "the feed cannot be read in a REPEATABLE READ or SERIALIZABLE transaction: its snapshot is older than the "
+            "look at who is still writing; read it in a transaction at READ COMMITTED, or outside of one"
+        ),
     ),
     "standby": (
         StorageError,
-        "the feed cannot be read on a standby, which does not see who is still writing on the primary: "
-        "connect to the primary (target_session_attrs=read-write)",
+        (
+            "the feed cannot be read on a standby, which does not see who is still writing on the primary: "
+            "connect to the primary (target_session_attrs=read-write)"
+        ),
     ),
     "privilege": (
         StorageError,
-        "the database role may not read the sequence of global_position, so the feed's end is unknown: "
-        "GRANT SELECT on events_global_position_seq",
+        (
+            "the database role may not read the sequence of global_position, so the feed's end is unknown: "
+            "GRANT SELECT on events_global_position_seq"
+        ),
     ),
 }
 
@@ -81,7 +87,7 @@ def _look(context: Context, position: int, identity: StoreIdentity | None) -> Pr
     return _Look(mark, high)
 
 
-def _scan(
+def _scan(  # noqa: PLR0913 -- a stretch has two ends, a size, a filter and a direction
     context: Context, low: int, high: int, limit: int, where: EventFilter, *, backward: bool = False
 ) -> Program[_Scan]:
     """Read at most `limit` events above `low`, up to `high`; with a filter, at most `SCAN` are looked at."""
@@ -127,7 +133,7 @@ def poll(context: Context, after: int, limit: int, where: EventFilter, identity:
 class FeedReader(Reader[StoredEvent]):
     """The feed up to a mark taken by the first page."""
 
-    def __init__(  # noqa: PLR0913 -- the arguments of `read_all`
+    def __init__(  # noqa: PLR0913, PLR0917 -- the arguments of `read_all`
         self,
         context: Context,
         after: int,

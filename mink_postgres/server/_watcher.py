@@ -29,10 +29,17 @@ def main() -> int:
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda signum, _frame: asked.append(signum))
-    account = {"user": order["uid"], "group": order["gid"], "extra_groups": []} if order["uid"] is not None else {}
+    is_root = order["uid"] is not None
     with (folder / "server.log").open("ab") as log:
         server = subprocess.Popen(  # noqa: S603 -- the programs that the launcher found
-            order["command"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **account
+            order["command"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            user=order["uid"],
+            group=order["gid"],
+            extra_groups=[] if is_root else None,
         )
     (folder / "server.json.new").write_text(
         json.dumps({"watcher": os.getpid(), "postmaster": server.pid, "port": order["port"]}), "utf-8"

@@ -65,7 +65,8 @@ def find_binaries() -> Binaries:
             tried.append(f"{why}: {folder} has no {' and no '.join(missing)}")
             continue
         return Binaries(folder.resolve(), origin, _version(folder))
-    raise ServerUnavailableError("no PostgreSQL programs were found; tried:", tried, advice=ADVICE)
+    problem = "no PostgreSQL programs were found; tried:"
+    raise ServerUnavailableError(problem, tried, advice=ADVICE)
 
 
 def _candidates() -> Iterator[tuple[str, Path | None, str]]:

@@ -23,7 +23,7 @@ from mink_postgres.server.errors import ServerUnavailableError
 from mink_postgres.server.processes import kill_with_children
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
     from types import TracebackType
 
 START_SECONDS = 60.0
@@ -161,7 +161,7 @@ class EmbeddedServer:
         return handle
 
     @contextmanager
-    def _starting(self) -> Iterator[None]:
+    def _starting(self) -> Generator[None]:
         """One process at a time decides whether to start the server."""
         handle = self._hold("start.lock", fcntl.LOCK_EX)
         try:

@@ -12,11 +12,11 @@ from mink_postgres.server.embedded import EmbeddedServer
 from mink_postgres.server.errors import ServerUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 @contextmanager
-def postgres_for_tests() -> Iterator[str]:
+def postgres_for_tests() -> Generator[str]:
     """A server's URL: `MINK_POSTGRES_URL`, else an embedded server, else a container.
 
     Raises:
@@ -35,6 +35,7 @@ def postgres_for_tests() -> Iterator[str]:
         except ServerUnavailableError as error:
             tried.append(f"{kind}: {error}")
     if server is None:
-        raise ServerUnavailableError("no PostgreSQL could be had for the tests; tried:", tried, advice=ADVICE)
+        problem = "no PostgreSQL could be had for the tests; tried:"
+        raise ServerUnavailableError(problem, tried, advice=ADVICE)
     with server:
         yield server.url()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import psycopg
 import pytest
 
-from mink_core import ExpectedVersion, MinkError, NewEvent
+from mink_core import ExpectedVersion, MinkError, NewEvent, OutcomeUnknownError, TransientStorageError
 from mink_postgres import PostgresEventStore
 from mink_postgres.server import EmbeddedServer
 from tests.postgres.sessions import Session
@@ -49,8 +50,6 @@ def test_positions_rolled_back_then_killed_are_not_skipped(attempt: int) -> None
 
 def test_acknowledged_appends_survive_a_kill_under_load() -> None:
     """A ledger of acknowledged appends, kept while the server is killed and restarted."""
-    import threading
-
     with EmbeddedServer.start() as server:
         with PostgresEventStore(server.url(), min_size=1) as store:
             store.initialize()
@@ -101,10 +100,6 @@ def test_acknowledged_appends_survive_a_kill_under_load() -> None:
 
 
 def test_a_backend_killed_in_the_middle_is_an_unknown_outcome(postgres_url: str, admin_url: str, schema: str) -> None:
-    import threading
-
-    from mink_core import OutcomeUnknownError, TransientStorageError
-
     with PostgresEventStore(postgres_url, schema=schema, min_size=1, max_size=2) as store:
         store.initialize()
         store.append("a-1", [NewEvent("Made", {})], expected_version=0)
