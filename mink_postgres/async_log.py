@@ -9,7 +9,7 @@ from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.limits import check_stream_id
 from mink_core.prepare import prepare_append, prepare_batch
-from mink_core.runtime.checks import check_feed, check_read_stream, check_streams
+from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class AsyncLog:
         identity: StoreIdentity | None = None,
     ) -> Page:
         """See `mink_core.EventLog.poll`."""
-        check_feed(after_position, limit, where, identity)
+        check_poll(after_position, limit, where, identity)
         return await self._run(feed.poll(self._context, after_position, limit, where, identity))
 
     async def stream_info(self, stream_id: str) -> StreamInfo:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -67,11 +68,9 @@ def _parse(line: bytes, number: int) -> EventLine:
 
 def _event_id(text: object, where: str) -> UUID:
     if text is None:
-        return NewEvent("", None).event_id
-    try:
-        if not isinstance(text, str):
-            raise TypeError
-        return UUID(text)
-    except (TypeError, ValueError):
-        msg = f"{where}: event_id must be a UUID, not {text!r:.60}"
-        raise UsageError(msg) from None
+        return uuid4()
+    with suppress(ValueError):
+        if isinstance(text, str):
+            return UUID(text)
+    msg = f"{where}: event_id must be a UUID, not {text!r:.60}"
+    raise UsageError(msg)

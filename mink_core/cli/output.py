@@ -69,8 +69,8 @@ class Printer(Generic[T]):
         table = Table(box=None, expand=True, pad_edge=False, show_header=not self._headed, header_style="bold")
         self._headed = True
         for header, width, share, right in self._view.columns:
-            justify = "right" if right else "left"
-            table.add_column(header, width=width, ratio=share, justify=justify, no_wrap=True, overflow="ellipsis")
+            table.add_column(header, width=width, ratio=share, no_wrap=True, overflow="ellipsis")
+            table.columns[-1].justify = "right" if right else "left"
         for row in rows:
             # Text, not str: what a store holds is no markup.
             table.add_row(*(Text(cell) for cell in self._view.cells(row)))

@@ -41,6 +41,7 @@ Until = Annotated[
 
 
 def build_filter(
+    *,
     categories: list[str] | None,
     types: list[str] | None,
     streams: list[str] | None,

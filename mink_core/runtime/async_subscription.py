@@ -10,7 +10,7 @@ from mink_core.errors import StoreClosedError
 from mink_core.runtime.checks import check_subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from mink_core.event_store import AsyncEventLog
@@ -30,22 +30,22 @@ class AsyncPollingSubscription:
         batch_size: int,
         poll_interval: float,
         identity: StoreIdentity | None,
-        on_close: Callable[[AsyncPollingSubscription], None] = lambda _: None,
     ) -> None:
         """Check the arguments; nothing is read before the first step.
 
         Raises:
             UsageError: An argument is wrong.
         """
-        check_subscribe(after_position, batch_size, poll_interval)
+        check_subscribe(after_position, where, batch_size, poll_interval, identity)
         self._log = log
         self._position = after_position
         self._where = where
         self._batch_size = batch_size
         self._poll_interval = poll_interval
         self._identity = identity
-        self._on_close = on_close
-        self._closed = asyncio.Event()
+        self._closed = False
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def position(self) -> int:
@@ -58,7 +58,8 @@ class AsyncPollingSubscription:
 
     async def __anext__(self) -> Sequence[StoredEvent]:
         """Poll until there is a batch, or the subscription is closed."""
-        while not self._closed.is_set():
+        self._loop = asyncio.get_running_loop()
+        while not self._closed:
             try:
                 page = await self._log.poll(
                     self._position, limit=self._batch_size, where=self._where, identity=self._identity
@@ -73,7 +74,7 @@ class AsyncPollingSubscription:
                 return page.events
             if not moved:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._closed.wait(), self._poll_interval)
+                    await asyncio.wait_for(self._wake.wait(), self._poll_interval)
         raise StopAsyncIteration
 
     async def close(self) -> None:
@@ -81,9 +82,11 @@ class AsyncPollingSubscription:
         self.stop()
 
     def stop(self) -> None:
-        """What `close` does, for a store that closes its subscriptions."""
-        self._closed.set()
-        self._on_close(self)
+        """What `close` does, from any thread: for a store that closes its subscriptions."""
+        self._closed = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                self._loop.call_soon_threadsafe(self._wake.set)
 
     async def __aenter__(self) -> Self:
         """The subscription itself."""

@@ -26,7 +26,7 @@ def check_read_stream(stream_id: object, after_version: object, limit: object, d
 def check_feed(
     after_position: object, limit: object, where: object, identity: object, direction: object = Direction.FORWARD
 ) -> None:
-    """Check the arguments of `poll` and `read_all`.
+    """Check the arguments of `read_all`.
 
     Raises:
         UsageError: When one is wrong.
@@ -52,13 +52,25 @@ def check_streams(category: object, after: object, limit: object) -> None:
     check_limit(limit)
 
 
-def check_subscribe(after_position: object, batch_size: object, poll_interval: object) -> None:
+def check_poll(after_position: object, limit: object, where: object, identity: object) -> None:
+    """Check the arguments of `poll`, whose limit is always a number.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    check_count(limit, "limit")
+    check_feed(after_position, limit, where, identity)
+
+
+def check_subscribe(
+    after_position: object, where: object, batch_size: object, poll_interval: object, identity: object
+) -> None:
     """Check the arguments of `subscribe`.
 
     Raises:
         UsageError: When one is wrong.
     """
-    check_count(after_position, "after_position")
+    check_feed(after_position, None, where, identity)
     if check_count(batch_size, "batch_size") == 0:
         msg = "batch_size must be at least 1"
         raise UsageError(msg)

@@ -13,7 +13,7 @@ from mink_core.errors import StoreClosedError
 from mink_core.runtime.checks import check_subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from mink_core.event_store import EventLog
@@ -33,21 +33,19 @@ class PollingSubscription:
         batch_size: int,
         poll_interval: float,
         identity: StoreIdentity | None,
-        on_close: Callable[[PollingSubscription], None] = lambda _: None,
     ) -> None:
         """Check the arguments; nothing is read before the first step.
 
         Raises:
             UsageError: An argument is wrong.
         """
-        check_subscribe(after_position, batch_size, poll_interval)
+        check_subscribe(after_position, where, batch_size, poll_interval, identity)
         self._log = log
         self._position = after_position
         self._where = where
         self._batch_size = batch_size
         self._poll_interval = poll_interval
         self._identity = identity
-        self._on_close = on_close
         self._closed = threading.Event()
 
     @property
@@ -81,7 +79,6 @@ class PollingSubscription:
     def close(self) -> None:
         """End the iteration promptly. Idempotent, from any thread."""
         self._closed.set()
-        self._on_close(self)
 
     def __enter__(self) -> Self:
         """The subscription itself."""

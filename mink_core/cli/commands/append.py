@@ -40,6 +40,7 @@ _WORDS = {
 
 def append(
     ctx: typer.Context,
+    *,
     expect: Annotated[
         str,
         typer.Option(
@@ -48,13 +49,11 @@ def append(
             help="What the stream must be: at version N, absent (none), there (exists), or any.",
         ),
     ],
-    stream: Annotated[str | None, typer.Argument(metavar="[STREAM]", show_default=False)] = None,
+    stream: Annotated[str | None, typer.Argument(metavar="STREAM", help="The stream.", show_default=False)] = None,
     event_type: Annotated[
         str | None, typer.Option("--type", metavar="TYPE", help="Append one event, of this type.", show_default=False)
     ] = None,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="JSON", help="Its data.", show_default=False)
-    ] = None,
+    data: Annotated[str | None, typer.Option("--data", metavar="JSON", help="Its data.", show_default=False)] = None,
     metadata: Annotated[
         str | None, typer.Option("--metadata", metavar="JSON", help="Its metadata, an object.", show_default=False)
     ] = None,

@@ -23,7 +23,10 @@ Examples:
 
 def info(
     ctx: typer.Context,
-    stream: Annotated[str | None, typer.Argument(metavar="[STREAM]", show_default=False)] = None,
+    *,
+    stream: Annotated[
+        str | None, typer.Argument(metavar="STREAM", help="A stream. Without: the store.", show_default=False)
+    ] = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,

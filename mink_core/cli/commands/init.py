@@ -11,7 +11,7 @@ Example:
 """
 
 
-def init(ctx: typer.Context, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def init(ctx: typer.Context, *, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Create or upgrade what the store needs.
 
     Safe to repeat, and from several processes at once.

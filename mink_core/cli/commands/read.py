@@ -1,11 +1,10 @@
 """`mink read`."""
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from mink_core import Direction, EventFilter, Store, StoredEvent
+from mink_core import Direction
 from mink_core.cli.output import Printer
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 from mink_core.cli.views import EVENTS
@@ -24,7 +23,10 @@ Examples:
 
 def read(
     ctx: typer.Context,
-    stream: Annotated[str | None, typer.Argument(metavar="[STREAM]", show_default=False)] = None,
+    *,
+    stream: Annotated[
+        str | None, typer.Argument(metavar="STREAM", help="The stream. Without: the feed.", show_default=False)
+    ] = None,
     categories: Categories = None,
     types: Types = None,
     streams: Streams = None,
@@ -47,19 +49,17 @@ def read(
     A stream that does not exist reads as empty. The feed is read up to where it was safe at the start.
     """
     session = session_of(ctx, store, as_json, debug)
-    where = build_filter(categories, types, streams, metadata, since, until)
+    where = build_filter(
+        categories=categories, types=types, streams=streams, metadata=metadata, since=since, until=until
+    )
+    if stream is not None and not where.is_empty:
+        msg = f"a filter is for the feed: give --stream {stream} in place of STREAM to filter a stream's events"
+        raise UsageError(msg)
     printer = Printer(session, EVENTS)
     direction = Direction.BACKWARD if backwards else Direction.FORWARD
     with session.open() as opened:
-        printer.all(_events(opened, stream, where, after, limit, direction))
-
-
-def _events(
-    store: Store, stream: str | None, where: EventFilter, after: int, limit: int | None, direction: Direction
-) -> Iterator[StoredEvent]:
-    if stream is None:
-        return store.read_all(after_position=after, limit=limit, where=where, direction=direction)
-    if not where.is_empty:
-        msg = f"a filter is for the feed: give --stream {stream} in place of STREAM to filter the events of a stream"
-        raise UsageError(msg)
-    return store.read_stream(stream, after_version=after, limit=limit, direction=direction)
+        if stream is None:
+            events = opened.read_all(after_position=after, limit=limit, where=where, direction=direction)
+        else:
+            events = opened.read_stream(stream, after_version=after, limit=limit, direction=direction)
+        printer.all(events)

@@ -17,6 +17,7 @@ Examples:
 
 def streams(
     ctx: typer.Context,
+    *,
     category: Annotated[
         str | None, typer.Option("--category", metavar="NAME", help="Only of this category.", show_default=False)
     ] = None,

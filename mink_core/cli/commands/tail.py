@@ -28,6 +28,7 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 
 def tail(
     ctx: typer.Context,
+    *,
     after: Annotated[
         int | None,
         typer.Option("--after", metavar="N", min=0, help="Begin above this position; 0: with all.", show_default=False),
@@ -56,11 +57,13 @@ def tail(
     if from_now and after is not None:
         msg = "--after and --from-now contradict each other"
         raise UsageError(msg)
-    where = build_filter(categories, types, streams, metadata)
+    where = build_filter(categories=categories, types=types, streams=streams, metadata=metadata)
     printer = Printer(session, EVENTS)
     try:
         with session.open() as opened:
-            start = opened.head_position() if after is None else after
+            # Asked in any case: a store that is not reached at the start is no passing fault.
+            head = opened.head_position()
+            start = head if after is None else after
             subscription = opened.subscribe(
                 after_position=start, where=where, batch_size=BATCH, poll_interval=poll_interval
             )
@@ -73,12 +76,10 @@ def tail(
 
 def _persistently(subscription: Subscription, session: Session) -> Iterator[Sequence[StoredEvent]]:
     wait = _SHORTEST_WAIT
-    reached = False
     while True:
         try:
             batch = next(subscription, None)
         except TransientStorageError as error:
-            # Before the first batch it is more likely a wrong address than a passing fault.
             sys.stderr.write(f"mink: {redact(str(error), session.url)}; trying again in {wait:.1f} s\n")
             sys.stderr.flush()
             time.sleep(wait)

@@ -1,0 +1,80 @@
+"""`mink demo`."""
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mink_core.cli.demo.outcome import Outcome
+from mink_core.cli.demo.plan import Run
+from mink_core.cli.demo.report import as_record, show
+from mink_core.cli.demo.run import Target, put_to_work
+from mink_core.cli.failures import REFUSED
+from mink_core.cli.output import write_json
+from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
+
+EXAMPLES = """\
+Examples:
+  mink demo
+  mink demo --seconds 2
+  mink demo --store postgresql://app@localhost/app
+"""
+
+_LEAST, _USUAL, _MOST = 0.5, 6.0, 600.0
+
+
+def demo(
+    ctx: typer.Context,
+    *,
+    seconds: Annotated[
+        float,
+        typer.Option("--seconds", metavar="N", min=_LEAST, max=_MOST, help="How long each store is kept at work."),
+    ] = _USUAL,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """See it work: conflicts, followers that miss nothing, and how long an append takes.
+
+    Runs on a PostgreSQL server of its own, started for it and gone afterwards, and then in
+    memory; no service is needed. With --store, on that store alone: it is initialized if it is
+    not, and streams named demo-… are written and stay. MINK_STORE_URL is not used.
+
+    The exit code is 0 only if every check held, and 1 if one did not.
+    """
+    session = session_of(ctx, store, as_json, debug)
+    # Not as other commands: read through a pipe or in a CI log, a demo is still for people.
+    console = Console(quiet=session.as_json)
+    begun = time.monotonic()
+    outcomes: list[Outcome] = []
+    for target in _targets(session):
+        outcome = put_to_work(target, seconds, lambda line, name=target.name: _say(console, name, line))
+        outcomes.append(outcome)
+        if session.as_json:
+            write_json([as_record(outcome)])
+    show(console, outcomes, time.monotonic() - begun)
+    if not all(outcome.held for outcome in outcomes):
+        raise typer.Exit(REFUSED)
+
+
+def _say(console: Console, name: str, line: str) -> None:
+    console.print(f"[bold]{name}[/]: {line}", highlight=False)
+    console.file.flush()
+
+
+def _targets(session: Session) -> list[Target]:
+    if session.given is not None:
+        opening = f"Opening {session.shown_url}; streams named demo-… are written to it, and stay"
+        return [Target(session.scheme, session.given, [session.given], opening)]
+    memory = f"memory://demo-{Run().tag}"
+    return [
+        Target(
+            "PostgreSQL",
+            "postgresql+embedded://",
+            # A server of its own each: no public name leads to the one that the sync store started.
+            ["postgresql+asyncpg+embedded://", "postgresql+embedded://"],
+            "Starting a temporary server",
+        ),
+        Target("memory", memory, [memory], "Opening a store in this process"),
+    ]

@@ -1,0 +1,167 @@
+"""The async store."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
+
+from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.async_subscription import AsyncPollingSubscription
+from mink_core.runtime.substores import SubStores
+from mink_core.runtime.updating import AsyncUpdating
+from mink_core.subscriber import POLL_INTERVAL
+from mink_memory.async_event_log import AsyncMemoryEventLog
+from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
+from mink_memory.transaction import AsyncMemoryTransaction, write_async
+from mink_memory.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+    from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
+
+    from mink_core.capability import Capability
+    from mink_core.events import AppendResult, StoreIdentity
+    from mink_core.feed_status import FeedStatus
+    from mink_core.finding import Finding
+    from mink_core.prepare import PreparedAppend
+    from mink_core.transforms import EventTransform
+    from mink_memory.drafts import OpenTransaction
+
+
+class AsyncMemoryEventStore(SubStores, AsyncMemoryEventLog, AsyncUpdating):
+    """An event store in this process's memory; see `mink_core.AsyncStore`.
+
+    It does not belong to an event loop: several may use it, as may threads use a sync store on the
+    same name.
+    """
+
+    adapter_name = "memory"
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        transforms: Iterable[EventTransform] = (),
+        unique_event_ids: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Open a log; see `MemoryEventStore`.
+
+        Raises:
+            UsageError: An argument is wrong, or the named log was opened with another
+                `unique_event_ids`.
+        """
+        self._handle: Handle[AsyncPollingSubscription] = Handle(
+            name,
+            transforms=transforms,
+            unique_event_ids=unique_event_ids,
+            lock_timeout=lock_timeout,
+            clock=clock,
+        )
+        self._view = View(self._handle)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """See `EventStore.capabilities`."""
+        return self._handle.capabilities
+
+    async def initialize(self) -> None:
+        """There is nothing to create."""
+        self._handle.check_open()
+
+    async def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
+        results = self._handle.log.append(items, self._handle.clock)
+        if results is None:
+            async with self._begun() as transaction:
+                results = await write_async(self._handle, transaction, items)
+        return results
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncMemoryTransaction]:
+        """See `EventStore.transaction`."""
+        self._handle.check_open()
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[AsyncMemoryTransaction, None]:
+        async with self._begun() as transaction:
+            yield AsyncMemoryTransaction(self._handle, transaction)
+
+    @asynccontextmanager
+    async def _begun(self) -> AsyncGenerator[OpenTransaction, None]:
+        task = asyncio.current_task()
+        transaction = self._handle.begin(f"task {task.get_name() if task else 'unknown'}")
+        try:
+            yield transaction
+        except BaseException:
+            self._handle.rollback(transaction)
+            raise
+        self._handle.commit(transaction)
+
+    def subscribe(
+        self,
+        *,
+        after_position: int = 0,
+        where: EventFilter = EVERYTHING,
+        batch_size: int = 100,
+        poll_interval: float = POLL_INTERVAL,
+        identity: StoreIdentity | None = None,
+    ) -> AsyncPollingSubscription:
+        """See `Subscriber.subscribe`."""
+        self._handle.check_open()
+        subscription = AsyncPollingSubscription(
+            self,
+            after_position=after_position,
+            where=where,
+            batch_size=batch_size,
+            poll_interval=poll_interval,
+            identity=identity,
+        )
+        return self._handle.add_subscription(subscription)
+
+    async def identity(self) -> StoreIdentity:
+        """See `Subscriber.identity`."""
+        self._handle.check_open()
+        return self._handle.log.identity()
+
+    async def bump_epoch(self) -> StoreIdentity:
+        """See `MemoryEventStore.bump_epoch`."""
+        self._handle.check_open()
+        return self._handle.log.bump_epoch()
+
+    async def feed_status(self) -> FeedStatus:
+        """See `Subscriber.feed_status`."""
+        self._handle.check_open()
+        return self._handle.log.feed_status()
+
+    async def check(self) -> list[Finding]:
+        """See `MemoryEventStore.check`."""
+        self._handle.check_open()
+        return []
+
+    async def ping(self) -> None:
+        """See `EventStore.ping`."""
+        self._handle.check_open()
+
+    async def close(self) -> None:
+        """See `MemoryEventStore.close`."""
+        for subscription in self._handle.close():
+            subscription.stop()
+
+    async def __aenter__(self) -> Self:
+        self._handle.check_open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+if TYPE_CHECKING:
+    from mink_core import AsyncStore, AsyncTransaction
+
+    _store: AsyncStore = AsyncMemoryEventStore()
+    _transaction: AbstractAsyncContextManager[AsyncTransaction] = AsyncMemoryEventStore().transaction()

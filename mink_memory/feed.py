@@ -1,0 +1,88 @@
+"""The feed of a log: the committed rows that nothing can appear below any more.
+
+Every method is called under the log's lock, but `settled` may be read without: it is dense, in
+position order and append-only, so that what a reader has seen of it never changes (FEED-01).
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from mink_core.feed_status import FeedHolder, FeedStatus
+from mink_memory.rows import position_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mink_memory.drafts import OpenTransaction
+    from mink_memory.rows import Row
+
+
+class Feed:
+    """Positions are allocated in one sequence; what stays unused is a hole that delays nobody (FEED-03)."""
+
+    __slots__ = ("_tail", "_writers", "high", "settled")
+
+    def __init__(self) -> None:
+        self.high = 0
+        """The highest position that was ever allocated."""
+        self.settled: list[Row] = []
+        # Committed above the first position of the oldest open transaction that has appended.
+        self._tail: list[Row] = []
+        # Open transactions that have appended, in the order of their first positions.
+        self._writers: dict[OpenTransaction, None] = {}
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add rows that were committed without a transaction."""
+        (self._tail if self._writers else self.settled).extend(rows)
+
+    def hold(self, transaction: OpenTransaction) -> None:
+        """Hold the feed below the transaction's first row, until it ends."""
+        self._writers.setdefault(transaction)
+
+    def end(self, transaction: OpenTransaction, committed: Sequence[Row]) -> None:
+        """End a transaction that has these rows to add, or none when it is rolled back."""
+        self._tail.extend(committed)
+        oldest = next(iter(self._writers), None)
+        self._writers.pop(transaction, None)
+        if oldest is transaction:  # else the mark is where it was
+            self._tail.sort(key=position_of)
+            cut = bisect_right(self._tail, self.mark, key=position_of)
+            self.settled.extend(self._tail[:cut])
+            del self._tail[:cut]
+
+    @property
+    def mark(self) -> int:
+        """Every position up to here is in `settled` or dead."""
+        oldest = next(iter(self._writers), None)
+        return self.high if oldest is None else oldest.first_position - 1
+
+    @property
+    def head(self) -> int:
+        """The newest position in the feed, 0 in an empty one."""
+        return self.settled[-1].position if self.settled else 0
+
+    def index_after(self, position: int) -> int:
+        """Where the rows above a position begin in `settled`."""
+        # A row's index is below its position; without holes it is just one below.
+        end = min(position, len(self.settled))
+        if end == 0 or self.settled[end - 1].position == position:
+            return end
+        return bisect_right(self.settled, position, hi=end, key=position_of)
+
+    def status(self) -> FeedStatus:
+        """How far the feed is, and who holds it back (FEED-07)."""
+        holders = tuple(
+            FeedHolder(
+                writer.first_position - 1,
+                writer.since,
+                writer.seconds,
+                os.getpid(),
+                "memory",
+                writer.doing,
+            )
+            for writer in self._writers
+        )
+        return FeedStatus(self.head, self.mark, self.high, holders)

@@ -1,0 +1,146 @@
+"""What a sync and an async store have in common: the log they are open on, and what is open on them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
+from weakref import WeakSet
+
+from mink_core.capability import Capability
+from mink_core.errors import StoreClosedError, UsageError
+from mink_memory.drafts import OpenTransaction
+from mink_memory.names import open_log
+
+if TYPE_CHECKING:
+    from mink_core.transforms import EventTransform
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Gives the time now, aware and in UTC."""
+
+LOCK_TIMEOUT = 10.0
+"""Seconds that an append waits for a stream that a transaction has locked, unless told otherwise."""
+
+utc_now: Clock = partial(datetime.now, UTC)
+
+_CAPABILITIES = frozenset(
+    {
+        Capability.APPEND_BATCH,
+        Capability.BACKWARDS,
+        Capability.METADATA_FILTER,
+        Capability.TIME_FILTER,
+        Capability.SUBSCRIBE,
+        Capability.TRANSACTIONS,
+    }
+)
+
+
+class Stoppable(Protocol):
+    """A subscription, as its store ends it."""
+
+    def stop(self) -> None:
+        """End it."""
+        ...
+
+
+S = TypeVar("S")
+
+
+class Handle(Generic[S]):
+    """One store's hold on a log: its options, its open transactions and subscriptions."""
+
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        transforms: Iterable[EventTransform],
+        unique_event_ids: bool,
+        lock_timeout: float,
+        clock: Clock,
+    ) -> None:
+        """Find or make the log.
+
+        Raises:
+            UsageError: An option or the name is wrong, or the named log was opened with another
+                `unique_event_ids`.
+        """
+        if type(unique_event_ids) is not bool:
+            msg = f"unique_event_ids must be a bool, not {unique_event_ids!r:.60}"
+            raise UsageError(msg)
+        self.lock_timeout = check_lock_timeout(lock_timeout)
+        self.transforms = tuple(transforms)
+        self.clock = clock
+        self.log = open_log(name, unique_event_ids=unique_event_ids)
+        self.capabilities = _CAPABILITIES | ({Capability.UNIQUE_EVENT_IDS} if unique_event_ids else set())
+        self._closed = False
+        self._transactions: set[OpenTransaction] = set()
+        self._subscriptions: WeakSet[S] = WeakSet()
+        self._guard = threading.Lock()
+
+    def check_open(self) -> None:
+        """Refuse the use of a closed store (LIFE-01).
+
+        Raises:
+            StoreClosedError: It is closed.
+        """
+        if self._closed:
+            msg = "the memory store is closed; open another one on the same name to go on with its events"
+            raise StoreClosedError(msg)
+
+    def begin(self, doing: str) -> OpenTransaction:
+        """Begin a transaction that ends at the latest with the store."""
+        transaction = OpenTransaction(self.clock(), doing)
+        self._transactions.add(transaction)
+        try:
+            self.check_open()  # after adding it, so that a close at this moment either ends it or is seen here
+        except StoreClosedError:
+            self._transactions.discard(transaction)
+            raise
+        return transaction
+
+    def commit(self, transaction: OpenTransaction) -> None:
+        """See `MemoryLog.commit`."""
+        self._transactions.discard(transaction)
+        self.log.commit(transaction)
+
+    def rollback(self, transaction: OpenTransaction, failure: BaseException | None = None) -> None:
+        """See `MemoryLog.rollback`."""
+        self._transactions.discard(transaction)
+        self.log.rollback(transaction, "has ended", failure)
+
+    def add_subscription(self, subscription: S) -> S:
+        """Note a subscription that ends at the latest with the store."""
+        with self._guard:
+            self.check_open()
+            self._subscriptions.add(subscription)
+        return subscription
+
+    def close(self) -> list[S]:
+        """Refuse every further use, roll back what is open; tell which subscriptions are left to stop."""
+        with self._guard:
+            self._closed = True
+            subscriptions = list(self._subscriptions)
+        for transaction in list(self._transactions):
+            self._transactions.discard(transaction)
+            self.log.rollback(transaction, "was rolled back as its store was closed")
+        return subscriptions
+
+
+def check_lock_timeout(value: object) -> float:
+    """Refuse what is no time-out.
+
+    Raises:
+        UsageError: When it is no number of seconds above 0, or too large to wait for.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or not 0 < value <= threading.TIMEOUT_MAX
+    ):
+        msg = f"lock_timeout must be a number of seconds above 0, not {value!r:.60}"
+        raise UsageError(msg)
+    return float(value)

@@ -1,0 +1,130 @@
+"""Who may write to which stream while transactions are open: first come, first served.
+
+Every method is called under the log's lock; none of them waits. A stream that is released goes
+to the first in its queue at once, so that a writer in a tight loop cannot overtake those who wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mink_core.prepare import PreparedAppend
+    from mink_memory.drafts import OpenTransaction
+
+Key: TypeAlias = str | UUID
+"""A stream id, or an event id where these are unique in the log."""
+
+
+class Signal(Protocol):
+    """How a waiting thread or task is woken. Both methods are called under the log's lock."""
+
+    def arm(self) -> None:
+        """Called when its turn is queued, by who will wait."""
+        ...
+
+    def set(self) -> bool:
+        """Wake it; False when it can never run again. Called from any thread."""
+        ...
+
+
+class Turn:
+    """One append of a transaction, on its way to the locks that it needs."""
+
+    __slots__ = ("keys", "queued", "signal", "taken", "transaction")
+
+    def __init__(self, transaction: OpenTransaction, keys: Sequence[Key], signal: Signal) -> None:
+        """Begin without any lock.
+
+        Args:
+            transaction: Who will hold the locks.
+            keys: What is needed, in the order of locking.
+            signal: Who to wake when it was queued.
+        """
+        self.transaction = transaction
+        self.keys = keys
+        self.signal = signal
+        self.taken: list[Key] = []
+        self.queued: Key | None = None
+        """The one key it waits for, while it does."""
+
+
+def keys_of(items: Iterable[PreparedAppend], *, unique: bool) -> list[Key]:
+    """What these appends lock, in the one order that everybody keeps: batches never deadlock (APPEND-11)."""
+    stream_ids = sorted({item.stream_id for item in items})
+    if not unique:
+        return [*stream_ids]
+    return [*stream_ids, *sorted((event.event_id for item in items for event in item.events), key=_as_int)]
+
+
+_as_int: Callable[[UUID], int] = attrgetter("int")
+
+
+class Locks:
+    """The locks of a log and the queues before them."""
+
+    __slots__ = ("_queues", "owners")
+
+    def __init__(self) -> None:
+        self.owners: dict[Key, OpenTransaction] = {}
+        self._queues: dict[Key, deque[Turn]] = {}
+
+    def take(self, turn: Turn) -> bool:
+        """Take what the turn still needs; False when it was queued, and will be woken."""
+        for key in turn.keys:
+            owner = self.owners.get(key)
+            if owner is None:
+                self.owners[key] = turn.transaction
+                turn.taken.append(key)
+            elif owner is not turn.transaction:
+                if turn.queued is None:
+                    turn.queued = key
+                    turn.signal.arm()
+                    self._queues.setdefault(key, deque()).append(turn)
+                return False
+        return True
+
+    def finish(self, turn: Turn) -> None:
+        """End a turn: what its transaction has written to stays locked until the transaction ends."""
+        if turn.queued is not None:
+            queue = self._queues[turn.queued]
+            queue.remove(turn)
+            if not queue:
+                del self._queues[turn.queued]
+            turn.queued = None
+        transaction, taken, turn.taken = turn.transaction, turn.taken, []
+        transaction.turns.discard(turn)
+        kept = [key for key in taken if transaction.wrote(key)]
+        transaction.held.extend(kept)
+        if len(kept) != len(taken):
+            self.release([key for key in taken if not transaction.wrote(key)])
+
+    def release(self, keys: Iterable[Key]) -> None:
+        """Hand each lock to the first who waits for it, or drop it."""
+        for key in keys:
+            queue = self._queues.get(key)
+            while queue:
+                turn = queue.popleft()
+                turn.queued = None
+                if turn.signal.set():
+                    self.owners[key] = turn.transaction
+                    turn.taken.append(key)
+                    self._wake_companions(turn, queue)
+                    break
+            else:
+                del self.owners[key]
+            if not queue:
+                self._queues.pop(key, None)
+
+    @staticmethod
+    def _wake_companions(turn: Turn, queue: deque[Turn]) -> None:
+        # Other calls of the same transaction need not wait for what it now has.
+        for other in [other for other in queue if other.transaction is turn.transaction]:
+            queue.remove(other)
+            other.queued = None
+            other.signal.set()

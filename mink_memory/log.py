@@ -1,0 +1,215 @@
+"""The log: all state of a memory store, and its transitions under one lock.
+
+An open transaction's rows wait in its draft. Committed rows are in their streams at once, and in
+the feed once no open transaction can still commit below them. Nothing here waits for a
+transaction: who has to wait is told so, and is woken by a signal.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from mink_core.errors import PositionAheadError, TransientStorageError
+from mink_core.events import StoreIdentity
+from mink_memory.drafts import Draft
+from mink_memory.feed import Feed
+from mink_memory.locks import Locks, Turn, keys_of
+from mink_memory.repeats import fits
+from mink_memory.rows import result_of
+from mink_memory.staging import new_rows, stage
+from mink_memory.streams import Streams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from mink_core.events import AppendResult, StreamInfo
+    from mink_core.feed_status import FeedStatus
+    from mink_core.prepare import PreparedAppend
+    from mink_memory.drafts import OpenTransaction
+    from mink_memory.rows import Row
+
+_COLLECTOR_WAIT = 1.0
+
+
+class MemoryLog:
+    """One history, shared by every store that is opened on it. Safe from any thread."""
+
+    def __init__(self, *, unique_event_ids: bool) -> None:
+        """Begin an empty history with an identity of its own.
+
+        Args:
+            unique_event_ids: Keep an index of event ids, and store each only once.
+        """
+        self.unique = unique_event_ids
+        self._identity = StoreIdentity(uuid4(), 1)
+        self._lock = threading.Lock()
+        self._streams = Streams(unique=unique_event_ids)
+        self._feed = Feed()
+        self._locks = Locks()
+
+    def append(self, items: Sequence[PreparedAppend], clock: Callable[[], datetime]) -> list[AppendResult] | None:
+        """Store appends outside of any transaction, all or nothing.
+
+        Returns:
+            The results, or None where a transaction has locked a stream of them. Nothing was done
+            then: the caller has to wait for its turn in a transaction of its own.
+        """
+        with self._lock:
+            owners = self._locks.owners
+            if owners and not owners.keys().isdisjoint(keys_of(items, unique=self.unique)):
+                return None
+            feed, streams = self._feed, self._streams
+            if len(items) == 1 and not self.unique:
+                item = items[0]
+                rows = streams.rows.get(item.stream_id)
+                if fits(item.expected, len(rows) if rows else 0):  # the common case, without a draft
+                    new = new_rows(item, rows, feed.high, clock)
+                    feed.high += len(new)
+                    streams.publish_one(item.stream_id, rows, new)
+                    feed.add(new)
+                    return [result_of(new)]
+            draft = Draft()
+            results = stage(streams, draft, items, feed.high, clock)
+            feed.high += len(draft.rows)
+            streams.ids.update(draft.ids)
+            streams.publish(draft.pending)
+            feed.add(draft.rows)
+            return results
+
+    def append_in(
+        self, turn: Turn, items: Sequence[PreparedAppend], clock: Callable[[], datetime]
+    ) -> list[AppendResult] | None:
+        """Store appends in a transaction, seen by nobody else until its commit.
+
+        Returns:
+            The results, or None where the turn was queued: try again when its signal is set.
+        """
+        transaction = turn.transaction
+        with self._lock:
+            transaction.check_open()
+            transaction.turns.add(turn)
+            if not self._locks.take(turn):
+                return None
+            size = len(transaction.rows)
+            try:
+                results = stage(self._streams, transaction, items, self._feed.high, clock)
+            finally:
+                self._locks.finish(turn)
+            if len(transaction.rows) > size:
+                self._feed.high += len(transaction.rows) - size
+                self._feed.hold(transaction)
+            return results
+
+    def give_up(self, turn: Turn, seconds: float) -> TransientStorageError:
+        """The error for a turn that has waited so long: who is in the way, and what to do (TX-04)."""
+        with self._lock:
+            key = turn.keys[0] if turn.queued is None else turn.queued
+            owner = None if turn.queued is None else self._locks.owners.get(key)
+            what = f"stream {key!r}" if isinstance(key, str) else f"event id {key}"
+            who = f"by a transaction of {owner.doing}, open for {owner.seconds:.3f} s" if owner else "until just now"
+            return TransientStorageError(
+                f"{what} was locked {who}; the append waited for it for {seconds:g} s (lock_timeout); "
+                "nothing of it was stored: repeat it, and keep transactions short"
+            )
+
+    def commit(self, transaction: OpenTransaction) -> None:
+        """Make a transaction's rows visible, all at once.
+
+        Raises:
+            StoreClosedError: It has ended.
+            StorageError: It was ended by a failure.
+        """
+        with self._lock:
+            transaction.check_open()
+            self._streams.ids.update(transaction.ids)
+            self._streams.publish(transaction.pending)
+            self._end(transaction, "has ended", transaction.rows)
+
+    def rollback(self, transaction: OpenTransaction, reason: str, failure: BaseException | None = None) -> None:
+        """Drop a transaction's rows; its positions stay holes (FEED-03). Idempotent."""
+        # The garbage collector may close an abandoned block in this very thread while it is inside
+        # of another transition: waiting for that would never end, so another thread does it.
+        if not self._lock.acquire(timeout=_COLLECTOR_WAIT):
+            threading.Thread(target=self.rollback, args=(transaction, reason, failure), daemon=True).start()
+            return
+        try:
+            if transaction.end_reason is None:
+                transaction.failure = failure
+                self._end(transaction, reason, ())
+        finally:
+            self._lock.release()
+
+    def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[Row]) -> None:
+        transaction.end_reason = reason
+        self._feed.end(transaction, committed)
+        for turn in tuple(transaction.turns):
+            if turn.queued is not None:
+                turn.signal.set()
+            self._locks.finish(turn)
+        self._locks.release(transaction.held)
+        transaction.clear()
+
+    def feed_page(self, start: int, end: int) -> list[Row]:
+        """The rows at these indexes of the feed, as `feed_bounds` gave them."""
+        return self._feed.settled[start:end]
+
+    def feed_bounds(self, after_position: int, identity: StoreIdentity | None) -> tuple[int, int]:
+        """Where in the feed the rows above a position begin, and where the feed ends now.
+
+        Raises:
+            PositionAheadError: The position or the identity is from another history (FEED-08).
+        """
+        with self._lock:
+            high = self._feed.high
+            if identity is not None and identity != self._identity:
+                reason = (
+                    f"position {after_position} is from store {identity.store}, epoch {identity.epoch}, "
+                    f"but this is store {self._identity.store}, epoch {self._identity.epoch}"
+                )
+                raise PositionAheadError(after_position, high, reason)
+            if after_position > high:
+                raise PositionAheadError(after_position, high)
+            return self._feed.index_after(after_position), len(self._feed.settled)
+
+    def head_position(self) -> int:
+        """See `EventLog.head_position`."""
+        with self._lock:
+            return self._feed.head
+
+    def feed_status(self) -> FeedStatus:
+        """See `Subscriber.feed_status`."""
+        with self._lock:
+            return self._feed.status()
+
+    def identity(self) -> StoreIdentity:
+        """See `Subscriber.identity`."""
+        return self._identity
+
+    def bump_epoch(self) -> StoreIdentity:
+        """Begin a new epoch: positions saved with the old one are refused from now on."""
+        with self._lock:
+            self._identity = StoreIdentity(self._identity.store, self._identity.epoch + 1)
+            return self._identity
+
+    def version(self, stream_id: str, draft: Draft | None) -> int:
+        """A stream's version, as the draft's writer sees it; 0 where there is none."""
+        with self._lock:
+            return self._streams.version(stream_id, draft)
+
+    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[Row]:
+        """A stream's rows of versions above `start`, up to `end`, as the draft's writer sees them."""
+        with self._lock:
+            return self._streams.span(stream_id, start, end, draft)
+
+    def stream_info(self, stream_id: str, draft: Draft | None) -> StreamInfo:
+        """See `EventLog.stream_info`."""
+        with self._lock:
+            return self._streams.info(stream_id, draft)
+
+    def stream_page(self, category: str | None, after: str, limit: int, draft: Draft | None) -> list[StreamInfo]:
+        """See `EventLog.streams`."""
+        with self._lock:
+            return self._streams.page(category, after, limit, draft)

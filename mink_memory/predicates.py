@@ -1,0 +1,58 @@
+"""An `EventFilter` made into a test of rows, once a call."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from mink_core.json_codec import decode_json
+from mink_core.limits import category_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mink_core.filters import EventFilter
+    from mink_memory.rows import Row
+
+_ABSENT = object()
+
+
+def predicate_of(where: EventFilter) -> Callable[[Row], bool] | None:
+    """The test that a row must pass; None when every row passes."""
+    tests: list[Callable[[Row], bool]] = []
+    if where.event_types:
+        types = frozenset(where.event_types)
+        tests.append(lambda row: row.event_type in types)
+    if where.stream_ids:
+        stream_ids = frozenset(where.stream_ids)
+        tests.append(lambda row: row.stream_id in stream_ids)
+    if where.categories:
+        categories = frozenset(where.categories)
+        tests.append(lambda row: category_of(row.stream_id) in categories)
+    if (since := where.since) is not None:
+        tests.append(lambda row: row.timestamp >= since)
+    if (until := where.until) is not None:
+        tests.append(lambda row: row.timestamp < until)
+    if where.metadata:  # last, as it decodes
+        wanted = [(key, _comparable(value)) for key, value in where.metadata.items()]
+        tests.append(lambda row: row.metadata is not None and _holds(decode_json(row.metadata), wanted))
+    if len(tests) < 2:  # noqa: PLR2004 -- one test needs no loop
+        return tests[0] if tests else None
+    return lambda row: all(test(row) for test in tests)
+
+
+def _holds(metadata: dict[str, Any], wanted: list[tuple[str, Any]]) -> bool:
+    return all(_comparable(metadata.get(key, _ABSENT)) == value for key, value in wanted)
+
+
+def _comparable(value: Any) -> Any:
+    """A value that is equal to another just where JSON's is.
+
+    Numbers compare as the decimals they are written as, as in jsonb; Python would find 1 equal to
+    true, and would compare a large float by its binary value.
+    """
+    if type(value) is int:
+        return Decimal(value)
+    if type(value) is float:
+        return Decimal(repr(value))
+    return (type(value), value)

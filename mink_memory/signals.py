@@ -1,0 +1,63 @@
+"""How those who wait for a stream are woken: a thread, or a task of whatever event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+
+class ThreadSignal:
+    """Wakes the thread that waits on it."""
+
+    __slots__ = ("_event",)
+
+    _event: threading.Event
+
+    def arm(self) -> None:
+        """See `mink_memory.locks.Signal`."""
+        self._event = threading.Event()
+
+    def set(self) -> bool:
+        """See `mink_memory.locks.Signal`."""
+        self._event.set()
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait; False when the time is over."""
+        return self._event.wait(seconds)
+
+
+class TaskSignal:
+    """Wakes the task that waits on it, from any thread and any other event loop."""
+
+    __slots__ = ("_future", "_loop")
+
+    _loop: asyncio.AbstractEventLoop
+    _future: asyncio.Future[None]
+
+    def arm(self) -> None:
+        """See `mink_memory.locks.Signal`."""
+        self._loop = asyncio.get_running_loop()
+        self._future = self._loop.create_future()
+
+    def set(self) -> bool:
+        """See `mink_memory.locks.Signal`."""
+        try:
+            self._loop.call_soon_threadsafe(_resolve, self._future)
+        except RuntimeError:  # the loop was closed over the waiting task
+            return False
+        return True
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait; False when the time is over."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._future
+        except TimeoutError:
+            return False
+        return True
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

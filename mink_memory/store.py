@@ -1,0 +1,170 @@
+"""The sync store."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
+
+from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.subscription import PollingSubscription
+from mink_core.runtime.substores import SubStores
+from mink_core.runtime.updating import Updating
+from mink_core.subscriber import POLL_INTERVAL
+from mink_memory.event_log import MemoryEventLog
+from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
+from mink_memory.transaction import MemoryTransaction, write
+from mink_memory.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from mink_core.capability import Capability
+    from mink_core.events import AppendResult, StoreIdentity
+    from mink_core.feed_status import FeedStatus
+    from mink_core.finding import Finding
+    from mink_core.prepare import PreparedAppend
+    from mink_core.transforms import EventTransform
+    from mink_memory.drafts import OpenTransaction
+
+
+class MemoryEventStore(SubStores, MemoryEventLog, Updating):
+    """An event store in this process's memory; see `mink_core.Store`. Safe to use from several threads."""
+
+    adapter_name = "memory"
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        transforms: Iterable[EventTransform] = (),
+        unique_event_ids: bool = False,
+        lock_timeout: float = LOCK_TIMEOUT,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Open a log.
+
+        Args:
+            name: Which log to share with other stores of the process, sync or async; it is kept
+                until `mink_memory.forget`. None for a private one.
+            transforms: What events go through on their way out and in.
+            unique_event_ids: Store an event id only once (`Capability.UNIQUE_EVENT_IDS`).
+            lock_timeout: Seconds that an append waits for a stream locked by a transaction.
+            clock: Gives the time of appends, aware and in UTC; for tests.
+
+        Raises:
+            UsageError: An argument is wrong, or the named log was opened with another
+                `unique_event_ids`.
+        """
+        self._handle: Handle[PollingSubscription] = Handle(
+            name,
+            transforms=transforms,
+            unique_event_ids=unique_event_ids,
+            lock_timeout=lock_timeout,
+            clock=clock,
+        )
+        self._view = View(self._handle)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """See `EventStore.capabilities`."""
+        return self._handle.capabilities
+
+    def initialize(self) -> None:
+        """There is nothing to create."""
+        self._handle.check_open()
+
+    def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
+        results = self._handle.log.append(items, self._handle.clock)
+        if results is None:
+            with self._begun() as transaction:
+                results = write(self._handle, transaction, items)
+        return results
+
+    def transaction(self) -> AbstractContextManager[MemoryTransaction]:
+        """See `EventStore.transaction`."""
+        self._handle.check_open()
+        return self._transaction()
+
+    @contextmanager
+    def _transaction(self) -> Generator[MemoryTransaction, None, None]:
+        with self._begun() as transaction:
+            yield MemoryTransaction(self._handle, transaction)
+
+    @contextmanager
+    def _begun(self) -> Generator[OpenTransaction, None, None]:
+        transaction = self._handle.begin(f"thread {threading.current_thread().name}")
+        try:
+            yield transaction
+        except BaseException:
+            self._handle.rollback(transaction)
+            raise
+        self._handle.commit(transaction)
+
+    def subscribe(
+        self,
+        *,
+        after_position: int = 0,
+        where: EventFilter = EVERYTHING,
+        batch_size: int = 100,
+        poll_interval: float = POLL_INTERVAL,
+        identity: StoreIdentity | None = None,
+    ) -> PollingSubscription:
+        """See `Subscriber.subscribe`."""
+        self._handle.check_open()
+        subscription = PollingSubscription(
+            self,
+            after_position=after_position,
+            where=where,
+            batch_size=batch_size,
+            poll_interval=poll_interval,
+            identity=identity,
+        )
+        return self._handle.add_subscription(subscription)
+
+    def identity(self) -> StoreIdentity:
+        """See `Subscriber.identity`."""
+        self._handle.check_open()
+        return self._handle.log.identity()
+
+    def bump_epoch(self) -> StoreIdentity:
+        """Begin a new epoch: readers that come with the old identity get `PositionAheadError` (FEED-08)."""
+        self._handle.check_open()
+        return self._handle.log.bump_epoch()
+
+    def feed_status(self) -> FeedStatus:
+        """See `Subscriber.feed_status`."""
+        self._handle.check_open()
+        return self._handle.log.feed_status()
+
+    def check(self) -> list[Finding]:
+        """See `Store.check`: nobody can write past this store, so there is nothing to find."""
+        self._handle.check_open()
+        return []
+
+    def ping(self) -> None:
+        """See `EventStore.ping`."""
+        self._handle.check_open()
+
+    def close(self) -> None:
+        """End subscriptions, roll back open transactions. The events of a named log stay. Idempotent."""
+        for subscription in self._handle.close():
+            subscription.close()
+
+    def __enter__(self) -> Self:
+        self._handle.check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+if TYPE_CHECKING:
+    from mink_core import Store, Transaction
+
+    _store: Store = MemoryEventStore()
+    _transaction: AbstractContextManager[Transaction] = MemoryEventStore().transaction()

@@ -1,0 +1,113 @@
+"""The streams of a log: committed rows, and with them those of one writer's own draft.
+
+Every method is called under the log's lock.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+from mink_core.errors import StreamNotFoundError
+from mink_core.events import StreamInfo
+from mink_core.limits import category_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from mink_memory.drafts import Draft
+    from mink_memory.rows import Row
+
+_AFTER_DASH = "."
+"""The code point after `-`."""
+
+
+class Streams:
+    """Rows by stream, in version order: the row of version v is at index v - 1."""
+
+    __slots__ = ("_new_names", "_sorted_names", "ids", "rows", "unique")
+
+    def __init__(self, *, unique: bool) -> None:
+        self.unique = unique
+        """Whether event ids are stored once only, and `ids` is kept."""
+        self.rows: dict[str, list[Row]] = {}
+        self.ids: dict[UUID, Row] = {}
+        """By event id."""
+        self._sorted_names: list[str] = []
+        self._new_names: list[str] = []
+
+    def publish(self, pending: Mapping[str, list[Row]]) -> None:
+        """Add what was committed."""
+        for stream_id, own in pending.items():
+            self.publish_one(stream_id, self.rows.get(stream_id), own)
+
+    def publish_one(self, stream_id: str, rows: list[Row] | None, own: list[Row]) -> None:
+        """Add what was committed to one stream, which has these rows."""
+        if rows is None:
+            self.rows[stream_id] = own
+            self._new_names.append(stream_id)
+        else:
+            rows.extend(own)
+
+    def version(self, stream_id: str, draft: Draft | None) -> int:
+        """The version of a stream, 0 where there is none."""
+        own = draft.pending.get(stream_id) if draft is not None else None
+        rows = own or self.rows.get(stream_id)
+        return rows[-1].version if rows else 0
+
+    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[Row]:
+        """The rows of versions above `start`, up to `end`."""
+        rows: Sequence[Row] = self.rows.get(stream_id, ())
+        found = list(rows[start:end])
+        if draft is not None and (own := draft.pending.get(stream_id)):
+            size = len(rows)
+            found.extend(own[max(start - size, 0) : max(end - size, 0)])
+        return found
+
+    def info(self, stream_id: str, draft: Draft | None) -> StreamInfo:
+        """What is known of a stream.
+
+        Raises:
+            StreamNotFoundError: It does not exist.
+        """
+        rows = self.rows.get(stream_id)
+        own = draft.pending.get(stream_id) if draft is not None else None
+        first, last = rows or own, own or rows
+        if not first or not last:
+            raise StreamNotFoundError(stream_id)
+        newest = last[-1]
+        return StreamInfo(stream_id, category_of(stream_id), newest.version, first[0].timestamp, newest.timestamp)
+
+    def page(self, category: str | None, after: str, limit: int, draft: Draft | None) -> list[StreamInfo]:
+        """The first streams after `after`, in code point order, which is how str compares."""
+        names = self._names(category, after, limit)
+        if draft is not None:
+            own = [name for name in draft.pending if name > after and name not in self.rows and _is_of(name, category)]
+            names = sorted([*names, *own])[:limit]
+        return [self.info(name, draft) for name in names]
+
+    def _names(self, category: str | None, after: str, limit: int) -> list[str]:
+        if self._new_names:
+            # A sort of a long sorted run and a short tail is a merge.
+            self._sorted_names += self._new_names
+            self._sorted_names.sort()
+            self._new_names = []
+        return list(self._matching(category, after, limit))
+
+    def _matching(self, category: str | None, after: str, limit: int) -> Iterator[str]:
+        names = self._sorted_names
+        start, end = bisect_right(names, after), len(names)
+        if category is not None:
+            start = max(start, bisect_left(names, category))
+            end = bisect_left(names, category + _AFTER_DASH)
+        for index in range(start, end):
+            if not limit:
+                return
+            if _is_of(names[index], category):
+                limit -= 1
+                yield names[index]
+
+
+def _is_of(name: str, category: str | None) -> bool:
+    return category is None or category_of(name) == category
