@@ -1,12 +1,12 @@
 """`mink demo`."""
 
 import time
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from mink_core.cli.demo.outcome import Outcome
 from mink_core.cli.demo.plan import Run
 from mink_core.cli.demo.report import as_record, show
 from mink_core.cli.demo.run import Target, put_to_work
@@ -46,13 +46,11 @@ def demo(
     session = session_of(ctx, store, as_json, debug)
     # Not as other commands: read through a pipe or in a CI log, a demo is still for people.
     console = Console(quiet=session.as_json)
+    say = partial(_say, console)
     begun = time.monotonic()
-    outcomes: list[Outcome] = []
-    for target in _targets(session):
-        outcome = put_to_work(target, seconds, lambda line, name=target.name: _say(console, name, line))
-        outcomes.append(outcome)
-        if session.as_json:
-            write_json([as_record(outcome)])
+    outcomes = [put_to_work(target, seconds, partial(say, target.name)) for target in _targets(session)]
+    if session.as_json:
+        write_json(map(as_record, outcomes))
     show(console, outcomes, time.monotonic() - begun)
     if not all(outcome.held for outcome in outcomes):
         raise typer.Exit(REFUSED)
@@ -65,7 +63,7 @@ def _say(console: Console, name: str, line: str) -> None:
 
 def _targets(session: Session) -> list[Target]:
     if session.given is not None:
-        opening = f"Opening {session.shown_url}; streams named demo-… are written to it, and stay"
+        opening = f"opening {session.shown_url}; streams named demo-… are written to it, and stay"
         return [Target(session.scheme, session.given, [session.given], opening)]
     memory = f"memory://demo-{Run().tag}"
     return [
@@ -74,7 +72,7 @@ def _targets(session: Session) -> list[Target]:
             "postgresql+embedded://",
             # A server of its own each: no public name leads to the one that the sync store started.
             ["postgresql+asyncpg+embedded://", "postgresql+embedded://"],
-            "Starting a temporary server",
+            "starting a temporary server",
         ),
-        Target("memory", memory, [memory], "Opening a store in this process"),
+        Target("memory", memory, [memory], "opening a store in this process"),
     ]

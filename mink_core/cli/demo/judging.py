@@ -53,9 +53,7 @@ def judge_followers(followers: Sequence[Follower], log: Sequence[StoredEvent]) -
     for follower in followers:
         wanted = [(it.global_position, it.event_id) for it in log if it.global_position > follower.after_position]
         found = compare(follower.seen, wanted)
-        detail = (
-            f"{len(wanted)} events: {found.missed} missed, {found.repeated} repeated, {found.out_of_order} out of order"
-        )
+        detail = f"{len(wanted):,}: {found.missed} missed, {found.repeated} repeated, {found.out_of_order} disordered"
         if found.unknown:
             detail += f", {found.unknown} not in the log"
         yield Check(f"follower {follower.name}", found.is_none and bool(wanted), detail)
@@ -66,25 +64,23 @@ def judge_log(written: Written, log: Sequence[StoredEvent]) -> Iterator[Check]:
     acknowledged, logged = written.event_ids, [event.event_id for event in log]
     missing, extra = len(acknowledged - set(logged)), len(logged) - len(acknowledged & set(logged))
     yield Check(
-        "all that was acknowledged is in the log",
+        "nothing acknowledged is missing",
         not missing and not extra,
-        f"{len(acknowledged)} events: {missing} missing, {extra} too many",
+        f"{len(acknowledged):,} events: {missing} missing, {extra} too many",
     )
     streams: dict[str, list[StoredEvent]] = defaultdict(list)
     for event in log:
         streams[event.stream_id].append(event)
     gaps = sum([it.version for it in events] != list(range(1, len(events) + 1)) for events in streams.values())
-    yield Check(
-        "versions are 1 to n in every stream", not gaps, f"{len(streams)} streams: {gaps} with a hole or repeat"
-    )
+    yield Check("versions are 1 to n per stream", not gaps, f"{len(streams)} streams: {gaps} otherwise")
     lots = [[it.data["amount"] for it in events if it.event_type == "BidPlaced"] for events in streams.values()]
     lots = [amounts for amounts in lots if amounts]
     lost = sum(amounts != list(range(1, len(amounts) + 1)) for amounts in lots)
-    yield Check("no update was lost to a conflict", not lost, f"{len(lots)} contended streams: {lost} with a lost bid")
+    yield Check("no update lost to a conflict", not lost, f"{len(lots)} contended streams: {lost} lost a bid")
     yield Check(
-        "conflicts happened, and all were resolved",
+        "conflicts happened, all resolved",
         written.conflicts > 0 and not written.unresolved,
-        f"{written.conflicts} met, {written.unresolved} left",
+        f"{written.conflicts:,} met, {written.unresolved} left",
     )
 
 
@@ -94,8 +90,8 @@ def judge_held(written: Written) -> Iterator[Check]:
     if held is None:
         return
     yield Check(
-        "the feed waited for the open transaction",
+        "feed waited for the open commit",
         held.head_meanwhile < held.first_position and written.passed_by > 0,
-        f"{held.seconds:.1f} s; {written.passed_by} later appends done meanwhile, none shown before it",
+        f"{held.seconds:.1f} s, while {written.passed_by:,} later appends ended",
     )
-    yield Check("the store told who held the feed back", held.reported, "named" if held.reported else "not named")
+    yield Check("store named who held it back", held.reported, "named" if held.reported else "not named")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from mink_core.cli.demo.outcome import Outcome
 
 
+# Below it, rich would fold a title that is longer than its table.
+_WIDTH = 64
+
+
 def as_record(outcome: Outcome) -> dict[str, Any]:
     """An outcome as JSON."""
     latencies = [{**asdict(it), "per_second": it.per_second} for it in outcome.latencies]
@@ -26,8 +30,9 @@ def show(console: Console, outcomes: Sequence[Outcome], seconds: float) -> None:
     console.print()
     console.print(_done(outcomes))
     console.print()
-    console.print(_checked(outcomes))
-    console.print()
+    for outcome in outcomes:
+        console.print(_checked(outcome))
+        console.print()
     console.print(_looked(outcomes))
     for outcome in outcomes:
         for note in outcome.notes:
@@ -43,7 +48,15 @@ def show(console: Console, outcomes: Sequence[Outcome], seconds: float) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold", title_style="bold")
+    return Table(
+        title=title,
+        title_justify="left",
+        min_width=_WIDTH,
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        title_style="bold",
+    )
 
 
 def _done(outcomes: Sequence[Outcome]) -> Table:
@@ -57,16 +70,12 @@ def _done(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _checked(outcomes: Sequence[Outcome]) -> Table:
-    table = _table("What was checked")
-    table.add_column("", no_wrap=True)
-    table.add_column("Store", no_wrap=True)
-    table.add_column("Check")
-    table.add_column("Found")
-    for outcome in outcomes:
-        for check in outcome.checks:
-            mark = "[green]ok[/]" if check.held else "[bold red]FAILED[/]"
-            table.add_row(mark, outcome.adapter, check.name, check.detail)
+def _checked(outcome: Outcome) -> Table:
+    table = _table(f"What was checked on {outcome.adapter}")
+    for header in ("", "Check", "Found"):
+        table.add_column(header)
+    for check in outcome.checks:
+        table.add_row("[green]ok[/]" if check.held else "[bold red]FAILED[/]", check.name, check.detail)
     return table
 
 

@@ -59,7 +59,7 @@ def put_to_work(target: Target, seconds: float, say: Callable[[str], None]) -> O
         store.initialize()
         _write_and_follow(store, run, seconds * _SHARE_OF_WRITING, outcome, say)
         look = seconds * _SHARE_OF_A_LOOK
-        say(f"A look at appends, one event each: 1 writer, {THREADS} threads, {TASKS} tasks of the async door")
+        say(f"a look at appends: 1 writer, {THREADS} threads, {TASKS} async tasks")
         outcome.latencies += [by_threads(store, run, 1, look), by_threads(store, run, THREADS, look)]
         outcome.latencies.append(asyncio.run(_look_async(target, run, look, outcome)))
     outcome.seconds = time.monotonic() - begun
@@ -70,20 +70,16 @@ def _write_and_follow(store: Store, run: Run, seconds: float, outcome: Outcome, 
     beginning = store.head_position()
     with ExitStack() as stack:
         live = stack.enter_context(Follower(store, run, "from the start", beginning))
-        say(
-            "Bidders contend for hot streams, recorders append with ANY, a transaction is held open; one follower is live"
-        )
+        say("writing: contended streams, ANY, a commit held open; a follower is on")
         time_left = Time(seconds)
         finish = stack.enter_context(writers(store, run, time_left))
         time_left.wait_for(0.5)
-        say(
-            "Half of it: a second follower begins at the beginning and catches up, a third begins where the feed is now"
-        )
+        say("half of it: two more followers, one to catch up first, one live only")
         late = stack.enter_context(Follower(store, run, "from half, catching up", beginning))
         newest = stack.enter_context(Follower(store, run, "from half, live only", store.head_position()))
         written = finish()
         log = [event for event in store.read_all(after_position=beginning, where=run.where) if run.owns(event)]
-        say(f"{len(log)} events written; the followers are compared with the log")
+        say(f"{len(log):,} events are in the log; now what the followers were given")
         followers = [live, late, newest]
         for follower in followers:
             follower.wait_until(log[-1].global_position if log else 0, _CATCH_UP_SECONDS)

@@ -1,0 +1,31 @@
+"""The README's example runs as it stands, on every adapter it names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+(EXAMPLE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("adapter", ["memory", "postgresql"])
+def test_the_example(adapter: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(EXAMPLE.splitlines()) <= 24
+    code = EXAMPLE
+    if adapter == "postgresql":
+        url, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
+        code = code.replace("memory://orders", f"{url}?schema={schema}")
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == [
+        "1 order-1 1 OrderPlaced {'total': 1200}",
+        "2 order-1 2 OrderPaid {'of': 1200}",
+    ]
+
+
+def test_the_commands_are_those_that_ci_runs() -> None:
+    ci = (Path(__file__).parents[1] / ".ci" / "run").read_text("utf-8")
+    assert "pip install -e '.[dev]' && pytest" in README
+    assert "-e '.[dev]' && pytest" in ci
