@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# The fields' types are imported at run time: get_type_hints, Hypothesis and msgspec look them up.
+from collections.abc import Sequence  # noqa: TC003
+from datetime import datetime  # noqa: TC003
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from mink_core.expected import Expected
+from mink_core.expected import Expected  # noqa: TC001
 
 
 class NewEvent(msgspec.Struct, frozen=True):

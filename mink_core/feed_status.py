@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime  # noqa: TC003 -- looked up at run time by get_type_hints
 
 import msgspec
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 class FeedHolder(msgspec.Struct, frozen=True):

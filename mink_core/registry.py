@@ -6,12 +6,15 @@ An entry point's name is a URL scheme; its value is an object with `open_store(u
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mink_core.errors import AdapterNotInstalledError, UnknownAdapterError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from mink_core.subscriber import AsyncStore, Store
 
 GROUP = "mink.adapters"
@@ -52,7 +55,8 @@ def open_store(url: str, **options: Any) -> Store:
         AdapterNotInstalledError: The adapter's driver is missing; names the pip extra.
         UsageError: The URL or an option is wrong.
     """
-    return _load(url).open_store(url, **options)
+    with _naming_the_extra(url):
+        return _load(url).open_store(url, **options)
 
 
 def open_async_store(url: str, **options: Any) -> AsyncStore:
@@ -63,7 +67,8 @@ def open_async_store(url: str, **options: Any) -> AsyncStore:
         AdapterNotInstalledError: The adapter's driver is missing; names the pip extra.
         UsageError: The URL or an option is wrong.
     """
-    return _load(url).open_async_store(url, **options)
+    with _naming_the_extra(url):
+        return _load(url).open_async_store(url, **options)
 
 
 def known_schemes() -> list[str]:
@@ -80,11 +85,17 @@ def _load(url: str) -> Adapter:
     found: list[EntryPoint] = list(entry_points(group=GROUP, name=scheme))
     if not found:
         raise UnknownAdapterError(scheme, known_schemes())
+    return cast("Adapter", found[0].load())
+
+
+@contextmanager
+def _naming_the_extra(url: str) -> Generator[None]:
+    """Say which pip extra brings a driver that is not installed."""
     try:
-        return cast("Adapter", found[0].load())
+        yield
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         # An import error inside somebody's adapter is a bug there, not a missing extra.
         if missing not in _EXTRAS:
             raise
-        raise AdapterNotInstalledError(scheme, _EXTRAS[missing], missing) from error
+        raise AdapterNotInstalledError(url.partition("://")[0], _EXTRAS[missing], missing) from error

@@ -65,7 +65,10 @@ def tell(error: Exception, *, url: str | None, debug: bool) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    said = " ".join(str(error).split())
+    said = str(error).strip()
+    # A list of what was tried is easier to read as one; anything else goes on one line.
+    if "\n  - " not in said:
+        said = " ".join(said.split())
     if isinstance(error, MinkError):
         return said
     if isinstance(error, OSError):

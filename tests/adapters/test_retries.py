@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -46,8 +47,6 @@ class Caller:
 
 
 def play(door: Door, scenario: Callable[[Caller], Any], **options: Any) -> None:
-    import asyncio
-
     if door.is_async:
         door.run(lambda store: scenario(Caller(store)), **options)
     else:

@@ -78,11 +78,11 @@ def _write_and_follow(store: Store, run: Run, seconds: float, outcome: Outcome, 
         late = stack.enter_context(Follower(store, run, "from half, catching up", beginning))
         newest = stack.enter_context(Follower(store, run, "from half, live only", store.head_position()))
         written = finish()
-        log = [event for event in store.read_all(after_position=beginning, where=run.where) if run.owns(event)]
-        say(f"{len(log):,} events are in the log; now what the followers were given")
         followers = [live, late, newest]
         for follower in followers:
-            follower.wait_until(log[-1].global_position if log else 0, _CATCH_UP_SECONDS)
+            follower.wait_until(written.last_position, _CATCH_UP_SECONDS)
+        log = [event for event in store.read_all(after_position=beginning, where=run.where) if run.owns(event)]
+        say(f"{len(log):,} events are in the log; now what the followers were given")
     outcome.counts = _counts(written)
     outcome.checks += judge_log(written, log)
     outcome.checks += judge_followers(followers, log)

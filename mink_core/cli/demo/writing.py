@@ -78,9 +78,19 @@ class Written:
         self.held = next((tally.held for tally in tallies if tally.held), None)
 
     @property
+    def acknowledged(self) -> list[Acknowledged]:
+        """Every append that was acknowledged."""
+        return [*self.bids, *self.records, *self.slow]
+
+    @property
     def event_ids(self) -> set[UUID]:
         """Every event that was acknowledged."""
-        return {event_id for done in (*self.bids, *self.records, *self.slow) for event_id in done.event_ids}
+        return {event_id for done in self.acknowledged for event_id in done.event_ids}
+
+    @property
+    def last_position(self) -> int:
+        """The position of the newest of them."""
+        return max((done.last_position for done in self.acknowledged), default=0)
 
     @property
     def passed_by(self) -> int:
