@@ -91,5 +91,5 @@ def raw_migrations() -> tuple[Migration, ...]:
     )
 
 
-SCHEMA_VERSION = len(raw_migrations())
+SCHEMA_VERSION = raw_migrations()[-1].version
 """The version of the schema that this code knows."""

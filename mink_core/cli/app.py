@@ -1,5 +1,6 @@
 """The typer application: which commands there are, and what stands before them."""
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -27,6 +28,11 @@ First steps:
 def _epilog(text: str) -> str:
     # A paragraph that begins with \b keeps its lines.
     return f"{text}\n\b\n{EXIT_CODES}\n"
+
+
+def _summary(command: Callable[..., Any]) -> str:
+    # The parser's own would cut it before the sentence ends.
+    return inspect.cleandoc(command.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 app = typer.Typer(
@@ -71,4 +77,4 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
     (demo.demo, demo.EXAMPLES),
 )
 for _command, _examples in _COMMANDS:
-    app.command(epilog=_epilog(f"\b\n{_examples}"))(_command)
+    app.command(short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(_command)

@@ -50,7 +50,6 @@ def _secrets(url: str) -> Iterator[str]:
     user, at, _ = rest.rpartition("@")
     given = [user.partition(":")[2]] if at else []
     given += _SECRET_OPTIONS.findall(url)
-    for secret in filter(None, given):
+    for secret in {spelling for written in given if written for spelling in (written, unquote(written))}:
         yield secret
-        yield unquote(secret)
         yield from (piece for piece in re.split(r"[/?#@:]", secret) if len(piece) >= _SHORTEST_PIECE)

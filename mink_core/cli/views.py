@@ -20,8 +20,8 @@ _SHOWN_JSON = 500
 
 
 def moment(when: datetime | None) -> str:
-    """A time in UTC, to the millisecond."""
-    return "" if when is None else f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03}"
+    """A time in UTC, to the second."""
+    return "" if when is None else f"{when:%Y-%m-%d %H:%M:%S}"
 
 
 def compact(value: Any) -> str:
@@ -58,10 +58,10 @@ EVENTS: View[StoredEvent] = View(
     _event_record,
     [
         Column("Position", width=10, right=True),
-        Column("Time (UTC)", width=23),
-        Column("Stream", share=2),
+        Column("Time (UTC)", width=19),
+        Column("Stream", share=3),
         Column("Version", width=7, right=True),
-        Column("Type", share=2),
+        Column("Type", share=3),
         Column("Data", share=4),
     ],
     _event_cells,
@@ -71,15 +71,13 @@ EVENTS: View[StoredEvent] = View(
 STREAMS: View[StreamInfo] = View(
     msgspec.structs.asdict,
     [
-        Column("Stream", share=3),
-        Column("Category", share=1),
+        Column("Stream", share=1),
         Column("Version", width=9, right=True),
-        Column("Created (UTC)", width=23),
-        Column("Newest event (UTC)", width=23),
+        Column("Created (UTC)", width=19),
+        Column("Newest event (UTC)", width=27),
     ],
     lambda info: [
         info.stream_id,
-        info.category,
         str(info.version),
         moment(info.created_at),
         "deleted " + moment(info.deleted_at) if info.deleted_at else moment(info.updated_at),

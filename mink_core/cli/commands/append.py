@@ -72,9 +72,9 @@ def append(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Append events: one by options, or JSON lines from stdin, all of them or none.
+    """Append events, all of them or none.
 
-    Prints where they are, a result a stream.
+    One event by --type and --data, or JSON lines from stdin. Prints where they are, a result a stream.
     """
     session = session_of(ctx, store, as_json, debug)
     expected = parse_expected(expect)

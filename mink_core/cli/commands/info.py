@@ -31,7 +31,7 @@ def info(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Tell what a store is and how far its feed is, or what is known of a stream.
+    """Tell what is known of the store or of a stream.
 
     head: the newest event that readers get. mark: up to here everything is settled. high: the
     highest position ever given out. Between mark and high, open transactions hold the feed back;

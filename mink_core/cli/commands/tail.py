@@ -48,7 +48,7 @@ def tail(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Follow the feed: print events as they become safe to read, until Ctrl-C.
+    """Print events as they come, until Ctrl-C.
 
     Ctrl-C is how it is meant to end: the exit code is 0 then. A storage that fails for the moment
     is tried again from where the feed was left, and stderr says so.

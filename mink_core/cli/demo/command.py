@@ -35,9 +35,10 @@ def demo(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """See it work: conflicts, followers that miss nothing, and how long an append takes.
+    """Put a store to work and see that nothing is lost.
 
-    Runs on a PostgreSQL server of its own, started for it and gone afterwards, and then in
+    Concurrent appends with conflicts, followers that must miss nothing, and a look at how long an
+    append takes. Runs on a PostgreSQL server of its own, started for it and gone afterwards, and then in
     memory; no service is needed. With --store, on that store alone: it is initialized if it is
     not, and streams named demo-… are written and stay. MINK_STORE_URL is not used.
 
