@@ -12,7 +12,7 @@ from mink_core.cli.output import Column, View
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mink_core import AppendResult, StoredEvent, StreamInfo
+    from mink_core import AppendResult, Finding, StoredEvent, StreamInfo
 
 # JSON leaves these as they are, but a terminal may obey them.
 _OBEYED = re.compile("[\x7f-\x9f]")
@@ -103,4 +103,11 @@ RESULTS: View[AppendResult] = View(
         _span(result.first_version, result.last_version),
         _span(result.first_position, result.last_position),
     ],
+)
+
+
+FINDINGS: View[Finding] = View(
+    msgspec.structs.asdict,
+    [Column("Kind", width=8), Column("Subject", share=2, fold=True), Column("Problem", share=4, fold=True)],
+    lambda finding: [finding.kind, finding.subject, finding.problem],
 )
