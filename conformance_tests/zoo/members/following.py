@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from conformance_tests.zoo.member import breaks
@@ -96,9 +97,6 @@ class OrdersByTime(_Followed):
 
     kind = _Reorders
 
-    def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
-        return self.store.append(stream_id, events, expected_version=expected_version)
-
 
 class _SplitsByStream(_Following):
     def changed(self, batch: list[Any]) -> list[Any]:
@@ -116,7 +114,6 @@ class _Notified(_Following):
     def __init__(self, store: Any, arguments: dict[str, Any], woken: threading.Event) -> None:
         super().__init__(store, arguments)
         self.woken = woken
-        self.begun = False
 
     def __next__(self) -> Any:
         while not self._closed.is_set():
@@ -150,22 +147,6 @@ class WaitsToBeWoken(Wrapped):
         return subscription
 
 
-class _Sleepy(_Following):
-    def close(self) -> None:
-        pass  # the iteration finds out at its next poll, if ever
-
-    def __next__(self) -> Any:
-        import time
-
-        while not self._closed.is_set():
-            page = self._log.poll(self._position, limit=self._batch_size, where=self._where, identity=self._identity)
-            self._position = page.next_position
-            if page.events:
-                return page.events
-            time.sleep(min(self._poll_interval, 5))
-        raise StopIteration
-
-
 @breaks("SUB-04", needs=SUBSCRIBE)
 class ClosesLate(_Followed):
     """Closing a subscription does not wake the thread that iterates it."""
@@ -194,19 +175,13 @@ class _Hoards(_Following):
         self.thread: threading.Thread | None = None
 
     def _read(self) -> None:
-        for batch in iter(super().__next__, None):
-            self.queue.append(batch)
-
-    def _reading(self) -> None:
-        try:
+        with suppress(StopIteration):
             while True:
                 self.queue.append(super().__next__())
-        except StopIteration:
-            pass
 
     def __next__(self) -> Any:
         if self.thread is None:
-            self.thread = threading.Thread(target=self._reading, daemon=True)
+            self.thread = threading.Thread(target=self._read, daemon=True)
             self.thread.start()
         while not self._closed.is_set():
             if self.queue:
