@@ -65,7 +65,8 @@ class Wrapped(Updating):
     def subscribe(self, **arguments: Any) -> Any:
         """See `Subscriber.subscribe`; follows this store's own `poll`."""
         self.store.subscribe(**arguments).close()  # refuses what the inner store refuses
-        subscription = PollingSubscription(self, **subscribing(arguments))  # type: ignore[arg-type]
+        log: Any = self
+        subscription = PollingSubscription(log, **subscribing(arguments))
         self.note(subscription)
         return subscription
 
@@ -167,7 +168,8 @@ class AsyncWrapped(AsyncUpdating):
     def subscribe(self, **arguments: Any) -> Any:
         """See `Subscriber.subscribe`; follows this store's own `poll`."""
         self.store.subscribe(**arguments).stop()
-        subscription = AsyncPollingSubscription(self, **subscribing(arguments))  # type: ignore[arg-type]
+        log: Any = self
+        subscription = AsyncPollingSubscription(log, **subscribing(arguments))
         self._subscriptions.add(subscription)
         return subscription
 

@@ -9,7 +9,15 @@ from msgspec.structs import replace
 
 from conformance_tests.zoo.member import breaks
 from conformance_tests.zoo.wrapped import Altered, AsyncWrapped, Wrapped
-from mink_core import Capability, ConcurrencyError, ExpectedVersion, NewEvent, StoredEvent, StreamNotFoundError
+from mink_core import (
+    AppendResult,
+    Capability,
+    ConcurrencyError,
+    ExpectedVersion,
+    NewEvent,
+    StoredEvent,
+    StreamNotFoundError,
+)
 
 ANY, NO_STREAM, STREAM_EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
 
@@ -25,6 +33,10 @@ def version_of(store: Any, stream_id: str) -> int:
 def number_of(expected: Any) -> int | None:
     """The exact version meant, None for the others."""
     return 0 if expected is NO_STREAM else expected if type(expected) is int else None
+
+
+def _id(event: NewEvent) -> str:
+    return str(event.event_id)
 
 
 @breaks("APPEND-01")
@@ -51,7 +63,7 @@ class OrderedById(Altered):
     def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
         events = list(events)
         if all(isinstance(event, NewEvent) for event in events):
-            events.sort(key=lambda event: str(event.event_id))
+            events.sort(key=_id)
         return self.store.append(stream_id, events, expected_version=expected_version)
 
 
@@ -369,8 +381,6 @@ class RepeatOfAPart(Wrapped):
 
     @staticmethod
     def _result(stream_id: str, first: int, last: int, positions: tuple[int, int], ids: Any) -> Any:
-        from mink_core import AppendResult
-
         return AppendResult(stream_id, first, last, *positions, ids)
 
 
@@ -398,7 +408,7 @@ class BatchItemByItem(Wrapped):
 
     def append_batch(self, items: Any) -> Any:
         items = list(items)
-        if len(items) < 2:
+        if len(items) <= 1:
             return self.store.append_batch(items)
         return [result for item in items for result in self.store.append_batch([item])]
 

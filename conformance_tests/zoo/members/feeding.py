@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 from msgspec.structs import replace
 
@@ -32,9 +33,12 @@ class _OwnFeed(Wrapped):
         """The events above a position that the feed shows now, in its order."""
         return [event for event in self.committed() if event.global_position > after]
 
-    def poll(self, after_position: int, *, limit: int = 100, where: EventFilter = EVERYTHING, identity: Any = None) -> Any:
+    def poll(
+        self, after_position: int, *, limit: int = 100, where: EventFilter = EVERYTHING, identity: Any = None
+    ) -> Any:
         self.store.poll(after_position, limit=limit, where=where, identity=identity)
-        events, position = [], after_position
+        events: list[StoredEvent] = []
+        position = after_position
         for event in self.shown(after_position):
             if len(events) == limit:
                 break
@@ -68,7 +72,8 @@ class WaitsForGapsBriefly(_OwnFeed):
 
     def shown(self, after: int) -> list[StoredEvent]:
         with self.shared.lock:
-            missing, found, last = self.shared.facts, [], 0
+            missing, last = self.shared.facts, 0
+            found: list[StoredEvent] = []
             for event in self.committed():
                 for gap in range(last + 1, event.global_position):
                     if time.monotonic() - missing.setdefault(gap, time.monotonic()) < 0.05:  # noqa: PLR2004 -- seconds
@@ -367,8 +372,6 @@ class NewIdentityEachTime(Wrapped):
     """Makes an identity for each handle: every restart looks like another history."""
 
     def identity(self) -> Any:
-        from uuid import uuid4
-
         self.mine = getattr(self, "mine", None) or replace(self.store.identity(), store=uuid4())
         return self.mine
 
@@ -411,7 +414,7 @@ class BlocksOfPositions(_OwnFeed):
 
     def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
         result = self.store.append(stream_id, events, expected_version=expected_version)
-        for number, key in enumerate(result.event_ids):
+        for number in range(len(result.event_ids)):
             self.given.setdefault((stream_id, result.first_version + number), self.next)
             self.next += 1
         first = self.given[stream_id, result.first_version]

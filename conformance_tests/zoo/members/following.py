@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from conformance_tests.zoo.member import breaks
-from conformance_tests.zoo.wrapped import Wrapped
+from conformance_tests.zoo.wrapped import Wrapped, subscribing
 from mink_core import Capability
 from mink_core.adapter import PollingSubscription
 
@@ -19,8 +19,6 @@ class _Following(PollingSubscription):
     """A subscription whose batches a member changes."""
 
     def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
-        from conformance_tests.zoo.wrapped import subscribing
-
         super().__init__(store, **subscribing(arguments))
         self.live = False
 
@@ -138,7 +136,8 @@ class WaitsToBeWoken(Wrapped):
 
     @property
     def woken(self) -> threading.Event:
-        return self.__dict__.setdefault("_woken", threading.Event())
+        woken: threading.Event = self.__dict__.setdefault("_woken", threading.Event())
+        return woken
 
     def subscribe(self, **arguments: Any) -> Any:
         self.store.subscribe(**arguments).close()
@@ -147,15 +146,18 @@ class WaitsToBeWoken(Wrapped):
         return subscription
 
 
+class _ClosesLate(_Following):
+    def close(self) -> None:
+        late = threading.Timer(5, super().close)
+        late.daemon = True
+        late.start()
+
+
 @breaks("SUB-04", needs=SUBSCRIBE)
 class ClosesLate(_Followed):
     """Closing a subscription does not wake the thread that iterates it."""
 
-    class kind(_Following):  # noqa: N801 -- the attribute's name
-        def close(self) -> None:
-            late = threading.Timer(5, super().close)
-            late.daemon = True
-            late.start()
+    kind = _ClosesLate
 
 
 @breaks("SUB-04", needs=SUBSCRIBE)
@@ -197,14 +199,17 @@ class DropsForSlowConsumers(_Followed):
     kind = _Hoards
 
 
+class _HoardsWithoutEnd(_Hoards):
+    def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
+        super().__init__(store, arguments)
+        self.queue = deque()
+
+
 @breaks("SUB-05", needs=SUBSCRIBE)
 class ReadsAhead(_Followed):
     """Reads ahead of a slow consumer without a bound."""
 
-    class kind(_Hoards):  # noqa: N801 -- the attribute's name
-        def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
-            super().__init__(store, arguments)
-            self.queue = deque()
+    kind = _HoardsWithoutEnd
 
 
 @breaks("SUB-01", needs=SUBSCRIBE)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec.structs import replace
+
 from conformance_tests.zoo.member import breaks
-from conformance_tests.zoo.wrapped import AsyncWrapped, Wrapped
+from conformance_tests.zoo.wrapped import Wrapped
 from mink_core import (
     Capability,
     CapabilityNotSupportedError,
     ConcurrencyError,
-    Direction,
     DuplicateEventError,
-    ExpectedVersion,
     StorageError,
     StoreClosedError,
+    TransientStorageError,
     UsageError,
 )
 
@@ -93,8 +95,6 @@ class LockedIsAConflict(Wrapped):
     """Tells who has waited too long for a locked stream that there was a conflict."""
 
     def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
-        from mink_core import TransientStorageError
-
         try:
             return self.store.append(stream_id, events, expected_version=expected_version)
         except TransientStorageError:
@@ -156,8 +156,6 @@ class IgnoresMetadataFilter(_Without):
 
 
 def _plain(arguments: dict[str, Any]) -> dict[str, Any]:
-    from msgspec.structs import replace
-
     if "where" in arguments and hasattr(arguments["where"], "metadata"):
         arguments["where"] = replace(arguments["where"], metadata={})
     return arguments
@@ -231,8 +229,6 @@ class InitializesInARace(Wrapped):
     """Looks whether the tables are there, then creates them: two processes at once fail."""
 
     def initialize(self) -> None:
-        import time
-
         if not self.shared.facts.get("made"):
             time.sleep(0.002)
             with self.shared.lock:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from conformance_tests.zoo.member import breaks
 from conformance_tests.zoo.wrapped import Altered, Wrapped, passes
 from mink_core import Capability, Direction, EventFilter, StoredEvent, StreamInfo, StreamNotFoundError, UsageError
+from mink_core.adapter import EVERYTHING
 
 BACKWARDS = [Capability.BACKWARDS]
 
@@ -23,8 +25,6 @@ class MissingIsVersionZero(Wrapped):
         try:
             return self.store.stream_info(stream_id)
         except StreamNotFoundError:
-            from datetime import UTC, datetime
-
             return StreamInfo(stream_id, stream_id, 0, datetime.now(UTC), datetime.now(UTC))
 
 
@@ -185,12 +185,12 @@ class _Filtering(Wrapped):
     def lets(self, where: EventFilter, event: StoredEvent) -> bool:
         return passes(where, event)
 
-    def read_all(self, *, limit: int | None = None, where: EventFilter = EventFilter(), **arguments: Any) -> Any:
+    def read_all(self, *, limit: int | None = None, where: EventFilter = EVERYTHING, **arguments: Any) -> Any:
         self.store.read_all(limit=limit, where=where, **arguments)
         found = (event for event in self.store.read_all(**arguments) if self.lets(where, event))
         return (event for _, event in zip(range(2**31 if limit is None else limit), found, strict=False))
 
-    def poll(self, after_position: int, *, where: EventFilter = EventFilter(), **arguments: Any) -> Any:
+    def poll(self, after_position: int, *, where: EventFilter = EVERYTHING, **arguments: Any) -> Any:
         self.store.poll(after_position, where=where, **arguments)
         page = self.store.poll(after_position, **arguments)
         return type(page)([event for event in page.events if self.lets(where, event)], page.next_position)
@@ -221,9 +221,9 @@ class TypesByLike(_Filtering):
     """Looks for event types by LIKE: `_` and `%` match more than themselves."""
 
     def lets(self, where: EventFilter, event: StoredEvent) -> bool:
-        import re
-
-        patterns = ["".join({"_": ".", "%": ".*"}.get(char, re.escape(char)) for char in it) for it in where.event_types]
+        patterns = [
+            "".join({"_": ".", "%": ".*"}.get(char, re.escape(char)) for char in it) for it in where.event_types
+        ]
         if patterns and not any(re.fullmatch(pattern, event.event_type, re.DOTALL) for pattern in patterns):
             return False
         return passes(replace(where, event_types=()), event)
@@ -247,7 +247,10 @@ class AxesOr(_Filtering):
     def lets(self, where: EventFilter, event: StoredEvent) -> bool:
         if where.event_types and where.categories:
             rest = replace(where, event_types=(), categories=())
-            by_type, by_category = replace(rest, event_types=where.event_types), replace(rest, categories=where.categories)
+            by_type, by_category = (
+                replace(rest, event_types=where.event_types),
+                replace(rest, categories=where.categories),
+            )
             return passes(by_type, event) or passes(by_category, event)
         return passes(where, event)
 
@@ -337,11 +340,9 @@ class FeedLags(Wrapped):
     """Shows in the feed what is 50 ms old, as guards by the clock do."""
 
     def poll(self, after_position: int, **arguments: Any) -> Any:
-        from datetime import UTC, datetime
-
         page = self.store.poll(after_position, **arguments)
         old = datetime.now(UTC) - timedelta(milliseconds=50)
-        seen = []
+        seen: list[StoredEvent] = []
         for event in page.events:
             if event.timestamp > old:
                 return type(page)(seen, seen[-1].global_position if seen else after_position)

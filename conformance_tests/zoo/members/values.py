@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -87,8 +88,6 @@ class NormalizesText(_Scalars):
 
     @staticmethod
     def scalar(value: Any) -> Any:
-        import unicodedata
-
         return unicodedata.normalize("NFC", value) if type(value) is str else value
 
 
