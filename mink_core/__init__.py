@@ -29,7 +29,7 @@ from mink_core.filters import EventFilter
 from mink_core.finding import Finding
 from mink_core.limits import category_of
 from mink_core.payloads import TypedPayloads
-from mink_core.registry import known_schemes, open_async_store, open_store
+from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
 from mink_core.subscriber import (
     AsyncStore,
     AsyncSubscriber,
@@ -68,6 +68,7 @@ __all__ = [
     "FeedStatus",
     "Finding",
     "MinkError",
+    "Namespaces",
     "NewEvent",
     "OutcomeUnknownError",
     "Page",
@@ -93,5 +94,6 @@ __all__ = [
     "category_of",
     "known_schemes",
     "open_async_store",
+    "open_namespaces",
     "open_store",
 ]

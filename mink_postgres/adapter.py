@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import UsageError
 from mink_postgres.async_store import AsyncPostgresEventStore
+from mink_postgres.namespaces import SchemaNamespaces, schema_namespaces
 from mink_postgres.options import split_url
-from mink_postgres.source import EmbeddedSource, Source
+from mink_postgres.source import EmbeddedSource, ServerSource
 from mink_postgres.store import PostgresEventStore
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 def open_store(url: str, **options: Any) -> PostgresEventStore:
@@ -34,7 +38,19 @@ def open_async_store(url: str, **options: Any) -> AsyncPostgresEventStore:
     return AsyncPostgresEventStore(source, driver=driver, **values)
 
 
-def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str, Any]]:
+def namespaces(url: str) -> AbstractContextManager[SchemaNamespaces]:
+    """A schema each, on the server that the URL names or starts; see `mink_core.Namespaces`.
+
+    Raises:
+        UsageError: The URL is wrong.
+    """
+    source, driver, _ = _read(url, {})
+    scheme = "postgresql+asyncpg" if driver == "asyncpg" else "postgresql"
+    where = ServerSource(source) if isinstance(source, str) else source
+    return schema_namespaces(scheme, where, url.partition("?")[2])
+
+
+def _read(url: str, given: dict[str, Any]) -> tuple[str | EmbeddedSource, str, dict[str, Any]]:
     cleaned, options = split_url(url, given)
     scheme, _, rest = cleaned.partition("://")
     _, *extras = scheme.split("+")
