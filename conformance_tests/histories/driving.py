@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-LONGEST = 60.0
+LONGEST = 20.0
 """Seconds after which actors stop waiting for one another."""
 
 

@@ -145,13 +145,33 @@ class Facts:
                     found[number].append(call)
         return found
 
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, int], list[Call]]:
+        """By stream and version, the calls that were told they stored an event there."""
+        found: dict[tuple[str, int], list[Call]] = defaultdict(list)
+        for call in self.appends:
+            if self.fate(call) == "stored":
+                for placed in call.placed:
+                    for version in range(placed.first_version, placed.last_version + 1):
+                        found[placed.stream, version].append(call)
+        return found
+
+    def writers(self, event: Seen) -> list[Call]:
+        """The calls that can have stored an event where it is."""
+        sent = self.writer.get(event.event, [])
+        told = self._by_place.get((event.stream, event.version), ())
+        # Under ANY a repeated call stores its events again: each time is one call's.
+        return [call for call in told if call in sent] or [
+            call for call in sent if self.fate(call) == "unknown"
+        ] or sent
+
     def shown_from(self, event: Seen) -> float:
         """The earliest moment at which anybody else can have seen an event; never where nobody stored it."""
-        return min((self.effect(call)[0] for call in self.writer.get(event.event, ())), default=NEVER)
+        return min((self.effect(call)[0] for call in self.writers(event)), default=NEVER)
 
     def certain_from(self, event: Seen) -> float:
         """The moment from which an event is known to be stored."""
-        return min((self.effect(call)[1] for call in self.writer.get(event.event, ())), default=NEVER)
+        return min((self.effect(call)[1] for call in self.writers(event)), default=NEVER)
 
     @cached_property
     def commits(self) -> dict[str, list[Commit]]:
@@ -164,7 +184,7 @@ class Facts:
         for event in (*events, None):
             own = None if event is None else self._together(event)
             if group and own != key:
-                calls = self.writer.get(group[0].event, [])
+                calls = self.writers(group[0])
                 begun = min((self.effect(call)[0] for call in calls), default=0.0)
                 ended = min((self.effect(call)[1] for call in calls), default=NEVER)
                 yield Commit(group[0].version, group[-1].version, begun, ended, tuple(calls))
@@ -175,7 +195,7 @@ class Facts:
 
     def _together(self, event: Seen) -> object:
         """What an event shares with those that became visible with it."""
-        calls = self.writer.get(event.event, [])
+        calls = self.writers(event)
         if not calls:
             return event
         return ("tx", calls[0].tx) if calls[0].tx is not None else ("call", id(calls[0]))
