@@ -39,7 +39,7 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(item, other[key]) for key, item in one.items())
     if isinstance(one, (list, tuple)):
         return len(one) == len(other) and all(map(same, one, other))
-    fields = getattr(type(one), "__struct_fields__", None)
+    fields = getattr(type(one), "__struct_fields__", None) or getattr(type(one), "__dataclass_fields__", None)
     if fields is not None:
         return all(same(getattr(one, name), getattr(other, name)) for name in fields)
     return bool(one == other)
