@@ -151,7 +151,7 @@ def expected_version_must_be_said(lab: Lab) -> None:
 @check("APPEND-07")
 def wrong_events_are_refused(lab: Lab) -> None:
     """No events, and what are no events, is a UsageError."""
-    store = lab.open()
+    store: Any = lab.open()
     event = lab.event()
     wrong: tuple[tuple[Any, str], ...] = (
         ([], "an empty list"),
