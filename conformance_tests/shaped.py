@@ -40,7 +40,7 @@ class Shaped:
             return shape(found, self._portal)
 
         def call(*args: Any, **keywords: Any) -> Any:
-            result = found(*args, **keywords)
+            result = found(*map(_off_the_loop, args), **keywords)
             if inspect.isawaitable(result):
                 result = self._portal.run(_awaited(result))
             return shape(result, self._portal)
@@ -85,6 +85,17 @@ def shape(value: Any, portal: Portal) -> Any:
 
 async def _awaited(awaitable: Any) -> Any:
     return await awaitable
+
+
+def _off_the_loop(value: Any) -> Any:
+    """A check's function that the store calls back, such as `decide`: in a thread, as it uses stores in sync shape."""
+    if not inspect.isfunction(value):
+        return value
+
+    async def called(*args: Any) -> Any:
+        return await asyncio.to_thread(value, *args)
+
+    return called
 
 
 class _Held:

@@ -89,7 +89,7 @@ class _Numbered(_OwnFeed):
     def __init__(self, store: Any, shared: Shared, *, inside: bool = False) -> None:
         super().__init__(store, shared, inside=inside)
         with shared.lock:
-            self.numbers = shared.facts.setdefault("numbers", itertools.count(1))
+            self.numbers: itertools.count[int] = shared.facts.setdefault("numbers", itertools.count(1))
             self.open: set[int] = shared.facts.setdefault("open", set())
             self.owner: dict[Any, int] = shared.facts.setdefault("owner", {})
         self.number = 0
