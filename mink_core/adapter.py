@@ -37,7 +37,7 @@ from mink_core.limits import (
 from mink_core.matching import predicate_of
 from mink_core.prepare import PreparedAppend, PreparedEvent, prepare_append, prepare_batch
 from mink_core.registry import GROUP as ADAPTERS
-from mink_core.registry import Adapter
+from mink_core.registry import Adapter, Namespaces
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams, check_subscribe
 from mink_core.runtime.subscription import PollingSubscription
@@ -61,6 +61,7 @@ __all__ = [
     "AsyncPollingSubscription",
     "AsyncUpdating",
     "EncodedEvent",
+    "Namespaces",
     "PollingSubscription",
     "PreparedAppend",
     "PreparedEvent",

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from mink_sqlite.adapter import open_async_store, open_store
+from mink_sqlite.adapter import namespaces, open_async_store, open_store
 
 from mink_core import (
     CapabilityNotSupportedError,
@@ -139,3 +139,15 @@ def test_wrong_urls_and_what_it_does_not_have(url: str) -> None:
     store.close()
     with pytest.raises(StoreClosedError):
         store.ping()
+
+
+def test_namespaces_are_files_beside_the_urls(url: str, tmp_path: Path) -> None:
+    with namespaces(url) as beside:
+        with open_store(beside.url("one")) as one, open_store(beside.url("two")) as two:
+            one.initialize()
+            two.initialize()
+            one.append("a-1", [NewEvent("Made", {})], expected_version=ANY)
+            assert two.head_position() == 0
+        for name in ("one", "two", "never"):
+            beside.drop(name)
+    assert list(tmp_path.iterdir()) == []
