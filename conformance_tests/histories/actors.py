@@ -208,7 +208,7 @@ class Actor:
 class Watcher:
     """Follows the feed beside the actors."""
 
-    def __init__(self, number: int, plan: Follower, store: Any, scribe: Scribe, start: int) -> None:
+    def __init__(self, number: int, plan: Follower, store: Any, scribe: Scribe, start: int) -> None:  # noqa: PLR0913
         """Be ready."""
         self.name = f"{'subscriber' if plan.live else 'reader'} {number}"
         self.plan = plan

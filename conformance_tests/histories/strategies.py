@@ -123,7 +123,7 @@ def _transact(draw: DrawFn) -> Transact:
     size = draw(st.integers(1, 3))
     appends = [draw(st.builds(Append, _stream, _count, _expect)) for _ in range(size)]
     # All transactions write streams in one order, so that none waits for another in a circle.
-    steps: list[Append | Read | Poll] = sorted(appends, key=lambda one: one.stream)
+    steps: list[Append | Read | Poll] = list(sorted(appends, key=lambda one: one.stream))
     if draw(st.booleans()):
         steps.insert(draw(st.integers(0, size)), draw(st.one_of(st.builds(Read, _stream), st.just(Poll(1000)))))
     milliseconds = draw(st.sampled_from([0.0, 0.5, 2.0, 6.0]))

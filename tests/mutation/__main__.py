@@ -59,16 +59,13 @@ def silent_lines(source: str) -> set[tuple[int, int]]:
                 found.update((line, column) for column in range(first, last))
 
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            leave_out(node.returns)
-        elif isinstance(node, ast.arg) or isinstance(node, ast.AnnAssign):
-            leave_out(node.annotation)
-        elif (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING") or (
-            isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {"__slots__"}
-        ):
-            leave_out(node)
-        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "")[:1].isupper():
-            pass
+        match node:
+            case ast.FunctionDef(returns=annotation) | ast.AsyncFunctionDef(returns=annotation):
+                leave_out(annotation)
+            case ast.arg(annotation=annotation) | ast.AnnAssign(annotation=annotation):
+                leave_out(annotation)
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")) | ast.Assign(targets=[ast.Name(id="__slots__")]):
+                leave_out(node)
     return found
 
 
