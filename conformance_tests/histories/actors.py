@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.histories.driving import Ask, Enter, Leave, Meet, Next, Sleep
@@ -81,6 +82,15 @@ class Actor:
             case Again():
                 if self._last:
                     yield from self._append(self._last, log, tx, batched=self._batched)
+            case Transact():
+                yield from self._transact(op)
+            case Wait(milliseconds):
+                yield Sleep(milliseconds / 1000)
+            case _:
+                yield from self._look(op, log, tx)
+
+    def _look(self, op: Read | Info | Poll | ReadAll | Head, log: Any, tx: int | None) -> Generator[Request, Any, None]:
+        match op:
             case Read(stream):
                 yield from self._read(f"s{stream}", log, tx)
             case Info(stream):
@@ -95,10 +105,6 @@ class Actor:
                 yield from self._call("head", Ask(log.head_position), {"tx": tx}, _number)
                 self._cursor = self._start
                 yield from self._poll(log, WHOLE, tx)
-            case Wait(milliseconds):
-                yield Sleep(milliseconds / 1000)
-            case Transact():
-                yield from self._transact(op)
 
     def _resolve(self, ops: Iterable[Append], log: Any, tx: int | None) -> Generator[Request, Any, tuple[Item, ...]]:
         """Give each append its events and its exact expectation."""
@@ -119,7 +125,9 @@ class Actor:
             coming[stream] = coming.get(stream, 0) + op.count
         return tuple(items)
 
-    def _append(self, items: tuple[Item, ...], log: Any, tx: int | None, *, batched: bool) -> Generator[Request, Any, Call]:
+    def _append(
+        self, items: tuple[Item, ...], log: Any, tx: int | None, *, batched: bool
+    ) -> Generator[Request, Any, Call]:
         self._last, self._batched = items, batched
         sent = [self._scribe.to_append(item) for item in items]
 
@@ -208,7 +216,7 @@ class Actor:
 class Watcher:
     """Follows the feed beside the actors."""
 
-    def __init__(self, number: int, plan: Follower, store: Any, scribe: Scribe, start: int) -> None:  # noqa: PLR0913
+    def __init__(self, number: int, plan: Follower, store: Any, scribe: Scribe, start: int) -> None:
         """Be ready."""
         self.name = f"{'subscriber' if plan.live else 'reader'} {number}"
         self.plan = plan
@@ -230,7 +238,8 @@ class Watcher:
     def steps(self) -> Steps:
         """Follow until there is nothing more to come, or the subscription ends."""
         where = EventFilter() if self.stream is None else EventFilter(stream_ids=(self._scribe.name(self.stream),))
-        return self._live(where) if self.plan.live else self._polling(where)
+        yield Sleep(self.plan.delay / 1000)
+        yield from self._live(where) if self.plan.live else self._polling(where)
 
     def _polling(self, where: EventFilter) -> Steps:
         scribe, after = self._scribe, self._start
@@ -239,7 +248,7 @@ class Watcher:
             facts = {"after": after, "limit": self.plan.limit, "stream": self.stream}
             begun = scribe.begin(self.name, "poll", facts)
             try:
-                page = yield Ask(lambda after=after: self._store.poll(after, limit=self.plan.limit, where=where))
+                page = yield Ask(partial(self._store.poll, after, limit=self.plan.limit, where=where))
             except Exception as error:  # noqa: BLE001 -- written down and judged
                 scribe.end(self.name, "poll", begun, facts | scribe.failed(error))
                 return
@@ -253,12 +262,14 @@ class Watcher:
             scribe.end(self.name, "poll", begun, facts | told)
             self.delivered += len(page.events)
             after = page.next_position
+            yield Sleep(self.plan.pace / 1000)
 
     def _live(self, where: EventFilter) -> Steps:
         scribe, after = self._scribe, self._start
-        self.subscription = subscription = self._store.subscribe(
+        subscription = self._store.subscribe(
             after_position=after, where=where, batch_size=self.plan.limit, poll_interval=_LIVE_POLL
         )
+        self.subscription = subscription
         while True:
             facts = {"after": after, "limit": self.plan.limit, "stream": self.stream, "subscription": self._number}
             begun = scribe.begin(self.name, "step", facts)
@@ -274,6 +285,8 @@ class Watcher:
             scribe.end(self.name, "step", begun, facts | {"outcome": "ok", "events": seen})
             self.delivered += len(seen)
             after = seen[-1].position if seen else after
+            if self.plan.pace:
+                yield Sleep(self.plan.pace / 1000)
 
 
 def _number(value: Any) -> dict[str, Any]:

@@ -161,9 +161,9 @@ class Facts:
         sent = self.writer.get(event.event, [])
         told = self._by_place.get((event.stream, event.version), ())
         # Under ANY a repeated call stores its events again: each time is one call's.
-        return [call for call in told if call in sent] or [
-            call for call in sent if self.fate(call) == "unknown"
-        ] or sent
+        return (
+            [call for call in told if call in sent] or [call for call in sent if self.fate(call) == "unknown"] or sent
+        )
 
     def shown_from(self, event: Seen) -> float:
         """The earliest moment at which anybody else can have seen an event; never where nobody stored it."""

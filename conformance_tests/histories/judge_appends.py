@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from conformance_tests.histories.history import Call, Item, Placed
+
 
 def versions_are_contiguous(facts: Facts) -> Iterator[Violation]:
     """APPEND-02, FEED-02, READ-07: versions 1 to n; positions and timestamps in the same order."""
@@ -25,7 +27,7 @@ def versions_are_contiguous(facts: Facts) -> Iterator[Violation]:
                 str(versions),
                 _writers(facts, *(event.event for event in events)),
             )
-        for before, after in zip(events, events[1:], strict=False):
+        for before, after in itertools.pairwise(events):
             if after.position <= before.position:
                 yield Violation(
                     "FEED-02",
@@ -64,9 +66,7 @@ def results_are_what_is_stored(facts: Facts) -> Iterator[Violation]:
         item, placed, call = write.item, write.placed, write.call
         size = placed.last_version - placed.first_version + 1
         if (size, placed.events, placed.stream) != (len(item.events), item.events, item.stream):
-            yield Violation(
-                "APPEND-10", "a result tells what was sent", _told(item), _placed(placed), (call,)
-            )
+            yield Violation("APPEND-10", "a result tells what was sent", _told(item), _placed(placed), (call,))
             continue
         for version in range(placed.first_version, placed.last_version + 1):
             other = claimed.setdefault((item.stream, version), write)
@@ -115,9 +115,18 @@ def successes_met_their_expectation(facts: Facts) -> Iterator[Violation]:
         expected, first = write.item.expected, write.placed.first_version
         wanted = {"no_stream": 1}.get(expected) if isinstance(expected, str) else expected + 1
         if wanted is not None and first != wanted:
-            rule = "APPEND-04" if expected == "no_stream" else "APPEND-03"
+            # Of callers that race, the others were let in as well; one alone was let in where it should not.
+            rivals = [
+                one.call
+                for one in facts.writes
+                if one.item.stream == write.item.stream
+                and one.placed.first_version <= wanted <= one.placed.last_version
+                and one.effect[1] > write.call.begun
+            ]
+            rule = "APPEND-06" if rivals else "APPEND-04" if expected == "no_stream" else "APPEND-03"
+            calls = (*rivals[:1], write.call)
             yield Violation(
-                rule, f"{_told(write.item)} was accepted", f"at version {wanted}", f"at version {first}", (write.call,)
+                rule, f"{_told(write.item)} was accepted", f"at version {wanted}", f"at version {first}", calls
             )
         elif expected == "stream_exists" and first == 1:
             yield Violation(
@@ -226,9 +235,9 @@ def repeats_are_recognized(facts: Facts) -> Iterator[Violation]:
                     (known, call),
                 )
     for call in facts.appends:
-        known = first.get(call.items)
-        if known is None or call.outcome not in {"conflict", "duplicate"} or call.tx is not None:
+        if call.outcome not in {"conflict", "duplicate"} or call.tx is not None or call.items not in first:
             continue
+        known = first[call.items]
         late = known.ended is not None and known.ended < call.begun
         # Also of a call made at the same time: the version it names shows that the other was stored before.
         seen = call.outcome == "duplicate" or any(
@@ -387,7 +396,9 @@ def errors_are_the_contracts(facts: Facts) -> Iterator[Violation]:
 def _was_sent_before(facts: Facts, call: Call) -> bool:
     numbers = set(call.items[0].events)
     return any(
-        one is not call and one.begun < ended(call) and numbers & {number for item in one.items for number in item.events}
+        one is not call
+        and one.begun < ended(call)
+        and numbers & {number for item in one.items for number in item.events}
         for one in facts.appends
     )
 

@@ -75,9 +75,7 @@ def subscriptions_are_the_feed(facts: Facts) -> Iterator[Violation]:
             )
 
 
-def _same(
-    facts: Facts, call: Call, events: Sequence[Seen], wanted: Sequence[Seen], rule: str
-) -> Iterator[Violation]:
+def _same(facts: Facts, call: Call, events: Sequence[Seen], wanted: Sequence[Seen], rule: str) -> Iterator[Violation]:
     if _keys(events) == _keys(wanted):
         return
     given = [event.event for event in events]
@@ -106,9 +104,7 @@ def rule_allows(call: Call, event: Seen) -> bool:
 
 def _moves_on(facts: Facts, call: Call, position: int) -> Iterator[Violation]:
     last = call.events[-1].position if call.events else call.after
-    newest = max(
-        (event.position for event in facts.feed if facts.shown_from(event) < ended(call)), default=call.after
-    )
+    newest = max((event.position for event in facts.feed if facts.shown_from(event) < ended(call)), default=call.after)
     if position < last or (position > last and position > newest):
         yield Violation(
             "FEED-06",

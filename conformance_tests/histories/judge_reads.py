@@ -41,7 +41,9 @@ def reads_are_prefixes(facts: Facts) -> Iterator[Violation]:
 def _is_prefix(facts: Facts, call: Call, numbers: list[int], versions: list[int]) -> Iterator[Violation]:
     stored = [event.event for event in facts.streams.get(call.stream or "", ())]
     if versions != list(range(1, len(versions) + 1)):
-        yield Violation("APPEND-02", f"a read of {call.stream}", f"versions 1 to {len(versions)}", str(versions), (call,))
+        yield Violation(
+            "APPEND-02", f"a read of {call.stream}", f"versions 1 to {len(versions)}", str(versions), (call,)
+        )
     elif numbers != stored[: len(numbers)]:
         gone = [number for number in numbers if number not in facts.stored]
         rule = "TX-01" if gone else "APPEND-02"
@@ -80,9 +82,9 @@ def nothing_is_seen_before_its_commit(facts: Facts) -> Iterator[Violation]:
             continue
         for event in call.events:
             if event.event == FOREIGN:
-                yield Violation(
-                    "FEED-06", f"{call.kind} gave an event that nobody appended", "none", str(event), (call,)
-                )
+                rule = {"step": "SUB-01", "read": "APPEND-02"}.get(call.kind, "FEED-06")
+                what = f"{call.kind} of {call.actor} gave an event that is not of this history, or not as appended"
+                yield Violation(rule, what, f"events after position {facts.history.start}", str(event), (call,))
                 break
             inside = call.tx is not None and any(one.tx == call.tx for one in _senders(facts, event.event))
             if inside and call.kind == "read":

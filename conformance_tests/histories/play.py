@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,7 @@ class _Run:
     def streams(self, found: dict[str, tuple[Seen, ...]]) -> Steps:
         """Read every stream, all writers having ended."""
         for short, name in self.scribe.names().items():
-            events = yield Ask(lambda name=name: self.handles[0].read_stream(name), many=True)
+            events = yield Ask(partial(self.handles[0].read_stream, name), many=True)
             found[short] = self.scribe.seen(events)
 
     def expected(self, watcher: Watcher, found: dict[str, tuple[Seen, ...]]) -> int:
@@ -77,9 +78,7 @@ class _Run:
     def history(self, found: dict[str, tuple[Seen, ...]], stuck: list[str]) -> History:
         """What was written down."""
         unique = Capability.UNIQUE_EVENT_IDS in self.handles[0].capabilities
-        return History(
-            self.scribe.all_calls(), found, start=self.setting.start, unique_ids=unique, stuck=tuple(stuck)
-        )
+        return History(self.scribe.all_calls(), found, start=self.setting.start, unique_ids=unique, stuck=tuple(stuck))
 
 
 def play(program: Program, handles: Sequence[Any], setting: Setting) -> History:
@@ -108,22 +107,32 @@ def play(program: Program, handles: Sequence[Any], setting: Setting) -> History:
             one.start()
         stuck = _join(actors, LONGEST)
     found: dict[str, tuple[Seen, ...]] = {}
-    alone = threading.Barrier(1)
     if not stuck:
-        drive(run.streams(found), alone)
-        for actor in run.actors:
-            drive(actor.finish(), alone)
+        _look_back(run, found)
+    stuck += _dismiss(run, watchers, None if stuck else found)
+    if broken:
+        raise broken[0]
+    return run.history(found, stuck)
+
+
+def _look_back(run: _Run, found: dict[str, tuple[Seen, ...]]) -> None:
+    """Read what is stored now that nobody writes."""
+    alone = threading.Barrier(1)
+    drive(run.streams(found), alone)
+    for actor in run.actors:
+        drive(actor.finish(), alone)
+
+
+def _dismiss(run: _Run, watchers: dict[str, threading.Thread], found: dict[str, tuple[Seen, ...]] | None) -> list[str]:
+    """Let the followers catch up, then end them; tell who does not end."""
     for watcher in run.watchers:
         watcher.writing = False
-        if watcher.plan.live and not stuck:
+        if watcher.plan.live and found is not None:
             _wait_for(watcher, run.expected(watcher, found))
     for watcher in run.watchers:
         if watcher.subscription is not None:
             watcher.subscription.close()
-    stuck += _join(watchers, _LEAVE)
-    if broken:
-        raise broken[0]
-    return run.history(found, stuck)
+    return _join(watchers, _LEAVE)
 
 
 def _join(threads: dict[str, threading.Thread], seconds: float) -> list[str]:
@@ -156,8 +165,8 @@ async def play_async(program: Program, handles: Sequence[Any], setting: Setting)
     }
     stuck = await _join_async(actors, LONGEST)
     found: dict[str, tuple[Seen, ...]] = {}
-    alone = asyncio.Barrier(1)
     if not stuck:
+        alone = asyncio.Barrier(1)
         await drive_async(run.streams(found), alone)
         for actor in run.actors:
             await drive_async(actor.finish(), alone)

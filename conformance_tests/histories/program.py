@@ -86,6 +86,10 @@ class Follower(msgspec.Struct, frozen=True):
     limit: int = 100
     stream: int | None = None
     """Only this stream's events."""
+    delay: float = 0.0
+    """Milliseconds after which it begins: it then has to catch up while others append."""
+    pace: float = 0.0
+    """Milliseconds that it takes for each batch."""
 
 
 class Program(msgspec.Struct, frozen=True):

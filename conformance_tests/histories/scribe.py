@@ -76,9 +76,7 @@ class Scribe:
 
     def all_calls(self) -> tuple[Call, ...]:
         """Every call so far, those that have not ended too."""
-        still = [
-            Call(actor=actor, ended=None, outcome="open", **facts) for actor, facts in list(self.pending.items())
-        ]
+        still = [Call(actor=actor, ended=None, outcome="open", **facts) for actor, facts in list(self.pending.items())]
         return tuple(sorted([*self.calls, *still], key=lambda call: call.begun))
 
     def new_events(self, numbers: Iterable[int]) -> list[NewEvent]:

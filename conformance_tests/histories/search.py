@@ -86,7 +86,7 @@ class Search:
             database=None,
             deadline=None,
             phases=(Phase.generate, Phase.shrink) if self._lab.budget.shrink else (Phase.generate,),
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[*HealthCheck.__members__.values()],
             report_multiple_bugs=False,
             verbosity=Verbosity.quiet,
         )
@@ -145,8 +145,9 @@ class Search:
 def _fail(failure: _Failure, notes: list[str]) -> NoReturn:
     first = failure.violations[0]
     others = sorted({violation.rule for violation in failure.violations} - {first.rule})
+    msg = f"{first.rule}: {first.what}"
     raise CheckFailedError(
-        f"{first.rule}: {first.what}",
+        msg,
         first.expected,
         first.seen,
         timeline=steps(failure.history, first.calls),

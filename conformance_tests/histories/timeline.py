@@ -63,21 +63,20 @@ def _item(item: Item) -> str:
 
 def outcome(call: Call) -> str:
     """How it ended, shortened."""
-    if call.outcome == "open":
-        return "never ended"
+    if call.outcome == "ok":
+        return _gave(call)
     if call.outcome == "conflict":
         return f"conflict, actual {call.number}"
-    if call.outcome != "ok":
-        return f"{call.outcome} {call.message[:40]}".strip()
+    return "never ended" if call.outcome == "open" else f"{call.outcome} {call.message[:40]}".strip()
+
+
+def _gave(call: Call) -> str:
     match call.kind:
         case "append" | "batch":
             return ", ".join(f"v{one.first_version}-{one.last_version}@{one.first_position}" for one in call.placed)
-        case "read":
-            return _events(call.events, by_version=True)
-        case "poll":
-            return f"{_events(call.events)} next {call.number}"
-        case "read_all" | "step":
-            return _events(call.events)
+        case "read" | "read_all" | "step" | "poll":
+            told = _events(call.events, by_version=call.kind == "read")
+            return told if call.number is None else f"{told} next {call.number}"
         case "head" | "info":
             return str(call.number)
         case _:
@@ -100,8 +99,7 @@ def draw(shown: Sequence[Step], width: int = 34) -> str:
     """
     actors = list(dict.fromkeys(step.actor for step in shown))
     moments = sorted(
-        [(step.begun, 1, step) for step in shown]
-        + [(step.ended, 0, step) for step in shown if step.ended is not None],
+        [(step.begun, 1, step) for step in shown] + [(step.ended, 0, step) for step in shown if step.ended is not None],
         key=lambda moment: moment[:2],
     )
     lines = ["      ms  " + "".join(actor.ljust(width) for actor in actors).rstrip()]

@@ -31,7 +31,7 @@ class Wrapped:
         self.inner.__enter__()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self.inner.__exit__(*error)
 
     def version(self, stream_id: str) -> int:
@@ -321,7 +321,7 @@ class AsyncWrapped:
         await self.inner.__aenter__()
         return self
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.inner.__aexit__(*error)
 
 
