@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
+from conformance_tests.zoo.inner_hooks import hooks_of
 from mink_core.adapter import (
     EVERYTHING,
     POLL_INTERVAL,
@@ -52,6 +53,11 @@ class Wrapped(Updating):
     def __getattr__(self, name: str) -> Any:
         """Whatever is not broken is the inner store's."""
         return getattr(self.store, name)
+
+    @property
+    def conformance_hooks(self) -> Any:
+        """See `mink_core.testing`: those of the store inside."""
+        return hooks_of(self)
 
     def transaction(self) -> Any:
         """See `EventStore.transaction`."""
@@ -155,6 +161,11 @@ class AsyncWrapped(AsyncUpdating):
     def __getattr__(self, name: str) -> Any:
         """Whatever is not broken is the inner store's."""
         return getattr(self.store, name)
+
+    @property
+    def conformance_hooks(self) -> Any:
+        """See `mink_core.testing`: those of the store inside."""
+        return hooks_of(self)
 
     def transaction(self) -> Any:
         """See `EventStore.transaction`."""
