@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance_tests.check import Layer, check
+from conformance_tests.check import Layer, Level, check
 from conformance_tests.histories.counting import CONFLICTS, DELIVERIES, HELD, OVERLAPS, PAGES, REPEATS, UNDONE
 from conformance_tests.histories.search import Search
-from conformance_tests.histories.strategies import programs
+from conformance_tests.histories.strategies import hand_overs, programs
 from mink_core import Capability
 
 if TYPE_CHECKING:
     from conformance_tests.histories.strategies import Emphasis
     from conformance_tests.lab import Lab
+
+_HAND_OVERS = {Level.SMOKE: 8, Level.STANDARD: 25, Level.DEEP: 500}
 
 
 def _search(lab: Lab, emphasis: Emphasis) -> None:
@@ -62,3 +64,9 @@ def readers_of_the_feed_miss_nothing(lab: Lab) -> None:
 def subscriptions_are_the_feed(lab: Lab) -> None:
     """A subscription that began before, among or after concurrent appends is given exactly the feed."""
     _search(lab, "subscriptions")
+
+
+@check("SUB-01", needs=[Capability.SUBSCRIBE], layer=Layer.HISTORY, requires=[DELIVERIES])
+def subscriptions_go_live_without_a_gap(lab: Lab) -> None:
+    """Subscriptions that catch up at one moment after another, while three writers append, lose and repeat nothing."""
+    Search(lab).run(hand_overs(), _HAND_OVERS[lab.level])

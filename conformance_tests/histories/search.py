@@ -86,7 +86,7 @@ class Search:
             database=None,
             deadline=None,
             phases=(Phase.generate, Phase.shrink) if self._lab.budget.shrink else (Phase.generate,),
-            suppress_health_check=[*HealthCheck.__members__.values()],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
             report_multiple_bugs=False,
             verbosity=Verbosity.quiet,
         )

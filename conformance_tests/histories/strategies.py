@@ -160,3 +160,15 @@ def _followers(draw: DrawFn, emphasis: Emphasis, *, live: bool) -> tuple[Followe
         Follower(number < subscribers, draw(limits), draw(only), draw(delays), draw(paces))
         for number in range(subscribers + readers)
     )
+
+
+@st.composite
+def hand_overs(draw: DrawFn) -> Program:
+    """Writers that append without a pause, and subscriptions that catch up at one moment after another meanwhile."""
+    appends = draw(st.integers(2, 40))
+    actor = tuple(Append(number % _STREAMS, 1, "any") for number in range(appends))
+    followers = tuple(
+        Follower(live=True, limit=draw(st.sampled_from([100, 1, 10])), delay=draw(st.integers(0, 12)) / 2)
+        for _ in range(draw(st.integers(1, 5)))
+    )
+    return Program(rounds=((actor,) * draw(st.integers(1, 3)),), followers=followers, streams=_STREAMS)

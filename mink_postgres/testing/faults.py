@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mink_postgres.testing.place import Place
 
 _COMMIT = b"COMMIT"
+_POOL_LOG = logging.getLogger("psycopg.pool")
 _numbers = count(1)
 
 
@@ -32,6 +34,9 @@ class PostgresFaultInjector:
         self._kind = kind
         self._name = f"mink-faults-{next(_numbers)}"
         self._proxy = Proxy(*place.address)
+        # The pool warns of every connection it has lost, and here they are lost on purpose.
+        self._level = _POOL_LOG.level
+        _POOL_LOG.setLevel(logging.ERROR)
 
     def open(self) -> Any:
         """See `FaultInjector.open`."""
@@ -66,6 +71,7 @@ class PostgresFaultInjector:
     def close(self) -> None:
         """See `FaultInjector.close`."""
         self._proxy.close()
+        _POOL_LOG.setLevel(self._level)
 
 
 def fault_injector(store: Any) -> PostgresFaultInjector | None:
