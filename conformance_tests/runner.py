@@ -7,8 +7,10 @@ import traceback
 import zlib
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from conformance_tests.bounded import bounded
 from conformance_tests.check import Check, Level, all_checks
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.lab import Budget, Lab
@@ -68,8 +70,7 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
     begun = time.perf_counter()
     lab = Lab(target, level=level, seed=own, budget=budget, replay=replay)
     try:
-        with lab:
-            check.body(lab)
+        bounded(partial(_do, check, lab), lab.budget.patience, lab.close)
     except CheckFailedError as error:
         return _failed(check, lab, begun, error)
     except Exception as error:  # noqa: BLE001 -- whatever an adapter raises is a failure of its rule
@@ -84,6 +85,11 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         dict(lab.counters),
         what=f"it never met: {', '.join(silent)}" if silent else "",
     )
+
+
+def _do(check: Check, lab: Lab) -> None:
+    with lab:
+        check.body(lab)
 
 
 def _failed(check: Check, lab: Lab, begun: float, error: CheckFailedError) -> Result:

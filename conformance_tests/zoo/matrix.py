@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from conformance_tests.check import Layer, Level, all_checks
-from conformance_tests.lab import Lab
+from conformance_tests.lab import BUDGETS, Lab
+from conformance_tests.patience import patience
 from conformance_tests.rules import RULES
 from conformance_tests.runner import Status, run_check
 from conformance_tests.zoo.cage import caged
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 BaseOf: TypeAlias = "Callable[[Member], Target]"
 """The sound target to put a member around."""
+
+
+_PATIENCE = 30.0
+_SOON = 3.0
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,10 @@ def order_of(checks: Iterable[Check], member: Member, seed: int) -> list[Check]:
     found = list(checks)
     random.Random(f"{seed}:{member.name}").shuffle(found)  # noqa: S311 -- repeatable, not secret
 
-    def rank(check: Check) -> tuple[int, int]:
+    def rank(check: Check) -> tuple[int, bool, int]:
         own = [member.rules.index(rule) for rule in check.rules if rule in member.rules]
         cheap = list(type(check.layer)).index(check.layer)
-        return (min(own), cheap) if own else (len(member.rules), 0)
+        return (min(own), check.rules[0] not in member.rules, cheap) if own else (len(member.rules), True, 0)
 
     return sorted(found, key=rank)
 
@@ -92,23 +97,27 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
         until: Begin no further check after this time of `time.monotonic`.
     """
     results: list[Result] = []
-    with caged(member, base) as target:
+    with caged(member, base) as target, patience(_SOON):
         with Lab(base) as lab:
             if missing := member.needs - lab.capabilities:
                 return Trial(member, results, frozenset(it.name for it in missing))
         with Lab(target) as lab:
             capabilities = lab.capabilities
         foreign, killed = 0, False
+        # No need to shrink what fails on purpose, nor to wait long for what hangs.
+        budget = replace(BUDGETS[level], shrink=False, patience=_PATIENCE)
         for check in order_of(all_checks(), member, seed):
             is_own = bool(set(member.rules) & set(check.rules))
-            if check.level > level or (not is_own and others is not None and foreign >= others):
+            # What a rule needs is run even at a lower level, though with less of it.
+            if not is_own and (check.level > level or (others is not None and foreign >= others)):
                 continue
             if until is not None and time.monotonic() > until:
                 break
             if killed and check.layer is not Layer.EXAMPLE:
                 continue
             foreign += not is_own
-            result = run_check(check, target, level=level, seed=seed, capabilities=capabilities)
+            at = max(level, check.level)
+            result = run_check(check, target, level=at, seed=seed, capabilities=capabilities, budget=budget)
             results.append(result)
             killed = killed or (is_own and result.status is Status.FAILED)
             if killed and stop_at_failure:

@@ -84,18 +84,6 @@ class HandOverRepeats(_Followed):
     kind = _RepeatsAtHandOver
 
 
-class _Reorders(_Following):
-    def changed(self, batch: list[Any]) -> list[Any]:
-        return sorted(batch, key=lambda event: (event.timestamp, event.stream_id, event.version))
-
-
-@breaks("SUB-01", "FEED-02", needs=SUBSCRIBE)
-class OrdersByTime(_Followed):
-    """Orders a batch by timestamp and stream, not by position."""
-
-    kind = _Reorders
-
-
 class _SplitsByStream(_Following):
     def changed(self, batch: list[Any]) -> list[Any]:
         return sorted(batch, key=lambda event: event.stream_id)

@@ -239,7 +239,7 @@ class InitializesInARace(Wrapped):
         self.store.initialize()
 
 
-@breaks("LIFE-02")
+@breaks("LIFE-01")
 class ClosesOnce(Wrapped):
     """Fails where it is closed a second time."""
 
