@@ -42,14 +42,12 @@ class Budget:
     """Where a check can stop early, after so many."""
     shrink: bool = True
     """Whether a failure is made smaller; without it, the first one found is told."""
-    patience: float = 60.0
-    """Seconds after which a check that has not ended has failed."""
 
 
 BUDGETS = {
     Level.SMOKE: Budget(examples=15, steps=20, histories=10, seconds=3),
-    Level.STANDARD: Budget(examples=120, steps=40, histories=60, seconds=20, patience=300),
-    Level.DEEP: Budget(examples=1000, steps=60, histories=500, seconds=120, patience=1800),
+    Level.STANDARD: Budget(examples=120, steps=40, histories=60, seconds=20),
+    Level.DEEP: Budget(examples=1000, steps=60, histories=500, seconds=120),
 }
 
 

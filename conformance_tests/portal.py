@@ -29,13 +29,10 @@ class Portal:
         """Run a coroutine on the loop, from any other thread, and wait for its result.
 
         An interrupt of the waiting thread cancels it.
-
-        Raises:
-            RuntimeError: Called on the loop itself, where it would wait for ever.
         """
         if threading.current_thread() is self._thread:
             work.close()
-            msg = "called on the event loop itself: a check's callback must not use a store in sync shape there"
+            msg = "a check waited for the portal's loop on that loop"
             raise RuntimeError(msg)
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:

@@ -40,7 +40,8 @@ class Shaped:
             return shape(found, self._portal)
 
         def call(*args: Any, **keywords: Any) -> Any:
-            result = found(*map(_off_the_loop, args), **keywords)
+            given = [_on_a_thread(arg) for arg in args]
+            result = found(*given, **{name: _on_a_thread(arg) for name, arg in keywords.items()})
             if inspect.isawaitable(result):
                 result = self._portal.run(_awaited(result))
             return shape(result, self._portal)
@@ -83,19 +84,19 @@ def shape(value: Any, portal: Portal) -> Any:
     return Shaped(value, portal)
 
 
-async def _awaited(awaitable: Any) -> Any:
-    return await awaitable
-
-
-def _off_the_loop(value: Any) -> Any:
-    """A check's function that the store calls back, such as `decide`: in a thread, as it uses stores in sync shape."""
-    if not inspect.isfunction(value):
+def _on_a_thread(value: Any) -> Any:
+    """A callback of the check (as of `update`): it uses shaped stores, so it must not run on the loop."""
+    if not inspect.isfunction(value) or inspect.iscoroutinefunction(value):
         return value
 
-    async def called(*args: Any) -> Any:
+    async def call(*args: Any) -> Any:
         return await asyncio.to_thread(value, *args)
 
-    return called
+    return call
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
 
 
 class _Held:

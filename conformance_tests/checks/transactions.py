@@ -222,9 +222,9 @@ def an_append_waits_for_a_locked_stream(lab: Lab) -> None:
             except MinkError as error:
                 results[name] = error
 
+        exact = threading.Thread(target=attempt, args=("exact", version), daemon=True)
         with suppress(UndoError), store.transaction() as transaction:
             transaction.append("a-1", lab.events(2), expected_version=version)
-            exact = threading.Thread(target=attempt, args=("exact", version), daemon=True)
             exact.start()
             time.sleep(0.15)
             equal(results, {}, "the outcome of an append while its stream is locked")

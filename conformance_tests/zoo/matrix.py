@@ -26,7 +26,6 @@ BaseOf: TypeAlias = "Callable[[Member], Target]"
 """The sound target to put a member around."""
 
 
-_PATIENCE = 30.0
 _SOON = 3.0
 
 
@@ -104,8 +103,8 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
         with Lab(target) as lab:
             capabilities = lab.capabilities
         foreign, killed = 0, False
-        # No need to shrink what fails on purpose, nor to wait long for what hangs.
-        budget = replace(BUDGETS[level], shrink=False, patience=_PATIENCE)
+        # No need to shrink what fails on purpose.
+        budget = replace(BUDGETS[level], shrink=False)
         for check in order_of(all_checks(), member, seed):
             is_own = bool(set(member.rules) & set(check.rules))
             # What a rule needs is run even at a lower level, though with less of it.
