@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 import traceback
 import zlib
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from conformance_tests.failure import Step
     from conformance_tests.target import Target
     from mink_core import Capability
+
+
+_LIMITS = {Level.SMOKE: 60.0, Level.STANDARD: 240.0, Level.DEEP: 3600.0}
+"""Seconds after which a check is told to hang."""
 
 
 class Status(Enum):
@@ -67,14 +73,9 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         return Result(check, Status.NOT_DECLARED, 0.0, own, what=f"{names} is not declared")
     begun = time.perf_counter()
     lab = Lab(target, level=level, seed=own, budget=budget, replay=replay)
-    try:
-        with lab:
-            check.body(lab)
-    except CheckFailedError as error:
+    error = _failure_of(check, lab, _LIMITS[level])
+    if error is not None:
         return _failed(check, lab, begun, error)
-    except Exception as error:  # noqa: BLE001 -- whatever an adapter raises is a failure of its rule
-        text = "".join(traceback.format_exception(error)).rstrip()
-        return _failed(check, lab, begun, CheckFailedError(f"{type(error).__name__}: {error}", "no such error", text))
     silent = [name for name in check.requires if not lab.counters[name]]
     return Result(
         check,
@@ -84,6 +85,30 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         dict(lab.counters),
         what=f"it never met: {', '.join(silent)}" if silent else "",
     )
+
+
+def _failure_of(check: Check, lab: Lab, limit: float) -> CheckFailedError | None:
+    """Run the body in a thread of its own, so that a store that hangs fails one check rather than the run."""
+    caught: list[CheckFailedError] = []
+
+    def work() -> None:
+        try:
+            with lab:
+                check.body(lab)
+        except CheckFailedError as error:
+            caught.append(error)
+        except BaseException as error:  # noqa: BLE001 -- whatever an adapter raises is a failure of its rule
+            text = "".join(traceback.format_exception(error)).rstrip()
+            caught.append(CheckFailedError(f"{type(error).__name__}: {error}", "no such error", text))
+
+    thread = threading.Thread(target=work, name=f"check {check.name}", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if thread.is_alive():
+        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 -- the documented way to a thread's stack
+        text = "".join(traceback.format_stack(frame)).rstrip()
+        return CheckFailedError(f"the check did not end within {limit:.0f} seconds", "an end", text)
+    return caught[0] if caught else None
 
 
 def _failed(check: Check, lab: Lab, begun: float, error: CheckFailedError) -> Result:
