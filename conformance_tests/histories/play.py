@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from conformance_tests.histories.history import Seen
     from conformance_tests.histories.program import Program
 
-_PATIENCE = 1.5
+_PATIENCE = 1.0
 """Seconds without a delivery after which a subscription is taken to have stalled."""
 _LEAVE = 5.0
 """Seconds that a closed subscription has to end."""
@@ -127,8 +127,10 @@ def _dismiss(run: _Run, watchers: dict[str, threading.Thread], found: dict[str, 
     """Let the followers catch up, then end them; tell who does not end."""
     for watcher in run.watchers:
         watcher.writing = False
-        if watcher.plan.live and found is not None:
-            _wait_for(watcher, run.expected(watcher, found))
+    if found is not None:
+        waiting = _Waiting(run, found)
+        while waiting.goes_on():
+            time.sleep(_GLANCE)
     for watcher in run.watchers:
         if watcher.subscription is not None:
             watcher.subscription.close()
@@ -143,12 +145,20 @@ def _join(threads: dict[str, threading.Thread], seconds: float) -> list[str]:
     return [name for name, thread in threads.items() if thread.is_alive()]
 
 
-def _wait_for(watcher: Watcher, expected: int) -> None:
-    seen, since = watcher.delivered, time.monotonic()
-    while watcher.delivered < expected and time.monotonic() - since < _PATIENCE:
-        time.sleep(_GLANCE)
-        if watcher.delivered != seen:
-            seen, since = watcher.delivered, time.monotonic()
+class _Waiting:
+    """Whether the subscriptions still have something to come, and have been given something lately."""
+
+    def __init__(self, run: _Run, found: dict[str, tuple[Seen, ...]]) -> None:
+        live = [watcher for watcher in run.watchers if watcher.plan.live]
+        self._wanted = [(watcher, run.expected(watcher, found)) for watcher in live]
+        self._seen, self._since = 0, time.monotonic()
+
+    def goes_on(self) -> bool:
+        seen = sum(watcher.delivered for watcher, _ in self._wanted)
+        if seen != self._seen:
+            self._seen, self._since = seen, time.monotonic()
+        late = any(watcher.delivered < wanted for watcher, wanted in self._wanted)
+        return late and time.monotonic() - self._since < _PATIENCE
 
 
 async def play_async(program: Program, handles: Sequence[Any], setting: Setting) -> History:
@@ -172,8 +182,10 @@ async def play_async(program: Program, handles: Sequence[Any], setting: Setting)
             await drive_async(actor.finish(), alone)
     for watcher in run.watchers:
         watcher.writing = False
-        if watcher.plan.live and not stuck:
-            await _wait_for_async(watcher, run.expected(watcher, found))
+    if not stuck:
+        waiting = _Waiting(run, found)
+        while waiting.goes_on():
+            await asyncio.sleep(_GLANCE)
     for watcher in run.watchers:
         if watcher.subscription is not None:
             await watcher.subscription.close()
@@ -193,11 +205,3 @@ async def _join_async(tasks: dict[str, asyncio.Task[None]], seconds: float) -> l
         if task.done() and not task.cancelled() and (error := task.exception()) is not None:
             raise error
     return late
-
-
-async def _wait_for_async(watcher: Watcher, expected: int) -> None:
-    seen, since = watcher.delivered, time.monotonic()
-    while watcher.delivered < expected and time.monotonic() - since < _PATIENCE:
-        await asyncio.sleep(_GLANCE)
-        if watcher.delivered != seen:
-            seen, since = watcher.delivered, time.monotonic()

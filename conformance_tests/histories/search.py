@@ -100,6 +100,8 @@ class Search:
             _fail(self._best, [f"found in run {self._runs} of this check"])
 
     def _one(self, program: Program) -> None:
+        if self._best is not None and not self._lab.budget.shrink:
+            return
         for _ in range(1 if self._best is None else _TRIES):
             if time.monotonic() > self._until:
                 return
