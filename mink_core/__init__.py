@@ -1,6 +1,7 @@
 """The contract of Mink: what goes into an event store, what comes out, and what may go wrong."""
 
 from mink_core.capability import Capability
+from mink_core.checkpoints import AsyncCheckpointStore, Checkpoint, CheckpointStore
 from mink_core.direction import Direction
 from mink_core.errors import (
     AdapterError,
@@ -9,6 +10,7 @@ from mink_core.errors import (
     CheckpointConflictError,
     ConcurrencyError,
     DuplicateEventError,
+    LeaseLostError,
     MinkError,
     OutcomeUnknownError,
     PositionAheadError,
@@ -27,6 +29,7 @@ from mink_core.expected import Expected, ExpectedVersion
 from mink_core.feed_status import FeedHolder, FeedStatus
 from mink_core.filters import EventFilter
 from mink_core.finding import Finding
+from mink_core.leases import Lease
 from mink_core.limits import category_of
 from mink_core.payloads import TypedPayloads
 from mink_core.registry import known_schemes, open_async_store, open_store
@@ -46,6 +49,7 @@ __all__ = [
     "AdapterError",
     "AdapterNotInstalledError",
     "AppendResult",
+    "AsyncCheckpointStore",
     "AsyncEventLog",
     "AsyncEventStore",
     "AsyncStore",
@@ -54,7 +58,9 @@ __all__ = [
     "AsyncTransaction",
     "Capability",
     "CapabilityNotSupportedError",
+    "Checkpoint",
     "CheckpointConflictError",
+    "CheckpointStore",
     "ConcurrencyError",
     "Direction",
     "DuplicateEventError",
@@ -67,6 +73,8 @@ __all__ = [
     "FeedHolder",
     "FeedStatus",
     "Finding",
+    "Lease",
+    "LeaseLostError",
     "MinkError",
     "NewEvent",
     "OutcomeUnknownError",

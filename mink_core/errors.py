@@ -6,6 +6,7 @@
     ├── StreamTombstonedError             the stream was closed for ever
     ├── PositionAheadError                a reader's position is not from this store's history
     ├── CheckpointConflictError           somebody else moved the checkpoint
+    ├── LeaseLostError                    another worker took over; nothing of this one is stored
     ├── StreamNotFoundError               also LookupError
     ├── UsageError                        also ValueError; refused before anything was sent
     ├── StoreClosedError                  the store (or subscription, or transaction) is closed
@@ -144,6 +145,24 @@ class CheckpointConflictError(MinkError):
         self.name = name
         self.expected = expected
         self.actual = actual
+
+
+class LeaseLostError(MinkError):
+    """The lease that a write was fenced with is no longer the newest: it was refused, nothing was stored.
+
+    Attributes:
+        name: What the lease was for.
+        token: The fencing token that the caller came with.
+    """
+
+    def __init__(self, name: str, token: int) -> None:
+        """Keep both."""
+        super().__init__(
+            f"the lease on {name!r} with token {token} was lost: somebody else took over; nothing was stored: "
+            "stop working on it, and claim it again before going on"
+        )
+        self.name = name
+        self.token = token
 
 
 class StreamNotFoundError(MinkError, LookupError):

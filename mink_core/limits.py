@@ -12,6 +12,8 @@ MAX_CATEGORY = 250
 """Characters in a stream id's category."""
 MAX_EVENT_TYPE = 500
 """Characters in an event type."""
+MAX_CHECKPOINT_NAME = 255
+"""Characters in a checkpoint's name."""
 MAX_JSON_DEPTH = 128
 """Objects and arrays inside one another, in data and in metadata."""
 MAX_JSON_BYTES = 8 * 1024 * 1024
@@ -74,6 +76,18 @@ def check_event_type(event_type: object) -> str:
     _check_name(event_type, "event type", MAX_EVENT_TYPE)
     assert isinstance(event_type, str)  # noqa: S101 -- as above
     return event_type
+
+
+def check_checkpoint_name(name: object) -> str:
+    """Refuse what is no checkpoint's name.
+
+    Raises:
+        UsageError: When it is no str, empty, above `MAX_CHECKPOINT_NAME` characters, or holds a
+            control character or a lone surrogate.
+    """
+    _check_name(name, "checkpoint name", MAX_CHECKPOINT_NAME)
+    assert isinstance(name, str)  # noqa: S101 -- as above
+    return name
 
 
 def _check_name(value: object, what: str, limit: int) -> None:

@@ -30,6 +30,7 @@ _CAPABILITIES = frozenset(
     {
         Capability.APPEND_BATCH,
         Capability.BACKWARDS,
+        Capability.CHECKPOINTS,
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
         Capability.SUBSCRIBE,

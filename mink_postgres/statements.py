@@ -50,6 +50,10 @@ class Statements:
         self.sequence_settings = self._fill(texts["sequence_settings"])
         self.check_streams = self._fill(texts["check_streams"])
         self.bump_epoch = self._fill(texts["bump_epoch"])
+        self.load_checkpoint = self._fill(texts["load_checkpoint"])
+        self.list_checkpoints = self._fill(texts["list_checkpoints"])
+        self.save_checkpoint = self._fill(texts["save_checkpoint"])
+        self.reset_checkpoint = self._fill(texts["reset_checkpoint"])
         self._read_feed = self._fill(texts["read_feed"])
         self._scan_end = self._fill(texts["scan_end"])
 

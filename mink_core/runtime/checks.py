@@ -8,7 +8,8 @@ from mink_core.direction import Direction
 from mink_core.errors import UsageError
 from mink_core.events import StoreIdentity
 from mink_core.filters import EventFilter
-from mink_core.limits import check_category, check_count, check_limit, check_stream_id
+from mink_core.leases import Lease
+from mink_core.limits import check_category, check_checkpoint_name, check_count, check_limit, check_stream_id
 
 
 def check_read_stream(stream_id: object, after_version: object, limit: object, direction: object) -> None:
@@ -82,6 +83,34 @@ def check_subscribe(
     ):
         msg = f"poll_interval must be a number of seconds above 0, not {poll_interval!r:.60}"
         raise UsageError(msg)
+
+
+def check_save(name: object, position: object, expected: object, identity: object, lease: object) -> None:
+    """Check the arguments of `CheckpointStore.save`.
+
+    Raises:
+        UsageError: When one is wrong, or the position is below the expected one.
+    """
+    check_checkpoint_name(name)
+    new = check_count(position, "position")
+    if expected is not None and new < (old := check_count(expected, "expected")):
+        msg = f"checkpoint {name!r} cannot be saved backwards, from {old} to {new}: use reset, which is on purpose"
+        raise UsageError(msg)
+    if identity is not None:
+        _check_kind(identity, StoreIdentity, "identity")
+    if lease is not None:
+        _check_kind(lease, Lease, "lease")
+
+
+def check_reset(name: object, position: object) -> None:
+    """Check the arguments of `CheckpointStore.reset`.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    check_checkpoint_name(name)
+    if position is not None:
+        check_count(position, "position")
 
 
 def _check_kind(value: object, kind: type, name: str) -> None:

@@ -10,6 +10,7 @@ CAPABILITIES = frozenset(
     {
         Capability.APPEND_BATCH,
         Capability.BACKWARDS,
+        Capability.CHECKPOINTS,
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
         Capability.SUBSCRIBE,
