@@ -19,6 +19,7 @@ from mink_core.errors import (
     StoreClosedError,
     StreamNotFoundError,
     StreamTombstonedError,
+    SubscriptionNotFoundError,
     TransientStorageError,
     UnknownAdapterError,
     UsageError,
@@ -31,6 +32,8 @@ from mink_core.filters import EventFilter
 from mink_core.finding import Finding
 from mink_core.leases import Lease
 from mink_core.limits import category_of
+from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
+from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
 from mink_core.registry import known_schemes, open_async_store, open_store
 from mink_core.subscriber import (
@@ -40,6 +43,13 @@ from mink_core.subscriber import (
     Store,
     Subscriber,
     Subscription,
+)
+from mink_core.subscriptions import (
+    AsyncSubscriptionStore,
+    Holding,
+    PartitionStatus,
+    SubscriptionStatus,
+    SubscriptionStore,
 )
 from mink_core.transforms import EventTransform
 
@@ -52,9 +62,11 @@ __all__ = [
     "AsyncCheckpointStore",
     "AsyncEventLog",
     "AsyncEventStore",
+    "AsyncParkedEventStore",
     "AsyncStore",
     "AsyncSubscriber",
     "AsyncSubscription",
+    "AsyncSubscriptionStore",
     "AsyncTransaction",
     "Capability",
     "CapabilityNotSupportedError",
@@ -73,12 +85,17 @@ __all__ = [
     "FeedHolder",
     "FeedStatus",
     "Finding",
+    "Holding",
     "Lease",
     "LeaseLostError",
     "MinkError",
     "NewEvent",
     "OutcomeUnknownError",
     "Page",
+    "ParkedEvent",
+    "ParkedEventStore",
+    "Partition",
+    "PartitionStatus",
     "PositionAheadError",
     "SchemaError",
     "StorageError",
@@ -92,6 +109,9 @@ __all__ = [
     "StreamTombstonedError",
     "Subscriber",
     "Subscription",
+    "SubscriptionNotFoundError",
+    "SubscriptionStatus",
+    "SubscriptionStore",
     "Transaction",
     "TransientStorageError",
     "TypedPayloads",
@@ -102,4 +122,5 @@ __all__ = [
     "known_schemes",
     "open_async_store",
     "open_store",
+    "partition_of",
 ]

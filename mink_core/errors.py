@@ -8,6 +8,7 @@
     ├── CheckpointConflictError           somebody else moved the checkpoint
     ├── LeaseLostError                    another worker took over; nothing of this one is stored
     ├── StreamNotFoundError               also LookupError
+    ├── SubscriptionNotFoundError         also LookupError
     ├── UsageError                        also ValueError; refused before anything was sent
     ├── StoreClosedError                  the store (or subscription, or transaction) is closed
     ├── SchemaError                       not initialized, or newer or older than this code
@@ -176,6 +177,21 @@ class StreamNotFoundError(MinkError, LookupError):
         """Keep the stream id."""
         super().__init__(f"stream {stream_id!r} does not exist")
         self.stream_id = stream_id
+
+
+class SubscriptionNotFoundError(MinkError, LookupError):
+    """There is no durable subscription of that name.
+
+    Attributes:
+        name: The name that was asked for.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Keep the name."""
+        super().__init__(
+            f"there is no subscription {name!r}: it is made when its first worker starts; nothing was changed"
+        )
+        self.name = name
 
 
 class UsageError(MinkError, ValueError):

@@ -47,7 +47,7 @@ class Turn:
             signal: Who to wake when it was queued.
         """
         self.transaction = transaction
-        self.keys = keys
+        self.keys: Sequence[Key] = keys
         self.signal = signal
         self.taken: list[Key] = []
         self.queued: Key | None = None

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_memory.substores.checkpoints import AsyncMemoryCheckpoints, MemoryCheckpoints
+from mink_memory.substores.parked import AsyncMemoryParkedEvents, MemoryParkedEvents
+from mink_memory.substores.subscriptions import AsyncMemorySubscriptions, MemorySubscriptions
 
 if TYPE_CHECKING:
     from mink_memory.records import Change
@@ -32,6 +34,16 @@ class MemorySubStores(SubStores):
         """Named positions (`Capability.CHECKPOINTS`)."""
         return MemoryCheckpoints(self._change)
 
+    @property
+    def subscriptions(self) -> MemorySubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return MemorySubscriptions(self._change)
+
+    @property
+    def parked(self) -> MemoryParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return MemoryParkedEvents(self._change)
+
 
 class AsyncMemorySubStores(SubStores):
     """`MemorySubStores` for asyncio."""
@@ -46,3 +58,13 @@ class AsyncMemorySubStores(SubStores):
     def checkpoints(self) -> AsyncMemoryCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return AsyncMemoryCheckpoints(self._change)
+
+    @property
+    def subscriptions(self) -> AsyncMemorySubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncMemorySubscriptions(self._change)
+
+    @property
+    def parked(self) -> AsyncMemoryParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncMemoryParkedEvents(self._change)

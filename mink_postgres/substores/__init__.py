@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_postgres.substores.checkpoints import AsyncPostgresCheckpoints, PostgresCheckpoints
+from mink_postgres.substores.parked import AsyncPostgresParkedEvents, PostgresParkedEvents
+from mink_postgres.substores.subscriptions import AsyncPostgresSubscriptions, PostgresSubscriptions
 
 if TYPE_CHECKING:
     from mink_postgres.context import Context
@@ -33,6 +35,16 @@ class PostgresSubStores(SubStores):
         """Named positions (`Capability.CHECKPOINTS`)."""
         return PostgresCheckpoints(self._context, self._run)
 
+    @property
+    def subscriptions(self) -> PostgresSubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return PostgresSubscriptions(self._context, self._run)
+
+    @property
+    def parked(self) -> PostgresParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return PostgresParkedEvents(self._context, self._run)
+
 
 class AsyncPostgresSubStores(SubStores):
     """`PostgresSubStores` for asyncio."""
@@ -47,3 +59,13 @@ class AsyncPostgresSubStores(SubStores):
     def checkpoints(self) -> AsyncPostgresCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return AsyncPostgresCheckpoints(self._context, self._run)
+
+    @property
+    def subscriptions(self) -> AsyncPostgresSubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncPostgresSubscriptions(self._context, self._run)
+
+    @property
+    def parked(self) -> AsyncPostgresParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncPostgresParkedEvents(self._context, self._run)
