@@ -114,12 +114,11 @@ class Handle(Generic[S]):
         self._transactions.discard(transaction)
         self.log.rollback(transaction, "has ended", failure)
 
-    def add_subscription(self, subscription: S) -> S:
+    def add_subscription(self, subscription: S) -> None:
         """Note a subscription that ends at the latest with the store."""
         with self._guard:
             self.check_open()
             self._subscriptions.add(subscription)
-        return subscription
 
     def close(self) -> list[S]:
         """Refuse every further use, roll back what is open; tell which subscriptions are left to stop."""

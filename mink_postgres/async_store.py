@@ -11,6 +11,7 @@ from weakref import WeakSet
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
+from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.async_log import AsyncLog
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_postgres.source import Source
 
 T = TypeVar("T")
 
 
-class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
+class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgresSubStores):
     """See `mink_core.AsyncEventStore` and `mink_core.AsyncSubscriber`. For the tasks of one event loop.
 
     Example:
@@ -77,7 +79,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._subscriptions: WeakSet[AsyncPollingSubscription] = WeakSet()
+        self._subscriptions: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
         self._opened = self._checked = self._closed = False
 
     @property
@@ -140,6 +142,10 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
         )
         self._subscriptions.add(subscription)
         return subscription
+
+    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+        self._check_open()
+        self._subscriptions.add(worker)
 
     async def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""

@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.runtime.worker import SubscriptionWorker
 
 T = TypeVar("T")
 
 
-class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
+class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     """See `mink_core.EventStore` and `mink_core.Subscriber`. Safe to use from several threads.
 
     Example:
@@ -83,7 +85,7 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             source = ServerSource(conninfo) if isinstance(conninfo, str) else conninfo
             self._backend = sync_psycopg.PsycopgBackend(source, pool, self._options)
         self._lock = threading.Lock()
-        self._subscriptions: WeakSet[PollingSubscription] = WeakSet()
+        self._subscriptions: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
         self._opened = self._checked = self._closed = False
 
     @property
@@ -153,6 +155,11 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             self._subscriptions.add(subscription)
         return subscription
 
+    def _watch(self, worker: SubscriptionWorker) -> None:
+        self._check_open()
+        with self._lock:
+            self._subscriptions.add(worker)
+
     def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""
         return self._run(feed.identity(self._context))
@@ -177,7 +184,7 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             self._closed = True
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
-            subscription.close()
+            subscription.stop()
         self._backend.close()
 
     def __enter__(self) -> Self:

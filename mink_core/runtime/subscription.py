@@ -80,6 +80,10 @@ class PollingSubscription:
         """End the iteration promptly. Idempotent, from any thread."""
         self._closed.set()
 
+    def stop(self) -> None:
+        """What `close` does: for a store that ends its subscriptions."""
+        self.close()
+
     def __enter__(self) -> Self:
         """The subscription itself."""
         return self
