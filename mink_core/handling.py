@@ -34,6 +34,8 @@ class NextStep(Enum):
     """The event was parked."""
     STOP = "stop"
     """The worker ends."""
+    LOST = "lost"
+    """Another worker has the partition: what this one was about to save was refused."""
     RECONNECT = "reconnect"
     """The storage failed, the handler did not: all goes on from the checkpoint once it answers."""
 

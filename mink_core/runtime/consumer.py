@@ -84,7 +84,11 @@ class Consumer:
                 yield from self._progress.load()
                 attempt = 0
                 yield from self._follow()
-            except (LeaseLostError, StoreClosedError):
+            except LeaseLostError as error:
+                if not self._delivery.halt.is_set():
+                    self._delivery.tell(error, None, 0, NextStep.LOST)
+                return
+            except StoreClosedError:
                 return
             except CheckpointConflictError:
                 continue  # moved on purpose: go on from where it is now
