@@ -145,6 +145,7 @@ class MemoryLog:
                 result = change.apply(records)
                 self._refuse_locked(transaction, own)
                 transaction.records = own
+                self._locks.claim(transaction, own)
             finally:
                 self._locks.finish(turn)
             return (result,)
