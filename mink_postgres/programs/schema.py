@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import SchemaError
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from mink_postgres.context import Context
 
 _INIT = "run `mink init`, or call store.initialize()"
+
+
+GUARDS = (("fence", "events_guard_positions"), ("append-only", "events_append_only"))
+"""What keeps events, and the trigger that does it."""
 
 
 class Applied(NamedTuple):
@@ -40,7 +45,9 @@ def applied_migrations(context: Context) -> Program[list[Applied]]:
     if not there:
         return []
     rows = yield Query(admin_sql("applied_migrations").replace("{schema}", sql.quoted))
-    return [Applied(*row) for row in rows]
+    return [
+        Applied(version, name, checksum, at.replace(tzinfo=UTC), oldest) for version, name, checksum, at, oldest in rows
+    ]
 
 
 def _pending(applied: list[Applied]) -> list[Migration]:
@@ -153,16 +160,7 @@ def check_version(context: Context) -> Program[None]:
     Raises:
         SchemaError: It is missing, older or too new, or its unique index does not fit the option.
     """
-    rows = yield Query(context.sql.schema_state)
-    versions, oldest_codes, unique = rows[0]
-    applied = dict(zip(versions or (), oldest_codes or (), strict=True))
-    check_works(applied)
-    if missing := [step for step in raw_migrations() if step.version not in applied]:
-        msg = (
-            f"schema {context.sql.schema!r} is at version {max(applied, default=0)} and lacks {missing[0].name}"
-            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}, which this code needs: {_INIT}"
-        )
-        raise SchemaError(msg)
+    unique = yield from check_current(context)
     if context.unique_event_ids and not unique:
         msg = (
             f"unique_event_ids is on, but schema {context.sql.schema!r} has no unique index for it: {_INIT} with it on"
@@ -172,6 +170,25 @@ def check_version(context: Context) -> Program[None]:
         msg = f"schema {context.sql.schema!r} keeps event ids unique: open it with unique_event_ids=True as well"
         raise SchemaError(msg)
     yield from _check_sequence(context)
+
+
+def check_current(context: Context) -> Program[bool]:
+    """Refuse a schema that lacks a step, or has one that this code cannot work on.
+
+    Returns:
+        Whether the optional unique index on event ids is there.
+    """
+    rows = yield Query(context.sql.schema_state)
+    versions, oldest_codes, unique = rows[0]
+    applied: dict[int, int] = dict(zip(versions or (), oldest_codes or (), strict=True))
+    check_works(applied)
+    if missing := [step for step in raw_migrations() if step.version not in applied]:
+        msg = (
+            f"schema {context.sql.schema!r} is at version {max(applied, default=0)} and lacks {missing[0].name}"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}, which this code needs: {_INIT}"
+        )
+        raise SchemaError(msg)
+    return bool(unique)
 
 
 def check(context: Context) -> Program[list[Finding]]:
@@ -194,7 +211,7 @@ def check(context: Context) -> Program[list[Finding]]:
     armed = {row[0] for row in guards}
     findings += [
         Finding(kind, "events", f"the trigger {trigger} is missing or not ENABLE ALWAYS")
-        for kind, trigger in (("fence", "events_guard_positions"), ("append-only", "events_append_only"))
+        for kind, trigger in GUARDS
         if trigger not in armed
     ]
     return findings

@@ -2,7 +2,7 @@
 -- taken over in place with their data, or refused as a whole with what to do about it.
 DO $adopt$
 DECLARE
-    found record;
+    wrong record;
     highest bigint;
 BEGIN
     IF to_regclass('{schema}.events') IS NULL AND to_regclass('{schema}.streams') IS NULL THEN
@@ -17,7 +17,7 @@ BEGIN
     -- Writers wait until the migrations are through; the fence's trigger would make them wait as well.
     LOCK TABLE {schema}.streams, {schema}.events IN SHARE ROW EXCLUSIVE MODE;
 
-    SELECT w.tab, w.col, w.types, format_type(a.atttypid, a.atttypmod) AS has, a.attnotnull INTO found
+    SELECT w.tab, w.col, w.types, format_type(a.atttypid, a.atttypmod) AS has, a.attnotnull INTO wrong
     FROM (VALUES
         ('streams', 'stream_id', ARRAY['character varying(500)', 'character varying', 'text'], true),
         ('streams', 'category', ARRAY['character varying(250)', 'character varying(500)', 'character varying', 'text'], true),
@@ -39,12 +39,12 @@ BEGIN
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'column %.% must be % and % NULL, but is %; nothing was changed: alter it first',
-            found.tab, found.col, found.types[1], CASE WHEN found.col = 'metadata' THEN 'may be' ELSE 'NOT' END,
-            coalesce(found.has || CASE WHEN found.attnotnull THEN ' NOT NULL' ELSE '' END, 'missing')
+            wrong.tab, wrong.col, wrong.types[1], CASE WHEN wrong.col = 'metadata' THEN 'may be' ELSE 'NOT' END,
+            coalesce(wrong.has || CASE WHEN wrong.attnotnull THEN ' NOT NULL' ELSE '' END, 'missing')
             USING ERRCODE = 'MINK1';
     END IF;
 
-    SELECT w.tab, w.cols INTO found
+    SELECT w.tab, w.cols INTO wrong
     FROM (VALUES
         ('events', ARRAY['global_position']), ('events', ARRAY['stream_id', 'version']), ('streams', ARRAY['stream_id'])
     ) AS w (tab, cols)
@@ -60,7 +60,7 @@ BEGIN
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'table % is not UNIQUE (%); nothing was changed: add the constraint first',
-            found.tab, array_to_string(found.cols, ', ') USING ERRCODE = 'MINK1';
+            wrong.tab, array_to_string(wrong.cols, ', ') USING ERRCODE = 'MINK1';
     END IF;
 
     IF pg_get_serial_sequence('{schema}.events', 'global_position')::regclass
@@ -72,21 +72,21 @@ BEGIN
             USING ERRCODE = 'MINK1';
     END IF;
 
-    SELECT e.global_position, e.stream_id INTO found FROM {schema}.events AS e
+    SELECT e.global_position, e.stream_id INTO wrong FROM {schema}.events AS e
     WHERE e.global_position < 1 OR jsonb_typeof(e.metadata) NOT IN ('object', 'null') LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'event % of stream % has a position below 1, or metadata that is no JSON object; '
-            'nothing was changed: mend it first', found.global_position, quote_literal(found.stream_id)
+            'nothing was changed: mend it first', wrong.global_position, quote_literal(wrong.stream_id)
             USING ERRCODE = 'MINK1';
     END IF;
 
-    SELECT e.stream_id, min(e.version) AS lowest, max(e.version) AS newest, count(*) AS stored INTO found
+    SELECT e.stream_id, min(e.version) AS lowest, max(e.version) AS newest, count(*) AS stored INTO wrong
     FROM {schema}.events AS e GROUP BY e.stream_id
     HAVING min(e.version) <> 1 OR max(e.version) <> count(*) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'stream % has % events with versions from % to %, but versions are 1 to n without a hole; '
             'nothing was changed: mend it first',
-            quote_literal(found.stream_id), found.stored, found.lowest, found.newest USING ERRCODE = 'MINK1';
+            quote_literal(wrong.stream_id), wrong.stored, wrong.lowest, wrong.newest USING ERRCODE = 'MINK1';
     END IF;
 
     -- What can be told from the events is put right: they are the truth.
@@ -100,11 +100,11 @@ BEGIN
         updated_at = greatest(s.updated_at, excluded.updated_at)
     WHERE (s.category, s.version) IS DISTINCT FROM (excluded.category, excluded.version)
         OR s.updated_at < excluded.updated_at;
-    SELECT s.stream_id, s.version INTO found FROM {schema}.streams AS s
+    SELECT s.stream_id, s.version INTO wrong FROM {schema}.streams AS s
     WHERE s.version <> 0 AND NOT EXISTS (SELECT FROM {schema}.events AS e WHERE e.stream_id = s.stream_id) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'stream % is at version % but has no event; nothing was changed: mend it first',
-            quote_literal(found.stream_id), found.version USING ERRCODE = 'MINK1';
+            quote_literal(wrong.stream_id), wrong.version USING ERRCODE = 'MINK1';
     END IF;
     SELECT max(e.global_position) INTO highest FROM {schema}.events AS e;
     IF highest > coalesce(pg_sequence_last_value('{schema}.events_global_position_seq'::regclass), 0) THEN

@@ -10,6 +10,23 @@ BEGIN
     PERFORM set_config('mink.rewriting_' || '{schema}.events'::regclass::oid, pg_current_xact_id()::text, true);
 END $$;
 
+-- A stream that has events keeps its row as well: without it its versions would start again at 1.
+CREATE FUNCTION {schema}.guard_streams() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('mink.rewriting_' || '{schema}.events'::regclass::oid, true)
+        IS DISTINCT FROM pg_current_xact_id()::text
+    THEN
+        RAISE EXCEPTION 'stream % has events, so its row is not deleted', quote_literal(OLD.stream_id) USING
+            ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN OLD;
+END $$;
+
+-- A refused append removes the row that it made, at version 0: only that is let through.
+CREATE TRIGGER streams_keep BEFORE DELETE ON {schema}.streams
+    FOR EACH ROW WHEN (OLD.version > 0) EXECUTE FUNCTION {schema}.guard_streams();
+ALTER TABLE {schema}.streams ENABLE ALWAYS TRIGGER streams_keep;
+
 CREATE FUNCTION {schema}.guard_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF current_setting('mink.rewriting_' || '{schema}.events'::regclass::oid, true)
