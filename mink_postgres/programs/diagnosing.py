@@ -8,7 +8,7 @@ from mink_core.administration import Diagnosis, Level
 from mink_core.errors import MinkError
 from mink_postgres.programs import feed
 from mink_postgres.programs.index_health import indexes
-from mink_postgres.programs.schema import GUARDS, check_current
+from mink_postgres.programs.schema import GUARDS, applied_migrations, check_current
 from mink_postgres.programs.server_health import connections, replication, settings
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
@@ -28,6 +28,9 @@ def diagnose(context: Context, *, pool_size: int, max_lag: float) -> Program[lis
     found: list[Diagnosis] = list((yield from settings()))
     found += yield from connections(pool_size)
     found += yield from replication()
+    if not (yield from applied_migrations(context)):
+        said = f"there is no store in schema {context.sql.schema!r}"
+        return [*found, Diagnosis("schema", Level.CRITICAL, said, "mink init")]
     try:
         yield from check_current(context)
     except MinkError as error:
