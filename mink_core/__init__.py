@@ -37,7 +37,7 @@ from mink_core.limits import category_of
 from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
 from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
-from mink_core.registry import known_schemes, open_async_store, open_store
+from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
 from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 from mink_core.subscriber import (
     AsyncStore,
@@ -94,6 +94,7 @@ __all__ = [
     "Lease",
     "LeaseLostError",
     "MinkError",
+    "Namespaces",
     "NewEvent",
     "NextStep",
     "OutcomeUnknownError",
@@ -132,6 +133,7 @@ __all__ = [
     "category_of",
     "known_schemes",
     "open_async_store",
+    "open_namespaces",
     "open_store",
     "partition_of",
 ]

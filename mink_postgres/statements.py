@@ -5,19 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
 
 from mink_core.errors import UsageError
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-
-
-class Migration(NamedTuple):
-    """One numbered step of the schema."""
-
-    version: int
-    name: str
-    sql: str
 
 
 class Statements:
@@ -80,10 +71,6 @@ class Statements:
             "{edge}", "min" if backward else "max"
         )
 
-    def migrations(self) -> list[Migration]:
-        """The schema's steps, in order."""
-        return [Migration(step.version, step.name, self._fill(step.sql)) for step in raw_migrations()]
-
     def _fill(self, text: str) -> str:
         return text.replace("{schema}", self.quoted)
 
@@ -99,14 +86,6 @@ def _texts() -> dict[str, str]:
 
 
 @cache
-def raw_migrations() -> tuple[Migration, ...]:
-    """The steps as they are on file, before a schema is put in: what checksums are made of."""
-    folder = files("mink_postgres").joinpath("sql", "migrations")
-    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return tuple(
-        Migration(int(name[:4]), name.removesuffix(".sql"), folder.joinpath(name).read_text("utf-8")) for name in found
-    )
-
-
-SCHEMA_VERSION = raw_migrations()[-1].version
-"""The version of the schema that this code knows."""
+def admin_sql(name: str) -> str:
+    """A statement that only administration needs, from `sql/admin`; `{schema}` is not put in yet."""
+    return files("mink_postgres").joinpath("sql", "admin", f"{name}.sql").read_text("utf-8").strip()

@@ -1,5 +1,5 @@
 -- One growing sequence for all leases: a token stays the newest or is refused, also after a reset.
-CREATE SEQUENCE {schema}.subscription_tokens;
+CREATE SEQUENCE {schema}.subscription_tokens OWNED BY {schema}.subscription_leases.token;
 
 CREATE TABLE {schema}.subscriptions (
     name VARCHAR(200) PRIMARY KEY,
