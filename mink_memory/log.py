@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mink_core.events import AppendResult, StreamInfo
     from mink_core.feed_status import FeedStatus
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import OpenTransaction
     from mink_memory.locks import Key
     from mink_memory.records import Change, RecordKey
@@ -246,6 +247,11 @@ class MemoryLog:
         """See `Subscriber.feed_status`."""
         with self._lock:
             return self._feed.status()
+
+    def add_sleeper(self, sleeper: Sleeper) -> None:
+        """Nudge somebody at each event from now on."""
+        with self._lock:
+            self._feed.sleepers.add(sleeper)
 
     def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""

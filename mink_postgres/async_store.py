@@ -22,6 +22,7 @@ from mink_postgres.programs import feed, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
+from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -75,11 +76,15 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
         self._options = PostgresOptions.of(options)
+        if self._options.wakeups and conninfo is None:
+            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
+            raise UsageError(msg)
         self._context = self._options.context()
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
+        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -115,6 +120,12 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                     await self._backend.fetch(connection, PROBE)
             finally:
                 transaction.end()
+        if transaction.has_appended:
+            self._appended()
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:
@@ -140,12 +151,17 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             poll_interval=poll_interval,
             identity=identity,
         )
-        self._subscriptions.add(subscription)
+        self._follows(subscription)
         return subscription
+
+    def _follows(self, one: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
+        self._subscriptions.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
 
     def _watch(self, worker: AsyncSubscriptionWorker) -> None:
         self._check_open()
-        self._subscriptions.add(worker)
+        self._follows(worker)
 
     async def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""
@@ -170,6 +186,8 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         self._closed = True
         for subscription in list(self._subscriptions):
             subscription.stop()
+        if self._wakeups is not None:
+            await asyncio.to_thread(self._wakeups.close)
         await self._backend.close()
 
     async def __aenter__(self) -> Self:

@@ -34,6 +34,8 @@ class PostgresOptions:
     """Seconds to wait for a stream that another transaction has locked; then `TransientStorageError` (TX-04)."""
     unique_event_ids: bool = False
     """Keep event ids unique in the whole store, by an index (`Capability.UNIQUE_EVENT_IDS`)."""
+    wakeups: bool = False
+    """Tell waiting subscribers of appends at once, and be told: two more connections, on which NOTIFY and LISTEN work."""
     transforms: Sequence[EventTransform] = ()
     """What every event goes through on its way to and from the store."""
 

@@ -23,6 +23,7 @@ from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
 from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
+from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -76,6 +77,9 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
         self._options = PostgresOptions.of(options)
+        if self._options.wakeups and conninfo is None:
+            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
+            raise UsageError(msg)
         self._context = self._options.context()
         if connection is not None:
             self._backend: sync_psycopg.PsycopgBackend | sync_psycopg.BoundBackend = sync_psycopg.BoundBackend(
@@ -86,6 +90,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             self._backend = sync_psycopg.PsycopgBackend(source, pool, self._options)
         self._lock = threading.Lock()
         self._subscriptions: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
+        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -126,6 +131,12 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
                     sync_psycopg.fetch(connection, PROBE)
             finally:
                 transaction.end()
+        if transaction.has_appended:
+            self._appended()
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:
@@ -151,14 +162,18 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             poll_interval=poll_interval,
             identity=identity,
         )
-        with self._lock:
-            self._subscriptions.add(subscription)
+        self._follows(subscription)
         return subscription
+
+    def _follows(self, one: PollingSubscription | SubscriptionWorker) -> None:
+        with self._lock:
+            self._subscriptions.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
 
     def _watch(self, worker: SubscriptionWorker) -> None:
         self._check_open()
-        with self._lock:
-            self._subscriptions.add(worker)
+        self._follows(worker)
 
     def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""
@@ -185,6 +200,8 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
             subscription.stop()
+        if self._wakeups is not None:
+            self._wakeups.close()
         self._backend.close()
 
     def __enter__(self) -> Self:

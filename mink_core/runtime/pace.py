@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import random
+from typing import Protocol
 
 SHORTEST_WAIT = 0.005
 """Seconds of the first wait after an event."""
+
+
+class Sleeper(Protocol):
+    """Somebody who waits between polls."""
+
+    def nudge(self) -> None:
+        """Look for new events now. From any thread; never blocks."""
+        ...
 
 
 class Pace:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 class AsyncBackend(Protocol):
     """A driver's connections, for asyncio."""
 
+    @property
+    def conninfo(self) -> str | None:
+        """Where to connect, once it is open; None where the caller gave a pool or a connection."""
+        ...
+
     async def open(self) -> None:
         """Reach the server, then open the pool."""
         ...

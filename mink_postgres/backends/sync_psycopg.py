@@ -28,6 +28,8 @@ class PsycopgBackend:
     def __init__(self, source: Source | None, pool: ConnectionPool[Any] | None, options: PostgresOptions) -> None:
         """Open nothing yet. With `pool` given, it is only borrowed from (LIFE-03)."""
         self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
         self._pool = pool
         self._owned = pool is None
         self._options = options
@@ -40,7 +42,7 @@ class PsycopgBackend:
         """
         if not self._owned or self._source is None:
             return
-        conninfo = self._source.open()
+        conninfo = self.conninfo = self._source.open()
         try:
             # A pool only says that it timed out; one connection of our own says why.
             psycopg_sync.connect(conninfo).close()
@@ -92,6 +94,8 @@ class PsycopgBackend:
 
 class BoundBackend:
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
+
+    conninfo = None
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
