@@ -10,27 +10,30 @@ from weakref import WeakSet
 
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.prepare import prepare_append
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.substores import SubStores
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.backends import sync_psycopg
 from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.grouping.sync_runner import Grouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import feed, schema
+from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from types import TracebackType
 
     from psycopg_pool import ConnectionPool
 
     from mink_core.capability import Capability
-    from mink_core.events import StoreIdentity
+    from mink_core.events import AppendResult, NewEvent, StoreIdentity
+    from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
 
@@ -82,6 +85,11 @@ class PostgresEventStore(SyncLog, Updating, SubStores):
         else:
             source = ServerSource(conninfo) if isinstance(conninfo, str) else conninfo
             self._backend = sync_psycopg.PsycopgBackend(source, pool, self._options)
+        self._grouping = (
+            Grouping(self._context, self._backend, self._run_now)
+            if self._options.groups and isinstance(self._backend, sync_psycopg.PsycopgBackend)
+            else None
+        )
         self._lock = threading.Lock()
         self._subscriptions: WeakSet[PollingSubscription] = WeakSet()
         self._opened = self._checked = self._closed = False
@@ -102,6 +110,15 @@ class PostgresEventStore(SyncLog, Updating, SubStores):
         with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
             run(schema.migrate(self._context), partial(sync_psycopg.fetch, connection))
         self._checked = True
+
+    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+        """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
+        item = prepare_append(stream_id, events, expected_version, self._context.transforms)
+        if self._grouping is None:
+            return self._run(appending.append(self._context, item))
+        if self._closed or not self._checked:
+            self._prepare()
+        return self._grouping.append(item)
 
     def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
@@ -127,8 +144,12 @@ class PostgresEventStore(SyncLog, Updating, SubStores):
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:
-        with self._backend.session() as connection, sync_psycopg.transaction(connection, commit):
-            yield connection
+        connection = self._backend.acquire()
+        try:
+            with sync_psycopg.transaction(connection, commit):
+                yield connection
+        finally:
+            self._backend.release(connection)
 
     def subscribe(
         self,
@@ -178,6 +199,8 @@ class PostgresEventStore(SyncLog, Updating, SubStores):
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
             subscription.close()
+        if self._grouping is not None:
+            self._grouping.close()
         self._backend.close()
 
     def __enter__(self) -> Self:
@@ -218,8 +241,11 @@ class PostgresEventStore(SyncLog, Updating, SubStores):
 
     def _run_now(self, program: Program[T]) -> T:
         try:
-            with self._backend.session() as connection:
+            connection = self._backend.acquire()
+            try:
                 return run(program, partial(sync_psycopg.fetch, connection))
+            finally:
+                self._backend.release(connection)
         except StorageError:
             # The server that answers next may have another history.
             self._context.settled.forget()

@@ -1,0 +1,118 @@
+"""Grouped commits for the tasks of one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from mink_core.errors import MinkError, StoreClosedError
+from mink_postgres.grouping.outcomes import CLOSED, outcomes_of
+from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
+from mink_postgres.programs.append_group import Alone, append_group
+from mink_postgres.programs.appending import append
+from mink_postgres.query import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mink_core.events import AppendResult
+    from mink_core.prepare import PreparedAppend
+    from mink_postgres.backends.async_base import AsyncBackend
+    from mink_postgres.context import Context
+    from mink_postgres.programs.append_group import Answer
+    from mink_postgres.query import Program
+
+_Waiter: TypeAlias = "asyncio.Future[Answer]"
+
+
+class AsyncGrouping:
+    """Appends for one store. Every call is made in the store's event loop."""
+
+    def __init__(
+        self,
+        context: Context,
+        backend: AsyncBackend,
+        run: Callable[[Program[AppendResult]], Awaitable[AppendResult]],
+    ) -> None:
+        """Take the store's connections, and its way of running one program."""
+        self._context = context
+        self._backend = backend
+        self._run = run
+        self._planner: Planner[_Waiter] = Planner()
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def append(self, item: PreparedAppend) -> AppendResult:
+        """Append directly where nothing is under way, else with others."""
+        planner = self._planner
+        if planner.go_directly():
+            try:
+                return await self._run(append(self._context, item))
+            finally:
+                planner.went_directly()
+        size = size_of(item)
+        if fits(item, size):
+            if self._closed:
+                raise StoreClosedError(CLOSED)
+            loop = asyncio.get_running_loop()
+            waiter: _Waiter = loop.create_future()
+            if planner.add(Entry(item, size, waiter)):
+                lane = loop.create_task(self._lane())
+                self._lanes.add(lane)
+                lane.add_done_callback(self._lanes.discard)
+            answer = await waiter
+            if not isinstance(answer, Alone):
+                if isinstance(answer, MinkError):
+                    raise answer
+                return answer
+        return await self._run(append(self._context, item))
+
+    async def close(self) -> None:
+        """Refuse what waits, and let what is under way end."""
+        self._closed = True
+        for entry in self._planner.drain():
+            _settle(entry, StoreClosedError(CLOSED))
+        if self._lanes:
+            await asyncio.wait(self._lanes)
+
+    async def _lane(self) -> None:
+        """Send groups, one after the other, while there are any."""
+        planner = self._planner
+        while group := planner.take():
+            # A caller that was cancelled while it waited has stored nothing; later it is one of the group.
+            asked = [entry for entry in group if not entry.waiter.done()]
+            try:
+                answers = await self._send(asked) if asked else []
+                for entry, answer in zip(asked, answers, strict=True):
+                    _settle(entry, answer)
+            except BaseException:  # the loop is going down, or a bug: nobody may be left waiting
+                for entry in asked:
+                    entry.waiter.cancel()
+                raise
+            finally:
+                planner.landed(group)
+
+    async def _send(self, group: list[Entry[_Waiter]]) -> list[Answer]:
+        items = [entry.item for entry in group]
+        backend = self._backend
+        try:
+            connection = await backend.acquire()
+        except MinkError as error:
+            return outcomes_of(error, items, sent=False)
+        clean = False
+        try:
+            program = append_group(self._context, items, backend.array)
+            answers = await run_async(program, partial(backend.fetch, connection))
+            clean = True
+        except MinkError as error:
+            self._context.settled.forget()
+            answers = outcomes_of(error, items, sent=True)
+        finally:
+            await backend.release(connection, clean=clean)
+        return answers
+
+
+def _settle(entry: Entry[_Waiter], answer: Answer) -> None:
+    if not entry.waiter.done():
+        entry.waiter.set_result(answer)
