@@ -38,7 +38,7 @@ class _AsyncpgDriver:
         try:
             await block.start()
         except driver.ERRORS as error:
-            raise driver.translated(error, None, lost=connection.is_closed()) from error
+            raise driver.translated(error, None, lost=driver.is_closed(connection)) from error
         try:
             yield
         except BaseException:
@@ -48,7 +48,7 @@ class _AsyncpgDriver:
         try:
             await block.commit()
         except driver.ERRORS as error:
-            raise driver.translated(error, commit, lost=connection.is_closed()) from error
+            raise driver.translated(error, commit, lost=driver.is_closed(connection)) from error
 
 
 class AsyncpgBackend(_AsyncpgDriver):
@@ -60,9 +60,7 @@ class AsyncpgBackend(_AsyncpgDriver):
         self._pool = pool
         self._owned = pool is None
         self._options = options
-        self._leases = Leases(
-            self._take, self._give, lambda connection: bool(connection.is_closed()), kept=KEPT if self._owned else 0
-        )
+        self._leases = Leases(self._take, self._give, driver.is_closed, kept=KEPT if self._owned else 0)
         self.acquire, self.release = self._leases.acquire, self._leases.release
 
     async def open(self) -> None:

@@ -6,8 +6,9 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from mink_core.errors import MinkError, StoreClosedError
-from mink_postgres.grouping.outcomes import CLOSED, outcomes_of
+from mink_core.errors import MinkError, OutcomeUnknownError, StoreClosedError
+from mink_core.expected import exact_version
+from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of
 from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group
 from mink_postgres.programs.appending import append
@@ -78,39 +79,50 @@ class AsyncGrouping:
 
     async def _lane(self) -> None:
         """Send groups, one after the other, while there are any."""
+        try:
+            await self._send_all()
+        except BaseException:
+            self._planner.close_lane()
+            raise
+
+    async def _send_all(self) -> None:
         planner = self._planner
         while group := planner.take():
-            # A caller that was cancelled while it waited has stored nothing; later it is one of the group.
-            asked = [entry for entry in group if not entry.waiter.done()]
             try:
-                answers = await self._send(asked) if asked else []
-                for entry, answer in zip(asked, answers, strict=True):
-                    _settle(entry, answer)
-            except BaseException:  # the loop is going down, or a bug: nobody may be left waiting
-                for entry in asked:
-                    entry.waiter.cancel()
-                raise
+                await self._send(group)
             finally:
+                # Only where no answer came: the event loop is going down, or a driver broke its word.
+                for entry in group:
+                    safe = exact_version(entry.item.expected) is not None
+                    _settle(entry, OutcomeUnknownError(INTERRUPTED, retry_is_safe=safe))
                 planner.landed(group)
 
-    async def _send(self, group: list[Entry[_Waiter]]) -> list[Answer]:
-        items = [entry.item for entry in group]
+    async def _send(self, group: list[Entry[_Waiter]]) -> None:
         backend = self._backend
         try:
             connection = await backend.acquire()
         except MinkError as error:
-            return outcomes_of(error, items, sent=False)
+            _settle_all(group, outcomes_of(error, [entry.item for entry in group], sent=False))
+            return
         clean = False
         try:
-            program = append_group(self._context, items, backend.array)
-            answers = await run_async(program, partial(backend.fetch, connection))
-            clean = True
-        except MinkError as error:
-            self._context.settled.forget()
-            answers = outcomes_of(error, items, sent=True)
+            # A caller that was cancelled until now has stored nothing; from here on it is one of the group.
+            asked = [entry for entry in group if not entry.waiter.done()]
+            items = [entry.item for entry in asked]
+            try:
+                program = append_group(self._context, items, backend.array)
+                _settle_all(asked, await run_async(program, partial(backend.fetch, connection)))
+                clean = True
+            except MinkError as error:
+                self._context.settled.forget()
+                _settle_all(asked, outcomes_of(error, items, sent=True))
         finally:
             await backend.release(connection, clean=clean)
-        return answers
+
+
+def _settle_all(group: list[Entry[_Waiter]], answers: list[Answer]) -> None:
+    for entry, answer in zip(group, answers, strict=True):
+        _settle(entry, answer)
 
 
 def _settle(entry: Entry[_Waiter], answer: Answer) -> None:

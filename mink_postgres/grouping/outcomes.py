@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mink_postgres.programs.append_group import Answer
 
 CLOSED = "the store was closed before this append was sent; nothing was stored: open another one"
-INTERRUPTED = "the thread that sent this append together with its own was interrupted: it may or may not be stored"
+INTERRUPTED = "what sent this append together with others was interrupted: it may or may not be stored"
 LOST = "the connection to PostgreSQL was lost before the reply came: the call may or may not be stored"
 
 

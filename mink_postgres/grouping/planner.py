@@ -88,6 +88,10 @@ class Planner(Generic[W]):
             return True
         return False
 
+    def close_lane(self) -> None:
+        """A lane has ended otherwise than by an empty `take`."""
+        self.lanes -= 1
+
     def take(self) -> list[Entry[W]]:
         """The next group for a lane. Empty: the lane ends."""
         group: list[Entry[W]] = []
