@@ -12,7 +12,6 @@ from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.substores import SubStores
 from mink_core.runtime.updating import AsyncUpdating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.async_log import AsyncLog
@@ -22,6 +21,7 @@ from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
+from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, SubStores):
+class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
     """See `mink_core.AsyncEventStore` and `mink_core.AsyncSubscriber`. For the tasks of one event loop.
 
     Example:

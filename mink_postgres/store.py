@@ -12,7 +12,6 @@ from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
 from mink_core.runtime.subscription import PollingSubscription
-from mink_core.runtime.substores import SubStores
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.backends import sync_psycopg
@@ -22,6 +21,7 @@ from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
+from mink_postgres.substores import PostgresSubStores
 from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class PostgresEventStore(SyncLog, Updating, SubStores):
+class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
     """See `mink_core.EventStore` and `mink_core.Subscriber`. Safe to use from several threads.
 
     Example:

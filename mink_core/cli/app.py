@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mink_core import __version__
-from mink_core.cli.commands import append, info, init, read, streams, tail
+from mink_core.cli.commands import append, check, doctor, grants, info, init, migrate, read, stats, streams, tail
 from mink_core.cli.demo import command as demo
 from mink_core.cli.failures import EXIT_CODES
 from mink_core.cli.group import MinkGroup
@@ -74,6 +74,11 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
     (tail.tail, tail.EXAMPLES),
     (streams.streams, streams.EXAMPLES),
     (info.info, info.EXAMPLES),
+    (check.check, check.EXAMPLES),
+    (migrate.migrate, migrate.EXAMPLES),
+    (grants.grants, grants.EXAMPLES),
+    (doctor.doctor, doctor.EXAMPLES),
+    (stats.stats, stats.EXAMPLES),
     (demo.demo, demo.EXAMPLES),
 )
 for _command, _examples in _COMMANDS:
