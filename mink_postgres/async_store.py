@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.prepare import prepare_append
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
 from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
@@ -17,19 +18,21 @@ from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.choose import choose_backend
 from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import feed, schema
+from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
     from types import TracebackType
 
     from mink_core.capability import Capability
-    from mink_core.events import StoreIdentity
+    from mink_core.events import AppendResult, NewEvent, StoreIdentity
+    from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.runtime.worker import AsyncSubscriptionWorker
@@ -81,6 +84,11 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             raise UsageError(msg)
         self._context = self._options.context()
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
+        self._grouping = (
+            AsyncGrouping(self._context, self._backend, self._run_now)
+            if self._options.groups and connection is None
+            else None
+        )
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
@@ -98,6 +106,18 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         async with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
             await run_async(schema.migrate(self._context), partial(self._backend.fetch, connection))
         self._checked = True
+
+    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+        """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
+        item = prepare_append(stream_id, events, expected_version, self._context.transforms)
+        if self._grouping is None:
+            result = await self._run(appending.append(self._context, item))
+        else:
+            if self._closed or not self._checked or self._loop is not asyncio.get_running_loop():
+                await self._prepare()
+            result = await self._grouping.append(item)
+        self._appended()
+        return result
 
     async def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
@@ -129,8 +149,14 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:
-        async with self._backend.session() as connection, self._backend.transaction(connection, commit):
-            yield connection
+        connection = await self._backend.acquire()
+        clean = False
+        try:
+            async with self._backend.transaction(connection, commit):
+                yield connection
+            clean = True
+        finally:
+            await self._backend.release(connection, clean=clean)
 
     def subscribe(
         self,
@@ -186,6 +212,8 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         self._closed = True
         for subscription in list(self._subscriptions):
             subscription.stop()
+        if self._grouping is not None:
+            await self._grouping.close()
         if self._wakeups is not None:
             await asyncio.to_thread(self._wakeups.close)
         await self._backend.close()
@@ -238,8 +266,14 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
 
     async def _run_now(self, program: Program[T]) -> T:
         try:
-            async with self._backend.session() as connection:
-                return await run_async(program, partial(self._backend.fetch, connection))
+            connection = await self._backend.acquire()
+            clean = False
+            try:
+                result = await run_async(program, partial(self._backend.fetch, connection))
+                clean = True
+                return result
+            finally:
+                await self._backend.release(connection, clean=clean)
         except StorageError:
             # The server that answers next may have another history.
             self._context.settled.forget()

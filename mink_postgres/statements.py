@@ -27,6 +27,8 @@ class Statements:
         self.quoted = f'"{schema}"'
         texts = _texts()
         self.append = self._fill(texts["append"])
+        self.append_one = self._fill(texts["append_one"])
+        self.append_group = self._fill(texts["append_group"])
         self.append_batch = self._fill(texts["append_batch"])
         self.append_batch_unique = self._fill(texts["append_batch_unique"])
         self.read_stream_forward = self._fill(texts["read_stream_forward"])
