@@ -94,6 +94,9 @@ def split_url(url: str, given: dict[str, Any]) -> tuple[str, PostgresOptions]:
     Raises:
         UsageError: An option has a value that it cannot have. The message holds no part of the URL but that value.
     """
+    if not url.isprintable():
+        msg = "a store's URL holds no control characters; it is not shown, since it may hold a password"
+        raise UsageError(msg)
     base, mark, query = url.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     ours = {key: _parse(key, value) for key, value in pairs if key in _TEXTUAL}
