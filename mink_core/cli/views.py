@@ -30,6 +30,11 @@ def compact(value: Any) -> str:
     return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
+def printable(text: str) -> str:
+    """A text on one line of a terminal that obeys none of it."""
+    return "".join(mark if mark.isprintable() else " " if mark.isspace() else f"\\u{ord(mark):04x}" for mark in text)
+
+
 def _event_record(event: StoredEvent) -> dict[str, Any]:
     return {
         "stream_id": event.stream_id,
