@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import UUID, uuid4
 
 from conformance_tests.check import Level
-from conformance_tests.hooks import Hooks, find_hooks
+from conformance_tests.hooks import Hooks, offered_by
 from conformance_tests.portal import Portal
 from conformance_tests.shaped import Shaped
 from conformance_tests.target import is_async_store
@@ -172,8 +172,9 @@ class Lab:
         return self._facts
 
     def hooks(self, namespace: str | None = None) -> Hooks:
-        """What the adapter offers for holding commits and injecting faults in a namespace."""
-        return find_hooks(self.target, namespace or self.here)
+        """What the adapter offers for holding commits, breaking and lending connections in a namespace."""
+        store = self.open_native(namespace)
+        return Hooks(offered_by(store), store, self._stack)
 
     # Doing
 

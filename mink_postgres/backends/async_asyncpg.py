@@ -32,7 +32,7 @@ class _AsyncpgDriver:
         try:
             await block.start()
         except driver.ERRORS as error:
-            raise driver.translated(error, None, lost=connection.is_closed()) from error
+            raise driver.translated(error, None, lost=driver.is_gone(connection)) from error
         try:
             yield
         except BaseException:
@@ -42,7 +42,7 @@ class _AsyncpgDriver:
         try:
             await block.commit()
         except driver.ERRORS as error:
-            raise driver.translated(error, commit, lost=connection.is_closed()) from error
+            raise driver.translated(error, commit, lost=driver.is_gone(connection)) from error
 
 
 class AsyncpgBackend(_AsyncpgDriver):

@@ -25,6 +25,14 @@ class PlainConnection(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
         return ""
 
 
+def is_gone(connection: Any) -> bool:
+    """Whether a connection is lost. A pool takes a lost one back at once, and then refuses even the question."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def fetch(connection: Any, query: Query) -> Rows:
     """See `psycopg_sync.fetch`."""
     try:
@@ -33,7 +41,7 @@ async def fetch(connection: Any, query: Query) -> Rows:
             return ()
         rows: Rows = await connection.fetch(query.sql, *query.args)
     except ERRORS as error:
-        raise translated(error, query, lost=connection.is_closed()) from error
+        raise translated(error, query, lost=is_gone(connection)) from error
     return rows
 
 
