@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from conformance_tests.check import Level
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.model import strategies as draw
 from conformance_tests.model.driver import READERS, Driver
@@ -43,6 +45,10 @@ _twists = st.sampled_from(
 """How a call that is made again differs from the first time."""
 
 
+_SHRINKING = {Level.SMOKE: 15.0, Level.STANDARD: 60.0, Level.DEEP: 600.0}
+"""Seconds for making a failure small."""
+
+
 def check_programs(lab: Lab) -> None:
     """Run random programs, or the one to replay.
 
@@ -71,8 +77,14 @@ def check_programs(lab: Lab) -> None:
     except BaseException as error:
         if not failures:
             raise
-        # Hypothesis runs the smallest program last. It also says so where a failure did not come again.
-        raise failures[-1] from (None if isinstance(error, CheckFailedError) else error)
+        # Hypothesis runs the smallest program last, unless there was no time; it also says where a failure did not
+        # come again.
+        smallest = min(failures, key=lambda failure: len(str(failure.replay)))
+        raise smallest from (None if isinstance(error, (CheckFailedError, _EnoughError)) else error)
+
+
+class _EnoughError(BaseException):
+    """Ends the shrinking, which nothing in Hypothesis does after a time."""
 
 
 def _replay(lab: Lab) -> None:
@@ -87,8 +99,13 @@ def _machine(lab: Lab, failures: list[CheckFailedError]) -> type[RuleBasedStateM
     can = lab.capabilities.__contains__
 
     class Programs(RuleBasedStateMachine):
+        until: ClassVar[list[float]] = []
+        """When there was enough shrinking; set by the first failure."""
+
         def __init__(self) -> None:
             super().__init__()
+            if failures and time.monotonic() > self.until[0]:
+                raise _EnoughError
             self.inner = lab.child()
             self.driver = Driver(self.inner)
             self.numbers = 0
@@ -117,6 +134,7 @@ def _machine(lab: Lab, failures: list[CheckFailedError]) -> type[RuleBasedStateM
                 self.driver.run(op)
             except CheckFailedError as error:
                 failures.append(error)
+                self.until.append(time.monotonic() + _SHRINKING[lab.level])
                 raise
 
         @property

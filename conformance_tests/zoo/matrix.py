@@ -97,6 +97,9 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
         stop_at_failure: Stop at the first failure of a rule that it breaks. Without it, all examples
             run, and of what takes longer as much as is needed to kill it.
         until: Begin no further check after this time of `time.monotonic`.
+
+    Raises:
+        Exception: The member cannot be opened: that is no way to be broken.
     """
     results: list[Result] = []
     with caged(member, base) as target, patience(_SOON):
@@ -105,6 +108,7 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
                 return Trial(member, results, frozenset(it.name for it in missing))
         with Lab(target) as lab:
             capabilities = lab.capabilities
+            lab.open()  # a member that does not even open would be killed by anything
         foreign, killed = 0, False
         # No need to shrink what fails on purpose.
         budget = replace(BUDGETS[level], shrink=False)
