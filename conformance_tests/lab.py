@@ -144,6 +144,10 @@ class Lab:
         """Run a coroutine on the portal's loop and wait for it."""
         return self.portal.run(work)
 
+    def child(self) -> Lab:
+        """A workplace of its own, closed by whoever asked for it: for one of many programs of a check."""
+        return Lab(self.target, level=self.level, seed=self.random.getrandbits(32), budget=self.budget)
+
     # What the target is
 
     @property

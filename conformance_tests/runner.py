@@ -105,7 +105,7 @@ def _failure_of(check: Check, lab: Lab, limit: float) -> CheckFailedError | None
     thread.start()
     thread.join(limit)
     if thread.is_alive():
-        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 -- the documented way to a thread's stack
+        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the documented way to a thread's stack
         text = "".join(traceback.format_stack(frame)).rstrip()
         return CheckFailedError(f"the check did not end within {limit:.0f} seconds", "an end", text)
     return caught[0] if caught else None

@@ -2,6 +2,7 @@
 
 An entry point's name is a URL scheme; its value is an object with `open_store(url, **options)` and
 `open_async_store(url, **options)`, a module for example (see `Adapter`). It may also have
+`administration(url)`, by which an operator migrates and diagnoses (see `mink_core.administration`), and
 `namespaces(url)`, by which a test tool gets empty stores beside one another (see `Namespaces`).
 """
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from contextlib import AbstractContextManager
 
+    from mink_core.administration import Administration
     from mink_core.subscriber import AsyncStore, Store
 
 GROUP = "mink.adapters"
@@ -104,6 +106,26 @@ def open_async_store(url: str, **options: Any) -> AsyncStore:
     """
     with _naming_the_extra(url):
         return _load(url).open_async_store(url, **options)
+
+
+def open_administration(url: str) -> AbstractContextManager[Administration]:
+    """Open the administration of the store that a URL names, until the context is left.
+
+    Raises:
+        UnknownAdapterError: No adapter is registered for the scheme; lists the known ones.
+        AdapterNotInstalledError: The adapter's driver is missing; names the pip extra.
+        UsageError: The URL is wrong, or the adapter's stores have nothing to administer.
+        StorageError: The storage cannot be reached; raised on entering.
+    """
+    with _naming_the_extra(url):
+        offered = getattr(_load(url), "administration", None)
+        if offered is None:
+            msg = (
+                f"a {url.partition('://')[0]}:// store has nothing to administer: its adapter offers no migrations, "
+                "grants, diagnosis or statistics"
+            )
+            raise UsageError(msg)
+        return cast("AbstractContextManager[Administration]", offered(url))
 
 
 def known_schemes() -> list[str]:

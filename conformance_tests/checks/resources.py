@@ -12,6 +12,7 @@ from conformance_tests.check import Layer, Level, check
 from conformance_tests.expect import equal, fail, true
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import Started
+from conformance_tests.patience import take
 from conformance_tests.resources.held import SOCKETS, can_count_sockets, growth, held, left_behind, peak, tracing
 from conformance_tests.shaped import Shaped
 from mink_core import Capability, ExpectedVersion, NewEvent
@@ -61,7 +62,7 @@ def _use(lab: Lab, namespace: str) -> None:
             with store.transaction() as transaction:
                 transaction.append("used-3", lab.events(1), expected_version=ANY)
         if Capability.SUBSCRIBE in lab.capabilities:
-            next(iter(store.subscribe(poll_interval=0.01)))
+            take(store.subscribe(poll_interval=0.01))
             store.subscribe()  # never begun
 
 
@@ -73,7 +74,7 @@ def subscriptions_come_and_go_without_a_trace(lab: Lab) -> None:
 
     def once() -> None:
         with store.subscribe(batch_size=2, poll_interval=0.01) as subscription:
-            next(iter(subscription))
+            take(subscription)
 
     for _ in range(3):
         once()
@@ -203,7 +204,7 @@ def slow_subscribers_take_bounded_memory(lab: Lab) -> None:
         start = store.head_position()
         subscriptions = [store.subscribe(after_position=start, batch_size=10, poll_interval=0.01) for _ in range(3)]
         writer.append("first-1", lab.events(1), expected_version=0)
-        begun = [next(iter(one))[0].stream_id for one in subscriptions]
+        begun = [take(one)[0].stream_id for one in subscriptions]
         equal(begun, ["first-1"] * 3, "SUB-01: the first event that each was given")
 
         def filled() -> None:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from conformance_tests.check import check
 from conformance_tests.expect import equal, fail, raises, true
 from conformance_tests.looking import told
+from conformance_tests.patience import soon, take
 from mink_core import Capability, EventFilter, ExpectedVersion, PositionAheadError, StoreIdentity, UsageError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ _QUICK = 0.01
 """Seconds between polls, where a check does not wait on purpose."""
 _LONG = 60.0
 """Between polls, where a check shows that something does not wait for the next one."""
-_PATIENCE = 20.0
-"""Seconds after which something that should happen soon is told not to."""
 _PROMPT = 5.0
 """Seconds that count as promptly, on a machine under load."""
 
@@ -70,10 +69,10 @@ class Follower:
 
 def wait_until(condition: Callable[[], bool], what: str, seen: Callable[[], Any]) -> None:
     """Wait for a condition; tell when it does not come true."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + soon()
     while not condition():
         if time.monotonic() > deadline:
-            fail(f"after {_PATIENCE:.0f} seconds", expected=what, seen=seen())
+            fail(f"after {soon():g} seconds", expected=what, seen=seen())
         time.sleep(0.002)
 
 
@@ -85,7 +84,7 @@ def following(subscription: Subscription, pause: float = 0.0) -> Generator[Follo
         yield follower
     finally:
         subscription.close()
-        ended = follower.ended(_PATIENCE)
+        ended = follower.ended(soon())
     true(ended, "the end of a subscription that was closed", expected="an end", seen="it goes on")
     equal(follower.error, None, "what the subscription raised")
 
@@ -129,7 +128,7 @@ def following_until(follower: Follower, number: int) -> Generator[None]:
         yield
     finally:
         follower.subscription.close()
-        ended = follower.ended(_PATIENCE)
+        ended = follower.ended(soon())
     true(ended, "the end of a subscription that was closed", expected="an end", seen="it goes on")
     equal(follower.error, None, "what the subscription raised")
 
@@ -149,7 +148,7 @@ def batches_are_full_and_position_is_where_to_go_on(lab: Lab) -> None:
                 for _ in range(2):
                     if len(got) == len(feed):
                         break
-                    batch = list(next(subscription))
+                    batch = take(subscription)
                     true(0 < len(batch) <= size, "a batch's size", expected=f"1 to {size}", seen=len(batch))
                     got += batch
                     equal(subscription.position, batch[-1].global_position, "the position after a batch")
@@ -220,7 +219,7 @@ def closing_the_store_ends_its_subscriptions(lab: Lab) -> None:
     waiting = Follower(store.subscribe(poll_interval=_LONG))
     waiting.wait_for(5)
     between = store.subscribe(batch_size=2, poll_interval=_QUICK)
-    equal(len(next(between)), 2, "a batch before the store was closed")
+    equal(len(take(between)), 2, "a batch before the store was closed")
     untouched = store.subscribe(poll_interval=_QUICK)
     with following(other.subscribe(poll_interval=_QUICK)) as follower:
         store.close()
@@ -239,7 +238,7 @@ def leaving_the_context_closes(lab: Lab) -> None:
     store = lab.open()
     store.append("order-1", lab.events(5), expected_version=0)
     with store.subscribe(batch_size=2, poll_interval=_QUICK) as subscription:
-        equal(len(next(subscription)), 2, "the first batch")
+        equal(len(take(subscription)), 2, "the first batch")
     for _ in range(2):
         with raises(StopIteration, "a step after the context was left"):
             next(subscription)
@@ -254,13 +253,13 @@ def a_slow_consumer_loses_nothing(lab: Lab) -> None:
     store = lab.open()
     with store.subscribe(batch_size=50, poll_interval=_QUICK) as subscription:
         store.append("order-1", lab.events(10), expected_version=0)
-        got = list(next(subscription))
+        got = take(subscription)
         for number in range(12):
             store.append(f"order-{number}", lab.events(100), expected_version=ANY)
         time.sleep(0.1)
         feed = list(store.read_all())
         while len(got) < len(feed):
-            batch = list(next(subscription))
+            batch = take(subscription)
             true(0 < len(batch) <= 50, "a batch's size", expected="1 to 50", seen=len(batch))  # noqa: PLR2004 -- as subscribed
             got += batch
     equal(told(got), told(feed), "what a slow consumer was given")
@@ -274,12 +273,12 @@ def a_subscription_from_another_history_is_told(lab: Lab) -> None:
     own = store.identity()
     ahead = store.feed_status().high + 1
     with raises(PositionAheadError, "a subscription with a position ahead", position=ahead):
-        next(store.subscribe(after_position=ahead, poll_interval=_QUICK))
+        take(store.subscribe(after_position=ahead, poll_interval=_QUICK))
     for identity in (StoreIdentity(uuid4(), own.epoch), StoreIdentity(own.store, own.epoch + 1)):
         with raises(PositionAheadError, f"a subscription with {identity}"):
-            next(store.subscribe(identity=identity, poll_interval=_QUICK))
+            take(store.subscribe(identity=identity, poll_interval=_QUICK))
     with store.subscribe(identity=own, poll_interval=_QUICK) as subscription:
-        equal(len(next(subscription)), 2, "events given to the store's own identity")
+        equal(len(take(subscription)), 2, "events given to the store's own identity")
 
 
 @check("SUB-01", "READ-03", needs=SUBSCRIBE)
