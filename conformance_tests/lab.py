@@ -45,8 +45,8 @@ class Budget:
 
 
 BUDGETS = {
-    Level.SMOKE: Budget(examples=15, steps=20, histories=10, seconds=3),
-    Level.STANDARD: Budget(examples=120, steps=40, histories=60, seconds=20),
+    Level.SMOKE: Budget(examples=15, steps=20, histories=20, seconds=3),
+    Level.STANDARD: Budget(examples=120, steps=40, histories=200, seconds=10),
     Level.DEEP: Budget(examples=1000, steps=60, histories=500, seconds=120),
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from conformance_tests.check import Layer, Level, check
 from conformance_tests.expect import equal, fail, true
+from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import (
     HELD_BY_TRANSACTION,
     OVERTAKEN,
@@ -212,44 +213,21 @@ def a_subscription_waits_for_held_commits(lab: Lab) -> None:
     for way in ways(lab, namespace):
         store, free = lab.open(namespace), lab.open(namespace)
         free.append("free-1", lab.events(3), expected_version=ANY)
-        following = [_Following(lab.open(namespace), 2)]
+        following = [_follow(lab, namespace, 2)]
         held = hold(lab, way, store, StreamAppend(_STREAMS[0], lab.events(2), ANY))
-        following.append(_Following(lab.open(namespace), 100))
+        following.append(_follow(lab, namespace, 100))
         others = [meanwhile(lab, free, "free-1") for _ in range(3)]
-        following.append(_Following(lab.open(namespace), 1))
+        following.append(_follow(lab, namespace, 1))
         time.sleep(0.1)
         held.end()
         for other in others:
             other.result()
-        following.append(_Following(lab.open(namespace), 100))
+        following.append(_follow(lab, namespace, 100))
         free.append("free-1", lab.events(1), expected_version=ANY)
         truth = _truth(free)
-        for one in following:
-            compare(f"SUB-01: {one.name}", one.finish(len(truth)), truth, [])
+        for number, one in enumerate(following):
+            compare(f"SUB-01: subscription {number + 1} of 4", one.finish(len(truth)), truth, [])
 
 
-class _Following:
-    """A subscription taken by a thread of its own."""
-
-    def __init__(self, store: Store, batch_size: int) -> None:
-        self.name = f"a subscription with batches of {batch_size}"
-        self._given: list[StoredEvent] = []
-        self._subscription = store.subscribe(batch_size=batch_size, poll_interval=0.005)
-        self._thread = Started(self._follow)
-
-    def _follow(self) -> None:
-        for batch in self._subscription:
-            self._given.extend(batch)
-
-    def finish(self, wanted: int) -> list[StoredEvent]:
-        """Close it, once it has been given so many, or nothing for a while."""
-        size, since = len(self._given), time.monotonic()
-        while len(self._given) < wanted and time.monotonic() - since < 2.0:  # noqa: PLR2004 -- seconds
-            time.sleep(0.005)
-            if len(self._given) > size:
-                size, since = len(self._given), time.monotonic()
-        self._subscription.close()
-        if not self._thread.ended(5):
-            fail("SUB-04: a closed subscription ends", expected="within 5 s", seen="it still waits")
-        self._thread.result()
-        return self._given
+def _follow(lab: Lab, namespace: str, batch_size: int) -> Following:
+    return Following(lab.open(namespace).subscribe(batch_size=batch_size, poll_interval=0.005))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
 
-CANCELLED = "calls cancelled while they waited"
+CANCELLED = "calls of an async store cancelled while they waited"
 
 
 class CancelledAt:

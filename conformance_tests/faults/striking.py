@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mink_core import NewEvent, Store
     from mink_core.testing import Fault, FaultInjector
 
-FAULTS = "faults"
-ENDED = "ended sessions"
+FAULTS = "connections broken by the fault injector"
+ENDED = "sessions ended by the fault injector"
 
 _RETRIES = 8
 _PAUSE = 0.05

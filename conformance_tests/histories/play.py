@@ -184,7 +184,7 @@ async def play_async(program: Program, handles: Sequence[Any], setting: Setting)
         watcher.writing = False
     if not stuck:
         waiting = _Waiting(run, found)
-        while waiting.goes_on():
+        while waiting.goes_on():  # noqa: ASYNC110 -- it also ends by the clock, which no event tells
             await asyncio.sleep(_GLANCE)
     for watcher in run.watchers:
         if watcher.subscription is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SOCKETS = "sockets counted"
 _DESCRIPTORS = Path("/proc/self/fd")
-_SETTLES = 5.0
+_SETTLES = 3.0
 
 
 @dataclass(frozen=True)

@@ -136,9 +136,7 @@ BAD: dict[str, tuple[str, History]] = {
     ),
     "versions against time": (
         "FEED-02",
-        history(
-            append("a", 0, 1, [2], "any", (2, 2)), append("b", 2, 3, [1], "any", (1, 1)), s0=[ONE, TWO]
-        ),
+        history(append("a", 0, 1, [2], "any", (2, 2)), append("b", 2, 3, [1], "any", (1, 1)), s0=[ONE, TWO]),
     ),
     "a conflict under ANY": ("APPEND-05", history(PLAIN, refused("b", 0, 1, [2], "any", 1), s0=[ONE])),
     "a conflict at the version expected": ("APPEND-03", history(PLAIN, refused("b", 2, 3, [2], 1, 1), s0=[ONE])),
@@ -299,9 +297,7 @@ BAD: dict[str, tuple[str, History]] = {
     ),
     "a head that goes back": (
         "FEED-05",
-        history(
-            PAIR, call("head", "r", 2, 3, number=2), call("head", "r", 4, 5, number=1), s0=[ONE, TWO], faults=True
-        ),
+        history(PAIR, call("head", "r", 2, 3, number=2), call("head", "r", 4, 5, number=1), s0=[ONE, TWO], faults=True),
     ),
     "a subscription loses one": ("SUB-01", history(PAIR, step("s", 2, 3, 0, TWO), s0=[ONE, TWO])),
     "a subscription repeats one": (
@@ -316,9 +312,7 @@ BAD: dict[str, tuple[str, History]] = {
     ),
     "a batch that never returns": (
         "APPEND-11",
-        History(
-            (call("batch", "a", 0, 1, outcome="open", items=PLAIN.items),), {"s0": (ONE,)}, stuck=("a",)
-        ),
+        History((call("batch", "a", 0, 1, outcome="open", items=PLAIN.items),), {"s0": (ONE,)}, stuck=("a",)),
     ),
 }
 
@@ -353,6 +347,8 @@ def test_how_soon_the_feed_shows_is_not_judged_after_a_fault() -> None:
 @pytest.mark.parametrize("judge_left_out", JUDGES, ids=lambda one: one.__name__)
 def test_every_judge_is_needed(judge_left_out: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it, one of the bad histories above passes its rule: the tests here would notice if it went blind."""
-    monkeypatch.setattr("conformance_tests.histories.judge.JUDGES", [one for one in JUDGES if one is not judge_left_out])
+    monkeypatch.setattr(
+        "conformance_tests.histories.judge.JUDGES", [one for one in JUDGES if one is not judge_left_out]
+    )
     missed = [name for name, (rule, bad) in BAD.items() if rule not in {found.rule for found in judge(bad)}]
     assert missed != []

@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mink_core import ConcurrencyError, ExpectedVersion, Page, StoreClosedError, StreamAppend, StreamNotFoundError
+from mink_core import ConcurrencyError, ExpectedVersion, Page, StreamNotFoundError
 from mink_memory import AsyncMemoryEventStore, MemoryEventStore
 
 if TYPE_CHECKING:
@@ -260,9 +260,9 @@ class LossyLive(Wrapped):
 
 
 class Lossy:
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Any, size: int | None = 3) -> None:
         self.inner = inner
-        self.queue: deque[Any] = deque(maxlen=3)
+        self.queue: deque[Any] = deque(maxlen=size)
         self.ended = False
         threading.Thread(target=self._fill, daemon=True).start()
 
@@ -287,6 +287,60 @@ class Lossy:
 
     def close(self) -> None:
         self.inner.close()
+
+
+class SleepsOn(Wrapped):
+    """SUB-04: a closed subscription sleeps its poll interval to the end."""
+
+    def subscribe(self, *, poll_interval: float, **options: Any) -> Any:
+        inner = self.inner.subscribe(poll_interval=poll_interval, **options)
+        inner._closed = SleepyFlag()
+        return inner
+
+
+class SleepyFlag(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:
+        time.sleep(min(timeout or 0, 8))
+        return self.is_set()
+
+
+class ReadsItAll(Wrapped):
+    """READ-04: a whole stream is read before its first event is given."""
+
+    def read_stream(self, stream_id: str, **options: Any) -> Any:
+        return iter(list(self.inner.read_stream(stream_id, **options)))
+
+
+class HoldsOn(Wrapped):
+    """READ-04: a reader holds one of eight connections until it ends."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(namespace)
+        self.connections = threading.Semaphore(8)
+
+    def read_stream(self, stream_id: str, **options: Any) -> Any:
+        events = self.inner.read_stream(stream_id, **options)
+
+        def reading() -> Iterator[Any]:
+            with self.connections:
+                yield from events
+
+        return reading()
+
+
+class GreedySubscription(Wrapped):
+    """SUB-05: a subscription fetches all there is, whether its consumer takes it or not."""
+
+    def subscribe(self, **options: Any) -> Any:
+        return Lossy(self.inner.subscribe(**options), None)
+
+
+class LeavesAThread(Wrapped):
+    """LIFE-03: a thread of the store's own outlives its close."""
+
+    def __init__(self, namespace: str) -> None:
+        super().__init__(namespace)
+        threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
 
 
 class StaleReads(Wrapped):
@@ -377,7 +431,7 @@ SYNC = [
     RepeatedAtHandOver,
     LossyLive,
     StaleReads,
+    LeavesAThread,
 ]
+AT_STANDARD = [ReadsItAll, HoldsOn, GreedySubscription]
 ASYNC = [AsyncReadThenWrite, AsyncBatchOneByOne, AsyncDirtyTransaction]
-
-__all__ = ["ASYNC", "SYNC", "StoreClosedError", "StreamAppend"]
