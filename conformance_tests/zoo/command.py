@@ -62,13 +62,13 @@ def _show(console: Console, trials: list[Trial]) -> None:
         table.add_column(name, overflow="fold")
     for trial in trials:
         counts = kills_by_area(trial)
-        style = "red" if trial.survived and not trial.missing else None
+        style = "red" if trial.survived and not trial.is_out_of_reach else None
         cells = (str(counts[area] or "") for area in columns)
         table.add_row(
             trial.member.name, trial.member.rules[0], first_kill(trial) or verdict(trial), *cells, style=style
         )
     console.print(table)
-    survivors = [trial.member.name for trial in trials if trial.survived and not trial.missing]
+    survivors = [trial.member.name for trial in trials if trial.survived and not trial.is_out_of_reach]
     console.print(
         f"{len(trials)} members: {len(trials) - len(survivors)} killed or left out, {len(survivors)} survived"
         f"{': ' + ', '.join(survivors) if survivors else ''}",
@@ -78,7 +78,7 @@ def _show(console: Console, trials: list[Trial]) -> None:
 
 def passed(trials: list[Trial]) -> bool:
     """Whether nobody survived."""
-    return not any(trial.survived and not trial.missing for trial in trials)
+    return not any(trial.survived and not trial.is_out_of_reach for trial in trials)
 
 
 def write_zoo(trials: list[Trial], *, as_json: Path | None, markdown: Path | None) -> None:

@@ -53,6 +53,12 @@ class Trial:
         return not any(set(self.member.rules) & set(result.check.rules) for result in self.kills)
 
     @property
+    def is_out_of_reach(self) -> bool:
+        """Whether the store inside never meets what the rule is about: connections that break, for example."""
+        own = [result.status for result in self.results if set(self.member.rules) & set(result.check.rules)]
+        return bool(self.missing) or not any(status in {Status.PASSED, Status.FAILED} for status in own)
+
+    @property
     def seconds(self) -> float:
         """Time until the first check of a rule it breaks failed, or of all of it where none did."""
         total = 0.0

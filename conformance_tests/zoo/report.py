@@ -36,6 +36,8 @@ def verdict(trial: Trial) -> str:
     """Killed, survived, or why it was left out."""
     if trial.missing:
         return f"left out: the store inside has no {', '.join(sorted(trial.missing))}"
+    if trial.is_out_of_reach:
+        return "left out: the store inside never meets what the rule is about"
     return "SURVIVED" if trial.survived else "killed"
 
 

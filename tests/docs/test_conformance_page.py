@@ -28,11 +28,10 @@ def test_its_replay_fails_the_same_way(
     monkeypatch.setenv("COLUMNS", "250")
     assert main(shlex.split(RUN)) == 1
     told = capsys.readouterr().out
-    for line in ("racing_appends_are_linearizable", "expected  at version 1", "seen      at version 2"):
-        assert line in told
-        assert line in SAID[0]
-    # Two actors, one append each: as small as it gets. Which of the two comes second is the threads' choice.
-    assert len(re.findall(r"s0 \+= #\d+ if 0", told)) == len(re.findall(r"s0 \+= #\d+ if 0", SAID[0])) == 2
+    # How small it gets, and who comes second, is up to the threads.
+    for pattern in (r"check +APPEND-06:racing_appends_are_linearizable", r"! s\d \+= #\d+", r"replay +python -m"):
+        assert re.search(pattern, told)
+        assert re.search(pattern, SAID[0])
     assert main(shlex.split(REPLAY)) == 1
     told = capsys.readouterr().out
     assert "the recorded history, judged again" in told
