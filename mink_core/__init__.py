@@ -1,6 +1,7 @@
 """The contract of Mink: what goes into an event store, what comes out, and what may go wrong."""
 
 from mink_core.capability import Capability
+from mink_core.checkpoints import AsyncCheckpointStore, Checkpoint, CheckpointStore
 from mink_core.direction import Direction
 from mink_core.errors import (
     AdapterError,
@@ -9,6 +10,8 @@ from mink_core.errors import (
     CheckpointConflictError,
     ConcurrencyError,
     DuplicateEventError,
+    HandlerFailedError,
+    LeaseLostError,
     MinkError,
     OutcomeUnknownError,
     PositionAheadError,
@@ -17,6 +20,7 @@ from mink_core.errors import (
     StoreClosedError,
     StreamNotFoundError,
     StreamTombstonedError,
+    SubscriptionNotFoundError,
     TransientStorageError,
     UnknownAdapterError,
     UsageError,
@@ -27,9 +31,14 @@ from mink_core.expected import Expected, ExpectedVersion
 from mink_core.feed_status import FeedHolder, FeedStatus
 from mink_core.filters import EventFilter
 from mink_core.finding import Finding
+from mink_core.handling import NextStep, RetryPolicy, SubscriptionFailure, SubscriptionOptions, WhenExhausted
+from mink_core.leases import Lease
 from mink_core.limits import category_of
+from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
+from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
-from mink_core.registry import known_schemes, open_async_store, open_store
+from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
+from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 from mink_core.subscriber import (
     AsyncStore,
     AsyncSubscriber,
@@ -37,6 +46,13 @@ from mink_core.subscriber import (
     Store,
     Subscriber,
     Subscription,
+)
+from mink_core.subscriptions import (
+    AsyncSubscriptionStore,
+    Holding,
+    PartitionStatus,
+    SubscriptionStatus,
+    SubscriptionStore,
 )
 from mink_core.transforms import EventTransform
 
@@ -46,15 +62,21 @@ __all__ = [
     "AdapterError",
     "AdapterNotInstalledError",
     "AppendResult",
+    "AsyncCheckpointStore",
     "AsyncEventLog",
     "AsyncEventStore",
+    "AsyncParkedEventStore",
     "AsyncStore",
     "AsyncSubscriber",
     "AsyncSubscription",
+    "AsyncSubscriptionStore",
+    "AsyncSubscriptionWorker",
     "AsyncTransaction",
     "Capability",
     "CapabilityNotSupportedError",
+    "Checkpoint",
     "CheckpointConflictError",
+    "CheckpointStore",
     "ConcurrencyError",
     "Direction",
     "DuplicateEventError",
@@ -67,11 +89,22 @@ __all__ = [
     "FeedHolder",
     "FeedStatus",
     "Finding",
+    "HandlerFailedError",
+    "Holding",
+    "Lease",
+    "LeaseLostError",
     "MinkError",
+    "Namespaces",
     "NewEvent",
+    "NextStep",
     "OutcomeUnknownError",
     "Page",
+    "ParkedEvent",
+    "ParkedEventStore",
+    "Partition",
+    "PartitionStatus",
     "PositionAheadError",
+    "RetryPolicy",
     "SchemaError",
     "StorageError",
     "Store",
@@ -84,14 +117,23 @@ __all__ = [
     "StreamTombstonedError",
     "Subscriber",
     "Subscription",
+    "SubscriptionFailure",
+    "SubscriptionNotFoundError",
+    "SubscriptionOptions",
+    "SubscriptionStatus",
+    "SubscriptionStore",
+    "SubscriptionWorker",
     "Transaction",
     "TransientStorageError",
     "TypedPayloads",
     "UnknownAdapterError",
     "UsageError",
+    "WhenExhausted",
     "__version__",
     "category_of",
     "known_schemes",
     "open_async_store",
+    "open_namespaces",
     "open_store",
+    "partition_of",
 ]

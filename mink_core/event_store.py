@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.substores import AsyncHasSubStores, HasSubStores
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mink_core.expected import Expected
 
 
-class EventLog(Protocol):
+class EventLog(HasSubStores, Protocol):
     """Appending and reading: what a store and a transaction have in common."""
 
     def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
@@ -238,7 +239,7 @@ class EventStore(EventLog, Protocol):
         ...
 
 
-class AsyncEventLog(Protocol):
+class AsyncEventLog(AsyncHasSubStores, Protocol):
     """`EventLog` for asyncio: same names, same rules. The iterators are returned without await."""
 
     async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:

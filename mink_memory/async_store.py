@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.substores import SubStores
+from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.async_event_log import AsyncMemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
-from mink_memory.transaction import AsyncMemoryTransaction, write_async
+from mink_memory.substores import AsyncMemorySubStores
+from mink_memory.transaction import AsyncMemoryTransaction, change_async, write_async
 from mink_memory.view import View
 
 if TYPE_CHECKING:
@@ -26,18 +27,20 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_core.transforms import EventTransform
     from mink_memory.drafts import OpenTransaction
+    from mink_memory.records import Change
+
+T = TypeVar("T")
 
 
-class AsyncMemoryEventStore(SubStores, AsyncMemoryEventLog, AsyncUpdating):
+class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpdating, AsyncDurable):
     """An event store in this process's memory; see `mink_core.AsyncStore`.
 
     It does not belong to an event loop: several may use it, as may threads use a sync store on the
     same name.
     """
-
-    adapter_name = "memory"
 
     def __init__(
         self,
@@ -54,7 +57,7 @@ class AsyncMemoryEventStore(SubStores, AsyncMemoryEventLog, AsyncUpdating):
             UsageError: An argument is wrong, or the named log was opened with another
                 `unique_event_ids`.
         """
-        self._handle: Handle[AsyncPollingSubscription] = Handle(
+        self._handle: Handle[AsyncPollingSubscription | AsyncSubscriptionWorker] = Handle(
             name,
             transforms=transforms,
             unique_event_ids=unique_event_ids,
@@ -78,6 +81,14 @@ class AsyncMemoryEventStore(SubStores, AsyncMemoryEventLog, AsyncUpdating):
             async with self._begun() as transaction:
                 results = await write_async(self._handle, transaction, items)
         return results
+
+    async def _change(self, wanted: Change[T]) -> T:
+        self._handle.check_open()
+        done = self._handle.log.change(wanted, self._handle.clock)
+        if done is None:
+            async with self._begun() as transaction:
+                return await change_async(self._handle, transaction, wanted)
+        return done[0]
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncMemoryTransaction]:
         """See `EventStore.transaction`."""
@@ -119,7 +130,11 @@ class AsyncMemoryEventStore(SubStores, AsyncMemoryEventLog, AsyncUpdating):
             poll_interval=poll_interval,
             identity=identity,
         )
-        return self._handle.add_subscription(subscription)
+        self._handle.add_subscription(subscription)
+        return subscription
+
+    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+        self._handle.add_subscription(worker)
 
     async def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""

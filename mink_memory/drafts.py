@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mink_memory.locks import Key, Turn
+    from mink_memory.records import RecordKey
     from mink_memory.rows import Row
 
 
 class Draft:
     """Rows that only their writer sees."""
 
-    __slots__ = ("ids", "pending", "rows")
+    __slots__ = ("ids", "pending", "records", "rows")
 
     def __init__(self) -> None:
         self.pending: dict[str, list[Row]] = {}
@@ -28,6 +29,8 @@ class Draft:
         """All of them, in position order."""
         self.ids: dict[UUID, Row] = {}
         """By event id; kept where the log has unique event ids."""
+        self.records: dict[RecordKey, Any] = {}
+        """What its sub-stores have put or dropped."""
 
     def add(self, rows: Sequence[Row], *, unique: bool) -> None:
         """Add one append's rows."""
@@ -48,11 +51,11 @@ class Draft:
 
     def clear(self) -> None:
         """Let go of the rows, which are published or dropped."""
-        self.pending, self.rows, self.ids = {}, [], {}
+        self.pending, self.rows, self.ids, self.records = {}, [], {}, {}
 
     def wrote(self, key: Key) -> bool:
-        """Whether a row of this stream, or with this event id, is in the draft."""
-        return key in self.pending or key in self.ids
+        """Whether a row of this stream or with this event id, or this record, is in the draft."""
+        return key in self.pending or key in self.ids or key in self.records
 
 
 class OpenTransaction(Draft):

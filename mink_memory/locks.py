@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from operator import attrgetter
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from mink_core.prepare import PreparedAppend
     from mink_memory.drafts import OpenTransaction
 
-Key: TypeAlias = str | UUID
-"""A stream id, or an event id where these are unique in the log."""
+Key: TypeAlias = str | UUID | tuple[str, Any]
+"""A stream id, an event id where these are unique in the log, or a sub-store's table and key."""
 
 
 class Signal(Protocol):
@@ -47,7 +47,7 @@ class Turn:
             signal: Who to wake when it was queued.
         """
         self.transaction = transaction
-        self.keys = keys
+        self.keys: Sequence[Key] = keys
         self.signal = signal
         self.taken: list[Key] = []
         self.queued: Key | None = None
@@ -88,6 +88,13 @@ class Locks:
                     self._queues.setdefault(key, deque()).append(turn)
                 return False
         return True
+
+    def claim(self, transaction: OpenTransaction, keys: Iterable[Key]) -> None:
+        """Lock what a transaction has changed without having waited for it, as nobody else had it."""
+        for key in keys:
+            if key not in self.owners:
+                self.owners[key] = transaction
+                transaction.held.append(key)
 
     def finish(self, turn: Turn) -> None:
         """End a turn: what its transaction has written to stays locked until the transaction ends."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
-from mink_core.runtime.substores import SubStores
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.event_log import MemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
-from mink_memory.transaction import MemoryTransaction, write
+from mink_memory.substores import MemorySubStores
+from mink_memory.transaction import MemoryTransaction, change, write
 from mink_memory.view import View
 
 if TYPE_CHECKING:
@@ -26,14 +27,16 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.worker import SubscriptionWorker
     from mink_core.transforms import EventTransform
     from mink_memory.drafts import OpenTransaction
+    from mink_memory.records import Change
+
+T = TypeVar("T")
 
 
-class MemoryEventStore(SubStores, MemoryEventLog, Updating):
+class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
     """An event store in this process's memory; see `mink_core.Store`. Safe to use from several threads."""
-
-    adapter_name = "memory"
 
     def __init__(
         self,
@@ -58,7 +61,7 @@ class MemoryEventStore(SubStores, MemoryEventLog, Updating):
             UsageError: An argument is wrong, or the named log was opened with another
                 `unique_event_ids`.
         """
-        self._handle: Handle[PollingSubscription] = Handle(
+        self._handle: Handle[PollingSubscription | SubscriptionWorker] = Handle(
             name,
             transforms=transforms,
             unique_event_ids=unique_event_ids,
@@ -82,6 +85,14 @@ class MemoryEventStore(SubStores, MemoryEventLog, Updating):
             with self._begun() as transaction:
                 results = write(self._handle, transaction, items)
         return results
+
+    def _change(self, wanted: Change[T]) -> T:
+        self._handle.check_open()
+        done = self._handle.log.change(wanted, self._handle.clock)
+        if done is None:
+            with self._begun() as transaction:
+                return change(self._handle, transaction, wanted)
+        return done[0]
 
     def transaction(self) -> AbstractContextManager[MemoryTransaction]:
         """See `EventStore.transaction`."""
@@ -122,7 +133,11 @@ class MemoryEventStore(SubStores, MemoryEventLog, Updating):
             poll_interval=poll_interval,
             identity=identity,
         )
-        return self._handle.add_subscription(subscription)
+        self._handle.add_subscription(subscription)
+        return subscription
+
+    def _watch(self, worker: SubscriptionWorker) -> None:
+        self._handle.add_subscription(worker)
 
     def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""
@@ -151,7 +166,7 @@ class MemoryEventStore(SubStores, MemoryEventLog, Updating):
     def close(self) -> None:
         """End subscriptions, roll back open transactions. The events of a named log stay. Idempotent."""
         for subscription in self._handle.close():
-            subscription.close()
+            subscription.stop()
 
     def __enter__(self) -> Self:
         self._handle.check_open()

@@ -1,84 +1,68 @@
-"""Transactions of both facades: an append that finds its stream locked waits for its turn."""
+"""Transactions of both facades: a call that finds what it needs locked waits for its turn."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError
-from mink_core.runtime.substores import SubStores
 from mink_memory.async_event_log import AsyncMemoryEventLog
 from mink_memory.event_log import MemoryEventLog
-from mink_memory.locks import Turn, keys_of
-from mink_memory.signals import TaskSignal, ThreadSignal
+from mink_memory.locks import keys_of
+from mink_memory.substores import AsyncMemorySubStores, MemorySubStores
 from mink_memory.view import View
+from mink_memory.waiting import wait_for_turn, wait_for_turn_async
 
 if TYPE_CHECKING:
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
     from mink_memory.drafts import OpenTransaction
     from mink_memory.handle import Handle
+    from mink_memory.records import Change
+
+T = TypeVar("T")
+_ADAPTER = "memory"
 
 
 def write(handle: Handle[Any], transaction: OpenTransaction, items: list[PreparedAppend]) -> list[AppendResult]:
-    """Append in a transaction, waiting for its locks.
-
-    Raises:
-        TransientStorageError: A lock was not to be had within `lock_timeout`; the transaction is rolled back (TX-04).
-    """
-    log = handle.log
-    signal = ThreadSignal()
-    turn = Turn(transaction, keys_of(items, unique=log.unique), signal)
-    deadline = time.monotonic() + handle.lock_timeout
-    while (results := log.append_in(turn, items, handle.clock)) is None:
-        try:
-            in_time = signal.wait(deadline - time.monotonic())
-        except BaseException as error:
-            # As in a database, an interrupted wait ends the transaction.
-            handle.rollback(transaction, error)
-            raise
-        if not in_time:
-            late = log.give_up(turn, handle.lock_timeout)
-            handle.rollback(transaction, late)
-            raise late
-    return results
+    """Append in a transaction, waiting for its locks."""
+    keys = keys_of(items, unique=handle.log.unique)
+    return wait_for_turn(handle, transaction, keys, lambda turn: handle.log.append_in(turn, items, handle.clock))
 
 
 async def write_async(
     handle: Handle[Any], transaction: OpenTransaction, items: list[PreparedAppend]
 ) -> list[AppendResult]:
     """`write` for asyncio."""
-    log = handle.log
-    signal = TaskSignal()
-    turn = Turn(transaction, keys_of(items, unique=log.unique), signal)
-    deadline = time.monotonic() + handle.lock_timeout
-    while (results := log.append_in(turn, items, handle.clock)) is None:
-        try:
-            in_time = await signal.wait(deadline - time.monotonic())
-        except BaseException as error:
-            # As in a database, an interrupted wait ends the transaction.
-            handle.rollback(transaction, error)
-            raise
-        if not in_time:
-            late = log.give_up(turn, handle.lock_timeout)
-            handle.rollback(transaction, late)
-            raise late
-    return results
+    keys = keys_of(items, unique=handle.log.unique)
+    return await wait_for_turn_async(
+        handle, transaction, keys, lambda turn: handle.log.append_in(turn, items, handle.clock)
+    )
 
 
-class _Connectionless(SubStores):
-    adapter_name = "memory"
+def change(handle: Handle[Any], transaction: OpenTransaction, wanted: Change[T]) -> T:
+    """Change records in a transaction, waiting for their locks."""
+    return wait_for_turn(handle, transaction, (), lambda turn: handle.log.change_in(turn, wanted, handle.clock))[0]
 
+
+async def change_async(handle: Handle[Any], transaction: OpenTransaction, wanted: Change[T]) -> T:
+    """`change` for asyncio."""
+    done = await wait_for_turn_async(
+        handle, transaction, (), lambda turn: handle.log.change_in(turn, wanted, handle.clock)
+    )
+    return done[0]
+
+
+class _Connectionless:
     @property
     def connection(self) -> NoReturn:
         """Refused: there is no SQL in memory."""
         hint = "there is no SQL connection in memory"
-        raise CapabilityNotSupportedError(self.adapter_name, Capability.SQL_TRANSACTION, hint)
+        raise CapabilityNotSupportedError(_ADAPTER, Capability.SQL_TRANSACTION, hint)
 
 
-class MemoryTransaction(_Connectionless, MemoryEventLog):
-    """See `mink_core.Transaction`. Isolation is as READ COMMITTED; a written stream is locked until the end."""
+class MemoryTransaction(_Connectionless, MemorySubStores, MemoryEventLog):
+    """See `mink_core.Transaction`. Isolation is as READ COMMITTED; what was written is locked until the end."""
 
     def __init__(self, handle: Handle[Any], transaction: OpenTransaction) -> None:
         """Made by `MemoryEventStore.transaction`."""
@@ -89,8 +73,12 @@ class MemoryTransaction(_Connectionless, MemoryEventLog):
     def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
         return write(self._handle, self._transaction, items)
 
+    def _change(self, wanted: Change[T]) -> T:
+        self._view.check()
+        return change(self._handle, self._transaction, wanted)
 
-class AsyncMemoryTransaction(_Connectionless, AsyncMemoryEventLog):
+
+class AsyncMemoryTransaction(_Connectionless, AsyncMemorySubStores, AsyncMemoryEventLog):
     """See `mink_core.AsyncTransaction` and `MemoryTransaction`."""
 
     def __init__(self, handle: Handle[Any], transaction: OpenTransaction) -> None:
@@ -101,3 +89,7 @@ class AsyncMemoryTransaction(_Connectionless, AsyncMemoryEventLog):
 
     async def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
         return await write_async(self._handle, self._transaction, items)
+
+    async def _change(self, wanted: Change[T]) -> T:
+        self._view.check()
+        return await change_async(self._handle, self._transaction, wanted)

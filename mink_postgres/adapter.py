@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from mink_core.errors import UsageError
 from mink_postgres.administration import PostgresAdministration, administered
 from mink_postgres.async_store import AsyncPostgresEventStore
+from mink_postgres.namespaces import SchemaNamespaces, schema_namespaces
 from mink_postgres.options import PostgresOptions, split_url
 from mink_postgres.source import EmbeddedSource, ServerSource, Source
 from mink_postgres.store import PostgresEventStore
@@ -48,6 +49,18 @@ def administration(url: str) -> AbstractContextManager[PostgresAdministration]:
     source, _, values = _read(url, {})
     where = ServerSource(source) if isinstance(source, str) else source
     return administered(where, PostgresOptions.of(values))
+
+
+def namespaces(url: str) -> AbstractContextManager[SchemaNamespaces]:
+    """A schema each, on the server that the URL names or starts; see `mink_core.Namespaces`.
+
+    Raises:
+        UsageError: The URL is wrong.
+    """
+    source, driver, _ = _read(url, {})
+    scheme = "postgresql+asyncpg" if driver == "asyncpg" else "postgresql"
+    where = ServerSource(source) if isinstance(source, str) else source
+    return schema_namespaces(scheme, where, url.partition("?")[2])
 
 
 def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str, Any]]:

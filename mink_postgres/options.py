@@ -34,6 +34,10 @@ class PostgresOptions:
     """Seconds to wait for a stream that another transaction has locked; then `TransientStorageError` (TX-04)."""
     unique_event_ids: bool = False
     """Keep event ids unique in the whole store, by an index (`Capability.UNIQUE_EVENT_IDS`)."""
+    wakeups: bool = False
+    """Tell waiting subscribers of appends at once, and be told: two more connections, on which NOTIFY and LISTEN work."""
+    group_commits: bool = True
+    """Let appends that wait at the same moment share a transaction, each with an answer of its own."""
     transforms: Sequence[EventTransform] = ()
     """What every event goes through on its way to and from the store."""
 
@@ -66,6 +70,11 @@ class PostgresOptions:
     def context(self) -> Context:
         """What the operations need of it."""
         return Context(Statements(self.schema), tuple(self.transforms), self.unique_event_ids)
+
+    @property
+    def groups(self) -> bool:
+        """Whether appends are grouped. Unique event ids may wait for each other, which a group must not."""
+        return self.group_commits and not self.unique_event_ids
 
     @property
     def lock_timeout_ms(self) -> str:

@@ -27,6 +27,8 @@ class Statements:
         self.quoted = f'"{schema}"'
         texts = _texts()
         self.append = self._fill(texts["append"])
+        self.append_one = self._fill(texts["append_one"])
+        self.append_group = self._fill(texts["append_group"])
         self.append_batch = self._fill(texts["append_batch"])
         self.append_batch_unique = self._fill(texts["append_batch_unique"])
         self.read_stream_forward = self._fill(texts["read_stream_forward"])
@@ -41,12 +43,29 @@ class Statements:
         self.sequence_settings = self._fill(texts["sequence_settings"])
         self.check_streams = self._fill(texts["check_streams"])
         self.bump_epoch = self._fill(texts["bump_epoch"])
+        self.load_checkpoint = self._fill(texts["load_checkpoint"])
+        self.list_checkpoints = self._fill(texts["list_checkpoints"])
+        self.save_checkpoint = self._fill(texts["save_checkpoint"])
+        self.reset_checkpoint = self._fill(texts["reset_checkpoint"])
+        self.hold_partitions = self._fill(texts["hold_partitions"])
+        self.release_partition = self._fill(texts["release_partition"])
+        self.leave_subscription = self._fill(texts["leave_subscription"])
+        self.pause_subscription = self._fill(texts["pause_subscription"])
+        self.resume_subscription = self._fill(texts["resume_subscription"])
+        self.rewind_subscription = self._fill(texts["rewind_subscription"])
+        self.list_subscriptions = self._fill(texts["list_subscriptions"])
+        self.park_event = self._fill(texts["park_event"])
+        self.list_parked = self._fill(texts["list_parked"])
+        self.replay_parked = self._fill(texts["replay_parked"])
+        self.remove_parked = self._fill(texts["remove_parked"])
         self._read_feed = self._fill(texts["read_feed"])
         self._scan_end = self._fill(texts["scan_end"])
 
     def read_feed(self, conditions: str, *, backward: bool) -> str:
         """The feed between two positions; `conditions` is built of constants and `$n` only."""
-        return self._read_feed.replace("{filter}", conditions).replace("{order}", "DESC" if backward else "")
+        return self._read_feed.replace("{filter}", self._fill(conditions)).replace(
+            "{order}", "DESC" if backward else ""
+        )
 
     def scan_end(self, *, backward: bool) -> str:
         """Where a bounded scan of the feed ends."""

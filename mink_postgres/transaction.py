@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mink_core.errors import StorageError, StoreClosedError
-from mink_core.runtime.substores import SubStores
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.names import ADAPTER
 from mink_postgres.query import Program, Query, run, run_async
+from mink_postgres.substores import AsyncPostgresSubStores, PostgresSubStores
 from mink_postgres.sync_log import SyncLog
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class _State:
         self._context = context.in_transaction()
         self._connection = connection
         self._lent = False
+        self.has_appended = False
         self._ended = False
         self._failed: StorageError | None = None
 
@@ -43,6 +44,9 @@ class _State:
         self._check_open()
         self._lent = True
         return self._connection
+
+    def _appended(self) -> None:
+        self.has_appended = True
 
     def _check_open(self) -> None:
         if self._ended:
@@ -75,7 +79,7 @@ PROBE = Query("SELECT 1")
 """Fails in a transaction that has failed."""
 
 
-class PostgresTransaction(_State, SyncLog, SubStores):
+class PostgresTransaction(_State, SyncLog, PostgresSubStores):
     """See `mink_core.Transaction`."""
 
     def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Rows]) -> None:
@@ -92,7 +96,7 @@ class PostgresTransaction(_State, SyncLog, SubStores):
             raise
 
 
-class AsyncPostgresTransaction(_State, AsyncLog, SubStores):
+class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
     """See `mink_core.AsyncTransaction`."""
 
     def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Awaitable[Rows]]) -> None:

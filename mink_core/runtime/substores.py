@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError
@@ -17,26 +17,36 @@ class SubStores:
         raise CapabilityNotSupportedError(self.adapter_name, capability)
 
     @property
-    def snapshots(self) -> NoReturn:
+    def snapshots(self) -> Any:
         """Refused: `Capability.SNAPSHOTS` is not declared."""
         self._refuse(Capability.SNAPSHOTS)
 
     @property
-    def checkpoints(self) -> NoReturn:
+    def checkpoints(self) -> Any:
         """Refused: `Capability.CHECKPOINTS` is not declared."""
         self._refuse(Capability.CHECKPOINTS)
 
     @property
-    def outbox(self) -> NoReturn:
+    def subscriptions(self) -> Any:
+        """Refused: `Capability.DURABLE_SUBSCRIPTIONS` is not declared."""
+        self._refuse(Capability.DURABLE_SUBSCRIPTIONS)
+
+    @property
+    def parked(self) -> Any:
+        """Refused: `Capability.DURABLE_SUBSCRIPTIONS` is not declared."""
+        self._refuse(Capability.DURABLE_SUBSCRIPTIONS)
+
+    @property
+    def outbox(self) -> Any:
         """Refused: `Capability.OUTBOX` is not declared."""
         self._refuse(Capability.OUTBOX)
 
     @property
-    def idempotency(self) -> NoReturn:
+    def idempotency(self) -> Any:
         """Refused: `Capability.IDEMPOTENCY` is not declared."""
         self._refuse(Capability.IDEMPOTENCY)
 
     @property
-    def sagas(self) -> NoReturn:
+    def sagas(self) -> Any:
         """Refused: `Capability.SAGAS` is not declared."""
         self._refuse(Capability.SAGAS)

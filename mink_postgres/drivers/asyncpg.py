@@ -34,8 +34,16 @@ async def fetch(connection: Any, query: Query) -> Rows:
             return ()
         rows: Rows = await connection.fetch(query.sql, *query.args)
     except ERRORS as error:
-        raise translated(error, query, lost=connection.is_closed()) from error
+        raise translated(error, query, lost=is_closed(connection)) from error
     return rows
+
+
+def is_closed(connection: Any) -> bool:
+    """Whether a connection is gone. A pool's one that was lost refuses even the question."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def connect(conninfo: str) -> Any:

@@ -33,7 +33,10 @@ TABLES: Mapping[str, Mapping[Access, str]] = {
     "snapshots": {_R: _READ, _S: _CHANGE, _W: _CHANGE},
     "checkpoints": {_R: _READ, _S: _CHANGE, _W: _READ},
     "checkpoint_identities": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "subscriptions": {_R: _READ, _S: _CHANGE, _W: _READ},
     "subscription_leases": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "subscription_workers": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "parked_events": {_R: _READ, _S: _CHANGE, _W: _READ},
 }
 """What each access may do with each table; the owner may do everything."""
 

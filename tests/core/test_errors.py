@@ -28,6 +28,8 @@ EVERY = [
     errors.TransientStorageError("failed", sqlstate="40001"),
     errors.OutcomeUnknownError("lost", retry_is_safe=True, sqlstate="08006"),
     errors.OutcomeUnknownError("lost", retry_is_safe=False),
+    errors.LeaseLostError("balances", 3),
+    errors.SubscriptionNotFoundError("balances"),
 ]
 
 

@@ -1,0 +1,1 @@
+"""What the sub-stores do to the records: the counterparts of `mink_postgres.programs`."""

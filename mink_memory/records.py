@@ -1,0 +1,118 @@
+"""What sub-stores keep: records by table and key, changed under the log's lock.
+
+A change is a function of the records, the counterpart of a program that sends SQL: it reads, puts
+and drops records, and returns a result or raises, and then nothing of it is kept. Inside a
+transaction what it put is seen by that transaction only, until the commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from mink_core.events import StoreIdentity
+    from mink_memory.feed import Feed
+    from mink_memory.rows import Row
+
+T = TypeVar("T")
+
+RecordKey: TypeAlias = tuple[str, Any]
+"""The table, and the key within it."""
+
+_DROPPED: Any = object()
+_ABSENT: Any = object()
+
+
+class Tables:
+    """The committed records of a log, and what else a change may look at."""
+
+    __slots__ = ("_tokens", "committed", "feed")
+
+    def __init__(self, feed: Feed) -> None:
+        self.committed: dict[RecordKey, Any] = {}
+        self.feed = feed
+        self._tokens = 0
+
+    def next_token(self) -> int:
+        """A number that was never given before, also not by what was rolled back."""
+        self._tokens += 1
+        return self._tokens
+
+    def publish(self, own: Mapping[RecordKey, Any]) -> None:
+        """Make one writer's records everybody's."""
+        for key, record in own.items():
+            if record is _DROPPED:
+                self.committed.pop(key, None)
+            else:
+                self.committed[key] = record
+
+
+class Records:
+    """The committed records, and over them one writer's own."""
+
+    __slots__ = ("_own", "_tables", "identity", "is_locked", "now")
+
+    def __init__(
+        self,
+        tables: Tables,
+        own: dict[RecordKey, Any],
+        now: datetime,
+        identity: StoreIdentity,
+        is_locked: Callable[[RecordKey], bool],
+    ) -> None:
+        self._tables = tables
+        self._own = own
+        self.now = now
+        """The time by the store's clock."""
+        self.identity = identity
+        """The store's present identity."""
+        self.is_locked = is_locked
+        """Whether another open transaction has changed a record."""
+
+    def get(self, table: str, key: Any) -> Any:
+        """The record, None where there is none."""
+        own = self._own.get((table, key), _ABSENT)
+        found = self._tables.committed.get((table, key)) if own is _ABSENT else own
+        return None if found is _DROPPED else found
+
+    def put(self, table: str, key: Any, record: Any) -> None:
+        """Store a record, which is never changed afterwards."""
+        self._own[table, key] = record
+
+    def drop(self, table: str, key: Any) -> None:
+        """Remove a record."""
+        self._own[table, key] = _DROPPED
+
+    def lock(self, table: str, key: Any) -> None:
+        """Keep others from changing a record until the transaction ends, as FOR SHARE does."""
+        if (record := self.get(table, key)) is not None:
+            self.put(table, key, record)
+
+    def items(self, table: str) -> Iterator[tuple[Any, Any]]:
+        """The keys and records of a table, in no order."""
+        for (owner, key), record in {**self._tables.committed, **self._own}.items():
+            if owner == table and record is not _DROPPED:
+                yield key, record
+
+    def next_token(self) -> int:
+        """See `Tables.next_token`."""
+        return self._tables.next_token()
+
+    def feed_after(self, position: int) -> Sequence[Row]:
+        """The rows of the feed above a position."""
+        feed = self._tables.feed
+        return feed.settled[feed.index_after(position) :]
+
+
+Keys: TypeAlias = "tuple[RecordKey, ...] | Callable[[Records], tuple[RecordKey, ...]]"
+
+
+class Change(NamedTuple, Generic[T]):
+    """What a sub-store wants done: waits while an open transaction has changed one of `keys`."""
+
+    keys: Keys
+    """What it may put or drop; or a function that finds it."""
+    apply: Callable[[Records], T]

@@ -1,0 +1,3 @@
+SELECT c.projection_name, c.position, i.store, i.epoch, c.updated_at AT TIME ZONE 'UTC'
+FROM {schema}.checkpoints AS c LEFT JOIN {schema}.checkpoint_identities AS i USING (projection_name)
+WHERE c.projection_name = $1::text

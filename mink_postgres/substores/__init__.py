@@ -1,0 +1,71 @@
+"""The stores around the log: each a facade over the same programs as everything else.
+
+A store and a transaction inherit `PostgresSubStores` (or its async twin) and so have every one of
+them; what a sub-store does inside a transaction is committed with it.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+
+from mink_core.runtime.substores import SubStores
+from mink_postgres.substores.checkpoints import AsyncPostgresCheckpoints, PostgresCheckpoints
+from mink_postgres.substores.parked import AsyncPostgresParkedEvents, PostgresParkedEvents
+from mink_postgres.substores.subscriptions import AsyncPostgresSubscriptions, PostgresSubscriptions
+
+if TYPE_CHECKING:
+    from mink_postgres.context import Context
+    from mink_postgres.query import Program
+
+T = TypeVar("T")
+
+
+class PostgresSubStores(SubStores):
+    """The sub-stores that this adapter has; the others stay refused."""
+
+    _context: Context
+
+    @abstractmethod
+    def _run(self, program: Program[T]) -> T:
+        """Run one program on one connection."""
+
+    @property
+    def checkpoints(self) -> PostgresCheckpoints:
+        """Named positions (`Capability.CHECKPOINTS`)."""
+        return PostgresCheckpoints(self._context, self._run)
+
+    @property
+    def subscriptions(self) -> PostgresSubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return PostgresSubscriptions(self._context, self._run)
+
+    @property
+    def parked(self) -> PostgresParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return PostgresParkedEvents(self._context, self._run)
+
+
+class AsyncPostgresSubStores(SubStores):
+    """`PostgresSubStores` for asyncio."""
+
+    _context: Context
+
+    @abstractmethod
+    async def _run(self, program: Program[T]) -> T:
+        """Run one program on one connection."""
+
+    @property
+    def checkpoints(self) -> AsyncPostgresCheckpoints:
+        """Named positions (`Capability.CHECKPOINTS`)."""
+        return AsyncPostgresCheckpoints(self._context, self._run)
+
+    @property
+    def subscriptions(self) -> AsyncPostgresSubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncPostgresSubscriptions(self._context, self._run)
+
+    @property
+    def parked(self) -> AsyncPostgresParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncPostgresParkedEvents(self._context, self._run)
