@@ -6,10 +6,10 @@ from contextlib import suppress
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import check
+from conformance_tests.check import Layer, check
 from conformance_tests.expect import equal, raises, true
-from conformance_tests.interleavings.holding import UndoneError
-from mink_core import Capability, CheckpointConflictError, StoreIdentity, UsageError
+from conformance_tests.interleavings.holding import Started, UndoneError
+from mink_core import Capability, CheckpointConflictError, MinkError, StoreIdentity, UsageError
 
 if TYPE_CHECKING:
     from conformance_tests.lab import Lab
@@ -169,3 +169,41 @@ def checkpoint_names_are_kept_as_they_are(lab: Lab) -> None:
     for position, expected in wrong_numbers:
         with raises(UsageError, f"save at {position!r}, expected {expected!r}"):
             checkpoints.save("b", position, expected=expected)
+
+
+@check("SUB-08", "TX-01", needs=[*CHECKPOINTS, Capability.TRANSACTIONS], layer=Layer.INTERLEAVING)
+def an_open_transaction_keeps_its_checkpoint(lab: Lab) -> None:
+    """While a transaction that saved a checkpoint is open, nobody else saves it; afterwards a late saver conflicts."""
+    for commits in (True, False):
+        namespace = lab.namespace()
+        store, other = lab.open(namespace), lab.open(namespace)
+        _sub_store(store).save("a", 1, expected=None)
+
+        def late(handle: Any = other) -> None:
+            _sub_store(handle).save("a", 5, expected=1)
+
+        with suppress(UndoneError), store.transaction() as transaction:
+            _sub_store(transaction).save("a", 2, expected=1)
+            waiting = Started(late)
+            ended = waiting.ended(0.1)
+            equal(position_of(store, "a"), 1, "the position outside, while the transaction is open")
+            if not commits:
+                raise UndoneError
+        outcome = _outcome(waiting)
+        if commits:
+            true(isinstance(outcome, MinkError), "a late saver after the commit", expected="an error", seen=outcome)
+            equal(position_of(store, "a"), 2, "the position after the commit")
+        elif ended:
+            true(isinstance(outcome, MinkError), "a saver that did not wait", expected="an error", seen=outcome)
+            equal(position_of(store, "a"), 1, "the position after the rollback")
+        else:
+            wanted = 5 if outcome is None else 1
+            equal(position_of(store, "a"), wanted, "the position after the rollback")
+
+
+def _outcome(started: Started) -> BaseException | None:
+    try:
+        started.result()
+    except MinkError as error:
+        return error
+    return None
