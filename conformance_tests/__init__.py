@@ -10,4 +10,17 @@ from conformance_tests.lab import Lab
 from conformance_tests.runner import Report, Result, Status, run
 from conformance_tests.target import Target, target_of
 
-__all__ = ["Check", "CheckFailedError", "Lab", "Layer", "Level", "Report", "Result", "Status", "Target", "check", "run", "target_of"]
+__all__ = [
+    "Check",
+    "CheckFailedError",
+    "Lab",
+    "Layer",
+    "Level",
+    "Report",
+    "Result",
+    "Status",
+    "Target",
+    "check",
+    "run",
+    "target_of",
+]
