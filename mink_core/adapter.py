@@ -11,6 +11,8 @@ public like those of `mink_core`. `docs/write-an-adapter.md` builds an adapter f
 | filter the feed | `predicate_of` |
 | follow it | `PollingSubscription`, `AsyncPollingSubscription` |
 | offer `update` | `Updating`, `AsyncUpdating` |
+| offer `subscription`, or refuse it | `Durable`, `AsyncDurable` |
+| keep checkpoints | `check_save`, `check_reset`, `check_checkpoint_name` |
 | refuse the sub-stores that you do not have | `SubStores` |
 | be found by a URL | `Adapter`, the entry-point group `ADAPTERS` |
 """
@@ -29,6 +31,7 @@ from mink_core.limits import (
     MAX_JSON_DEPTH,
     MAX_STREAM_ID,
     check_category,
+    check_checkpoint_name,
     check_count,
     check_event_type,
     check_limit,
@@ -39,7 +42,16 @@ from mink_core.prepare import PreparedAppend, PreparedEvent, prepare_append, pre
 from mink_core.registry import GROUP as ADAPTERS
 from mink_core.registry import Adapter, Namespaces
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams, check_subscribe
+from mink_core.runtime.checks import (
+    check_feed,
+    check_poll,
+    check_read_stream,
+    check_reset,
+    check_save,
+    check_streams,
+    check_subscribe,
+)
+from mink_core.runtime.durable import AsyncDurable, Durable
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.substores import SubStores
 from mink_core.runtime.updating import AsyncUpdating, Updating
@@ -58,8 +70,10 @@ __all__ = [
     "MAX_STREAM_ID",
     "POLL_INTERVAL",
     "Adapter",
+    "AsyncDurable",
     "AsyncPollingSubscription",
     "AsyncUpdating",
+    "Durable",
     "EncodedEvent",
     "Namespaces",
     "PollingSubscription",
@@ -71,6 +85,7 @@ __all__ = [
     "apply_incoming",
     "apply_outgoing",
     "check_category",
+    "check_checkpoint_name",
     "check_count",
     "check_event_type",
     "check_expected",
@@ -78,6 +93,8 @@ __all__ = [
     "check_limit",
     "check_poll",
     "check_read_stream",
+    "check_reset",
+    "check_save",
     "check_stream_id",
     "check_streams",
     "check_subscribe",

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from conformance_tests.check import check
 from conformance_tests.expect import equal, fail, raises, true
 from conformance_tests.looking import told
-from conformance_tests.patience import soon, take
+from conformance_tests.patience import promptly, soon, take
 from mink_core import Capability, EventFilter, ExpectedVersion, PositionAheadError, StoreIdentity, UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ _QUICK = 0.01
 """Seconds between polls, where a check does not wait on purpose."""
 _LONG = 60.0
 """Between polls, where a check shows that something does not wait for the next one."""
-_PROMPT = 5.0
-"""Seconds that count as promptly, on a machine under load."""
 
 
 class Follower:
@@ -186,9 +184,9 @@ def events_arrive_by_polling_alone(lab: Lab) -> None:
             follower.wait_for(number)
             took = time.monotonic() - begun
             true(
-                took < _PROMPT,
+                took < promptly(),
                 "an event's way to the subscriber",
-                expected=f"under {_PROMPT:.0f} s",
+                expected=f"under {promptly():g} s",
                 seen=f"{took:.1f} s",
             )
 
@@ -203,7 +201,7 @@ def closing_ends_a_waiting_subscription(lab: Lab) -> None:
     follower.wait_for(1)
     time.sleep(0.05)
     subscription.close()
-    true(follower.ended(_PROMPT), "a waiting subscription that was closed", expected="an end", seen="it waits on")
+    true(follower.ended(promptly()), "a waiting subscription that was closed", expected="an end", seen="it waits on")
     equal(follower.error, None, "what the subscription raised")
     subscription.close()
     with raises(StopIteration, "a step after close"):
@@ -223,7 +221,7 @@ def closing_the_store_ends_its_subscriptions(lab: Lab) -> None:
     untouched = store.subscribe(poll_interval=_QUICK)
     with following(other.subscribe(poll_interval=_QUICK)) as follower:
         store.close()
-        true(waiting.ended(_PROMPT), "a waiting subscription of a closed store", expected="an end", seen="it waits on")
+        true(waiting.ended(promptly()), "a waiting subscription of a closed store", expected="an end", seen="it waits on")
         equal(waiting.error, None, "what the subscription of a closed store raised")
         for ended in (between, untouched):
             with raises(StopIteration, "a step after the store was closed"):

@@ -26,7 +26,10 @@ BaseOf: TypeAlias = "Callable[[Member], Target]"
 """The sound target to put a member around."""
 
 
-_SOON = 3.0
+_SOON = 1.0
+
+BASE = "memory://?lock_timeout=0.5"
+"""The store inside, unless another is named."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -19,7 +20,9 @@ class _Following(PollingSubscription):
     """A subscription whose batches a member changes."""
 
     def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
-        super().__init__(store, **subscribing(arguments))
+        given = subscribing(arguments)
+        super().__init__(store, **given)
+        self.interval: float = given["poll_interval"]
         self.live = False
 
     def __next__(self) -> Any:
@@ -102,12 +105,12 @@ class _Notified(_Following):
         self.woken = woken
 
     def __next__(self) -> Any:
-        while not self._closed.is_set():
+        while not self._closed:
             page = self._log.poll(self._position, limit=self._batch_size, where=self._where, identity=self._identity)
             self._position = page.next_position
             if page.events:
                 return page.events
-            while not self._closed.is_set() and not self.woken.wait(0.01):
+            while not self._closed and not self.woken.wait(0.01):
                 pass  # waits to be woken, and never looks by itself
             self.woken.clear()
         raise StopIteration
@@ -148,9 +151,22 @@ class ClosesLate(_Followed):
     kind = _ClosesLate
 
 
+class _Steady(_Following):
+    def __next__(self) -> Any:
+        while not self._closed:
+            page = self._log.poll(self._position, limit=self._batch_size, where=self._where, identity=self._identity)
+            self._position = page.next_position
+            if page.events:
+                return page.events
+            self._wake.wait(self.interval)
+        raise StopIteration
+
+
 @breaks("SUB-04", needs=SUBSCRIBE)
-class OutlivesItsStore(Wrapped):
-    """Closing the store leaves its subscriptions waiting."""
+class OutlivesItsStore(_Followed):
+    """Closing the store leaves its subscriptions waiting for their next poll."""
+
+    kind = _Steady
 
     def note(self, subscription: Any) -> None:
         """Forget it."""
@@ -173,10 +189,10 @@ class _Hoards(_Following):
         if self.thread is None:
             self.thread = threading.Thread(target=self._read, daemon=True)
             self.thread.start()
-        while not self._closed.is_set():
+        while not self._closed:
             if self.queue:
                 return self.queue.popleft()
-            self._closed.wait(0.001)
+            time.sleep(0.001)
         raise StopIteration
 
 

@@ -25,3 +25,11 @@ CREATE TABLE events (
     timestamp INTEGER NOT NULL,
     UNIQUE (stream_id, version)
 ) STRICT;
+
+CREATE TABLE checkpoints (
+    name TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    identity TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -10,6 +10,7 @@ from mink_core import Capability, CapabilityNotSupportedError, EventFilter, Feed
 from mink_core.adapter import (
     EVERYTHING,
     POLL_INTERVAL,
+    Durable,
     PollingSubscription,
     SubStores,
     Updating,
@@ -18,6 +19,7 @@ from mink_core.adapter import (
     prepare_batch,
     store_appends,
 )
+from mink_sqlite.checkpoints import SqliteCheckpoints
 from mink_sqlite.database import Database
 from mink_sqlite.reading import SqliteReader, head_position, read_identity
 from mink_sqlite.staging import SqliteStaging, high_position
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from mink_core import AppendResult, EventTransform, Expected, NewEvent, StreamAppend
+    from mink_core import AppendResult, EventTransform, Expected, NewEvent, StreamAppend, SubscriptionWorker
     from mink_core.adapter import PreparedAppend
 
 CAPABILITIES = frozenset(
@@ -36,13 +38,14 @@ CAPABILITIES = frozenset(
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
         Capability.SUBSCRIBE,
+        Capability.CHECKPOINTS,
     }
 )
 LOCK_TIMEOUT = 10.0
 """Seconds that an append waits for another writer of the file, unless told otherwise."""
 
 
-class SqliteEventStore(SqliteReader, Updating, SubStores):
+class SqliteEventStore(SqliteReader, Updating, Durable, SubStores):
     """An event store in a SQLite file. Safe to use from several threads and processes."""
 
     adapter_name = "sqlite"
@@ -108,6 +111,14 @@ class SqliteEventStore(SqliteReader, Updating, SubStores):
             self._database.check_open()
             self._subscriptions.add(subscription)
         return subscription
+
+    def _watch(self, worker: SubscriptionWorker) -> None:
+        """See `Durable`: it refuses before this where DURABLE_SUBSCRIPTIONS is not declared."""
+
+    @property
+    def checkpoints(self) -> SqliteCheckpoints:
+        """Named positions (`Capability.CHECKPOINTS`)."""
+        return SqliteCheckpoints(self._database)
 
     def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""
