@@ -1,7 +1,6 @@
 """The contract as a test class, for a project's own pytest run.
 
 Example:
-
     from conformance_tests.suite import ConformanceSuite
 
     class TestMyStore(ConformanceSuite):

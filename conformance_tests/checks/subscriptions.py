@@ -221,7 +221,9 @@ def closing_the_store_ends_its_subscriptions(lab: Lab) -> None:
     untouched = store.subscribe(poll_interval=_QUICK)
     with following(other.subscribe(poll_interval=_QUICK)) as follower:
         store.close()
-        true(waiting.ended(promptly()), "a waiting subscription of a closed store", expected="an end", seen="it waits on")
+        true(
+            waiting.ended(promptly()), "a waiting subscription of a closed store", expected="an end", seen="it waits on"
+        )
         equal(waiting.error, None, "what the subscription of a closed store raised")
         for ended in (between, untouched):
             with raises(StopIteration, "a step after the store was closed"):
