@@ -18,9 +18,11 @@ from mink_core.cli.commands import (
     info,
     init,
     migrate,
+    parked,
     read,
     stats,
     streams,
+    subscriptions,
     tail,
 )
 from mink_core.cli.demo import command as demo
@@ -89,6 +91,8 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
     (tail.tail, tail.EXAMPLES),
     (streams.streams, streams.EXAMPLES),
     (info.info, info.EXAMPLES),
+    (subscriptions.subscriptions, subscriptions.EXAMPLES),
+    (parked.parked, parked.EXAMPLES),
     (check.check, check.EXAMPLES),
     (migrate.migrate, migrate.EXAMPLES),
     (grants.grants, grants.EXAMPLES),
