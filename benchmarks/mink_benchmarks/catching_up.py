@@ -1,6 +1,6 @@
 """Catching up: replay through a subscription, a sparse filter, and what a metadata index would do.
 
-    PYTHONPATH=benchmarks python -m mink_benchmarks.catching_up --events 2000000
+    python -m mink_benchmarks.catching_up --events 2000000
 
 The filter matches one event in 100,000. Each page is one call of `poll`, so one bounded scan.
 """
@@ -69,11 +69,15 @@ def sparse(store: PostgresEventStore, where: EventFilter) -> None:
     )
 
 
+def ignore(_event: StoredEvent) -> None:
+    """A handler that does nothing."""
+
+
 def durable(store: PostgresEventStore, where: EventFilter) -> None:
     """The same by a durable subscription: how often, and how evenly, its checkpoint moves."""
     head, seen = store.head_position(), [0]
     begin = time.perf_counter()
-    with store.subscription("sparse", lambda _: None, where=where):
+    with store.subscription("sparse", ignore, where=where):
         while seen[-1] < head:
             checkpoint = store.checkpoints.load("sparse")
             if checkpoint is not None and checkpoint.position > seen[-1]:

@@ -1,6 +1,6 @@
 """How long an event takes to a subscriber, and what wake-ups cost the appends.
 
-    PYTHONPATH=benchmarks python -m mink_benchmarks.delivery --plot delivery.png
+    python -m mink_benchmarks.delivery --plot delivery.png
 
 Writers are processes of their own. A delay is counted from the call of `append` to the handler's call.
 Rounds of all arms are interleaved, so that a busy moment of the machine hits them alike.
@@ -78,7 +78,13 @@ def delays(url: str, arm: Arm, rate: float, seconds: float) -> list[float]:
             store.subscriptions.reset("delay")
         else:
             subscription = store.subscribe(after_position=store.head_position(), poll_interval=arm.poll_interval)
-            follower = threading.Thread(target=lambda: [handle(event) for batch in subscription for event in batch])
+
+            def follow() -> None:
+                for batch in subscription:
+                    for event in batch:
+                        handle(event)
+
+            follower = threading.Thread(target=follow)
             follower.start()
             wait_for(writer)
             subscription.close()
