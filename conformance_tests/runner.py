@@ -56,7 +56,7 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         return Result(check, Status.NOT_DECLARED, 0.0, own, what=f"{names} is not declared")
     begun = time.perf_counter()
     lab = Lab(target, level=level, seed=own, budget=budget, replay=replay)
-    error = _failure_of(check, lab, _LIMITS[level])
+    error = _failure_of(check, lab, limit or _LIMITS[level])
     if error is not None:
         return _failed(check, lab, begun, error)
     silent = [name for name in check.requires if not lab.counters[name]]
