@@ -26,7 +26,11 @@ def pages_of(store: Store, limit: int, where: EventFilter | None = None, after: 
         got += page.events
         if page.next_position <= after:
             # Else a store that gives the same page again would be polled for ever.
-            equal(told(page.events), [], f"events of a page after {after} whose next_position is {page.next_position}")
+            equal(
+                told(list(page.events)),
+                [],
+                f"events of a page after {after} whose next_position is {page.next_position}",
+            )
             return got
         after = page.next_position
 
