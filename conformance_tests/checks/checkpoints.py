@@ -190,11 +190,11 @@ def an_open_transaction_keeps_its_checkpoint(lab: Lab) -> None:
             if not commits:
                 raise UndoneError
         # What is suppressed is raised after both were set.
-        outcome = _outcome(waiting)  # pyright: ignore[reportPossiblyUnbound]
+        outcome = _outcome(waiting)  # pyright: ignore[reportPossiblyUnboundVariable]
         if commits:
             true(isinstance(outcome, MinkError), "a late saver after the commit", expected="an error", seen=outcome)
             equal(position_of(store, "a"), 2, "the position after the commit")
-        elif ended:  # pyright: ignore[reportPossiblyUnbound]
+        elif ended:  # pyright: ignore[reportPossiblyUnboundVariable]
             true(isinstance(outcome, MinkError), "a saver that did not wait", expected="an error", seen=outcome)
             equal(position_of(store, "a"), 1, "the position after the rollback")
         else:
