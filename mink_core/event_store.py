@@ -16,12 +16,20 @@ if TYPE_CHECKING:
     from mink_core.capability import Capability
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
+    from mink_core.outbox import OutboxMessage
 
 
 class EventLog(HasSubStores, Protocol):
     """Appending and reading: what a store and a transaction have in common."""
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """Append events to one stream, all or none (rules APPEND-01 to APPEND-12).
 
         Args:
@@ -29,6 +37,8 @@ class EventLog(HasSubStores, Protocol):
             events: At least one, at most 10,000.
             expected_version: The exact version the stream must have (0: it must not exist), or an
                 `ExpectedVersion`.
+            outbox: Messages stored with the events, all or nothing (OUTBOX-01). They belong to this
+                stream, and to its first event unless they name another. A repeated call stores none.
 
         Returns:
             Where the events are, as a read returns them. A repeat of a stored call, recognized by
@@ -37,6 +47,8 @@ class EventLog(HasSubStores, Protocol):
         Raises:
             ConcurrencyError: The stream is not at the expected version; nothing was stored.
             DuplicateEventError: An event id is stored already, in another call.
+            DuplicateMessageError: A message id is; nothing was stored.
+            CapabilityNotSupportedError: `outbox` without `Capability.OUTBOX`.
             UsageError: An argument is wrong; nothing was sent.
             TransientStorageError: Nothing was stored; the same call may be retried.
             OutcomeUnknownError: The reply was lost.
@@ -242,7 +254,14 @@ class EventStore(EventLog, Protocol):
 class AsyncEventLog(AsyncHasSubStores, Protocol):
     """`EventLog` for asyncio: same names, same rules. The iterators are returned without await."""
 
-    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    async def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `EventLog.append`."""
         ...
 

@@ -73,11 +73,11 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
         """There is nothing to create."""
         self._handle.check_open()
 
-    async def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        results = self._handle.log.append(items, self._handle.clock)
+    async def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        results = None if beside else self._handle.log.append(items, self._handle.clock)
         if results is None:
             async with self._begun() as transaction:
-                results = await write_async(self._handle, transaction, items)
+                results = await write_async(self._handle, transaction, items, beside)
         return results
 
     async def _change(self, wanted: Change[T]) -> T:

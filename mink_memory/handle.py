@@ -33,6 +33,8 @@ _CAPABILITIES = frozenset(
         Capability.CHECKPOINTS,
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
+        Capability.OUTBOX,
+        Capability.SNAPSHOTS,
         Capability.SUBSCRIBE,
         Capability.TRANSACTIONS,
     }

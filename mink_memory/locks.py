@@ -89,6 +89,13 @@ class Locks:
                 return False
         return True
 
+    def take_at_once(self, turn: Turn, key: Key) -> bool:
+        """Take one more lock without waiting for it; False where another transaction has it."""
+        owner = self.owners.setdefault(key, turn.transaction)
+        if owner is turn.transaction and key not in turn.taken and key not in owner.held:
+            turn.taken.append(key)
+        return owner is turn.transaction
+
     def finish(self, turn: Turn) -> None:
         """End a turn: what its transaction has written to stays locked until the transaction ends."""
         if turn.queued is not None:

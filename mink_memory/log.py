@@ -8,6 +8,7 @@ transaction: who has to wait is told so, and is woken by a signal.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from mink_core.events import StoreIdentity
 from mink_memory.drafts import Draft
 from mink_memory.feed import Feed
 from mink_memory.locks import Locks, Turn, keys_of
-from mink_memory.records import Records, publish
+from mink_memory.records import Committed, Records
 from mink_memory.repeats import fits
 from mink_memory.rows import result_of
 from mink_memory.staging import new_rows, stage
@@ -53,7 +54,7 @@ class MemoryLog:
         self._streams = Streams(unique=unique_event_ids)
         self._feed = Feed()
         self._locks = Locks()
-        self._records: dict[RecordKey, Any] = {}
+        self._records = Committed()
 
     def append(self, items: Sequence[PreparedAppend], clock: Callable[[], datetime]) -> list[AppendResult] | None:
         """Store appends outside of any transaction, all or nothing.
@@ -85,9 +86,19 @@ class MemoryLog:
             return results
 
     def append_in(
-        self, turn: Turn, items: Sequence[PreparedAppend], clock: Callable[[], datetime]
+        self,
+        turn: Turn,
+        items: Sequence[PreparedAppend],
+        clock: Callable[[], datetime],
+        beside: Change[None] | None = None,
     ) -> list[AppendResult] | None:
         """Store appends in a transaction, seen by nobody else until its commit.
+
+        Args:
+            turn: On its way to the locks of the appends, and of `beside`.
+            items: What to append.
+            clock: The store's.
+            beside: Made too, or nothing is; not made where the appends are a repeat (OUTBOX-01).
 
         Returns:
             The results, or None where the turn was queued: try again when its signal is set.
@@ -101,12 +112,24 @@ class MemoryLog:
             size = len(transaction.rows)
             try:
                 results = stage(self._streams, transaction, items, self._feed.high, clock)
+                if beside is not None and len(transaction.rows) > size:
+                    self._apply_beside(turn, size, beside, clock)
             finally:
                 self._locks.finish(turn)
             if len(transaction.rows) > size:
                 self._feed.high += len(transaction.rows) - size
                 self._feed.hold(transaction)
             return results
+
+    def _apply_beside(self, turn: Turn, size: int, beside: Change[None], clock: Callable[[], datetime]) -> None:
+        transaction, own = turn.transaction, dict(turn.transaction.records)
+        try:
+            take = partial(self._locks.take_at_once, turn)
+            beside.apply(Records(self._records, own, take, clock(), self._identity))
+        except BaseException:
+            transaction.undo(size)
+            raise
+        transaction.records = own
 
     def change(self, change: Change[T], clock: Callable[[], datetime]) -> tuple[T] | None:
         """Change records outside of any transaction, all or nothing.
@@ -119,8 +142,9 @@ class MemoryLog:
             if not self._locks.owners.keys().isdisjoint(change.keys):
                 return None
             own: dict[RecordKey, Any] = {}
-            result = change.apply(Records(self._records, own, clock(), self._identity))
-            publish(self._records, own)
+            owners = self._locks.owners
+            result = change.apply(Records(self._records, own, lambda key: key not in owners, clock(), self._identity))
+            self._records.publish(own)
             return (result,)
 
     def change_in(self, turn: Turn, change: Change[T], clock: Callable[[], datetime]) -> tuple[T] | None:
@@ -137,7 +161,8 @@ class MemoryLog:
                 return None
             own = dict(transaction.records)
             try:
-                result = change.apply(Records(self._records, own, clock(), self._identity))
+                take = partial(self._locks.take_at_once, turn)
+                result = change.apply(Records(self._records, own, take, clock(), self._identity))
                 transaction.records = own
             finally:
                 self._locks.finish(turn)
@@ -166,7 +191,7 @@ class MemoryLog:
             transaction.check_open()
             self._streams.ids.update(transaction.ids)
             self._streams.publish(transaction.pending)
-            publish(self._records, transaction.records)
+            self._records.publish(transaction.records)
             self._end(transaction, "has ended", transaction.rows)
 
     def rollback(self, transaction: OpenTransaction, reason: str, failure: BaseException | None = None) -> None:

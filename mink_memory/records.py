@@ -7,6 +7,8 @@ transaction what it put is seen by that transaction only, until the commit.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -24,20 +26,40 @@ _DROPPED: Any = object()
 _ABSENT: Any = object()
 
 
+class Committed:
+    """The records that everybody sees, and the numbers that are given out but once."""
+
+    __slots__ = ("numbers", "tables")
+
+    def __init__(self) -> None:
+        self.tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
+        self.numbers = count(1)
+
+    def publish(self, own: Mapping[RecordKey, Any]) -> None:
+        """Make one writer's records everybody's."""
+        for (table, key), record in own.items():
+            if record is _DROPPED:
+                self.tables[table].pop(key, None)
+            else:
+                self.tables[table][key] = record
+
+
 class Records:
     """The committed records, and over them one writer's own."""
 
-    __slots__ = ("_committed", "_own", "identity", "now")
+    __slots__ = ("_committed", "_own", "_take", "identity", "now")
 
     def __init__(
         self,
-        committed: Mapping[RecordKey, Any],
+        committed: Committed,
         own: dict[RecordKey, Any],
+        take: Callable[[RecordKey], bool],
         now: datetime,
         identity: StoreIdentity,
     ) -> None:
         self._committed = committed
         self._own = own
+        self._take = take
         self.now = now
         """The time by the store's clock."""
         self.identity = identity
@@ -46,7 +68,7 @@ class Records:
     def get(self, table: str, key: Any) -> Any:
         """The record, None where there is none."""
         own = self._own.get((table, key), _ABSENT)
-        found = self._committed.get((table, key)) if own is _ABSENT else own
+        found = self._committed.tables[table].get(key) if own is _ABSENT else own
         return None if found is _DROPPED else found
 
     def put(self, table: str, key: Any, record: Any) -> None:
@@ -62,11 +84,22 @@ class Records:
         if (record := self.get(table, key)) is not None:
             self.put(table, key, record)
 
+    def take(self, table: str, key: Any) -> bool:
+        """Lock a record that is to be changed, as SKIP LOCKED does: False where another transaction has it."""
+        return self._take((table, key))
+
     def items(self, table: str) -> Iterator[tuple[Any, Any]]:
         """The keys and records of a table, in no order."""
-        for (owner, key), record in {**self._committed, **self._own}.items():
+        for key, record in tuple(self._committed.tables[table].items()):
+            if (table, key) not in self._own:
+                yield key, record
+        for (owner, key), record in tuple(self._own.items()):
             if owner == table and record is not _DROPPED:
                 yield key, record
+
+    def number(self) -> int:
+        """A number above all that were given out; a rollback leaves a hole."""
+        return next(self._committed.numbers)
 
 
 class Change(NamedTuple, Generic[T]):
@@ -74,12 +107,3 @@ class Change(NamedTuple, Generic[T]):
 
     keys: tuple[RecordKey, ...]
     apply: Callable[[Records], T]
-
-
-def publish(committed: dict[RecordKey, Any], own: Mapping[RecordKey, Any]) -> None:
-    """Make one writer's records everybody's."""
-    for key, record in own.items():
-        if record is _DROPPED:
-            committed.pop(key, None)
-        else:
-            committed[key] = record

@@ -77,11 +77,11 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating):
         """There is nothing to create."""
         self._handle.check_open()
 
-    def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        results = self._handle.log.append(items, self._handle.clock)
+    def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        results = None if beside else self._handle.log.append(items, self._handle.clock)
         if results is None:
             with self._begun() as transaction:
-                results = write(self._handle, transaction, items)
+                results = write(self._handle, transaction, items, beside)
         return results
 
     def _change(self, wanted: Change[T]) -> T:

@@ -144,6 +144,11 @@ class View:
                         return found, position
         return found, position
 
+    def version(self, stream_id: str) -> int:
+        """A stream's version, 0 where there is none."""
+        self.check()
+        return self._log.version(stream_id, self._transaction)
+
     def stream_info(self, stream_id: str) -> StreamInfo:
         """See `EventLog.stream_info`."""
         self.check()

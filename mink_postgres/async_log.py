@@ -9,6 +9,7 @@ from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.limits import check_stream_id
 from mink_core.prepare import prepare_append, prepare_batch
+from mink_core.prepare_substores import prepare_messages
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
+    from mink_core.outbox import OutboxMessage
     from mink_postgres.context import Context
     from mink_postgres.query import Program
 
@@ -36,9 +38,18 @@ class AsyncLog:
     def _check_open(self) -> None:
         """Raise `StoreClosedError` when closed."""
 
-    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    async def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `mink_core.EventLog.append`."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
+        if outbox != () and (messages := prepare_messages(outbox, item)):
+            return await self._run(appending.append_with_outbox(self._context, item, messages))
         return await self._run(appending.append(self._context, item))
 
     async def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:

@@ -54,6 +54,19 @@ class Statements:
         self.list_checkpoints = self._fill(texts["list_checkpoints"])
         self.save_checkpoint = self._fill(texts["save_checkpoint"])
         self.reset_checkpoint = self._fill(texts["reset_checkpoint"])
+        self.save_snapshot = self._fill(texts["save_snapshot"])
+        self.load_snapshot = self._fill(texts["load_snapshot"])
+        self.load_with_tail = self._fill(texts["load_with_tail"])
+        self.delete_snapshots = self._fill(texts["delete_snapshots"])
+        self.list_snapshots = self._fill(texts["list_snapshots"])
+        self.append_with_outbox = self._fill(texts["append_with_outbox"])
+        self.append_batch_unique_with_outbox = self._fill(texts["append_batch_unique_with_outbox"])
+        self.add_outbox = self._fill(texts["add_outbox"])
+        self.claim_outbox = self._fill(texts["claim_outbox"])
+        self.settle_outbox = self._fill(texts["settle_outbox"])
+        self.requeue_outbox = self._fill(texts["requeue_outbox"])
+        self.purge_outbox = self._fill(texts["purge_outbox"])
+        self._read_outbox = self._fill(texts["read_outbox"])
         self._read_feed = self._fill(texts["read_feed"])
         self._scan_end = self._fill(texts["scan_end"])
 
@@ -66,6 +79,10 @@ class Statements:
         return self._scan_end.replace("{order}", "DESC" if backward else "").replace(
             "{edge}", "min" if backward else "max"
         )
+
+    def read_outbox(self, condition: str) -> str:
+        """Messages in order; `condition` is built of constants and `$1` only."""
+        return self._read_outbox.replace("{condition}", condition)
 
     def migrations(self) -> list[Migration]:
         """The schema's steps, in order."""

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_memory.substores.checkpoints import AsyncMemoryCheckpoints, MemoryCheckpoints
+from mink_memory.substores.outbox import AsyncMemoryOutbox, MemoryOutbox
+from mink_memory.substores.snapshots import AsyncMemorySnapshots, MemorySnapshots
 
 if TYPE_CHECKING:
     from mink_memory.records import Change
+    from mink_memory.view import View
 
 T = TypeVar("T")
 
@@ -22,6 +25,7 @@ class MemorySubStores(SubStores):
     """The sub-stores that this adapter has; the others stay refused."""
 
     adapter_name = "memory"
+    _view: View
 
     @abstractmethod
     def _change(self, wanted: Change[T]) -> T:
@@ -32,11 +36,22 @@ class MemorySubStores(SubStores):
         """Named positions (`Capability.CHECKPOINTS`)."""
         return MemoryCheckpoints(self._change)
 
+    @property
+    def snapshots(self) -> MemorySnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return MemorySnapshots(self._change, self._view)
+
+    @property
+    def outbox(self) -> MemoryOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return MemoryOutbox(self._change)
+
 
 class AsyncMemorySubStores(SubStores):
     """`MemorySubStores` for asyncio."""
 
     adapter_name = "memory"
+    _view: View
 
     @abstractmethod
     async def _change(self, wanted: Change[T]) -> T:
@@ -46,3 +61,13 @@ class AsyncMemorySubStores(SubStores):
     def checkpoints(self) -> AsyncMemoryCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return AsyncMemoryCheckpoints(self._change)
+
+    @property
+    def snapshots(self) -> AsyncMemorySnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return AsyncMemorySnapshots(self._change, self._view)
+
+    @property
+    def outbox(self) -> AsyncMemoryOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return AsyncMemoryOutbox(self._change)

@@ -13,6 +13,8 @@ CAPABILITIES = frozenset(
         Capability.CHECKPOINTS,
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
+        Capability.OUTBOX,
+        Capability.SNAPSHOTS,
         Capability.SUBSCRIBE,
         Capability.TRANSACTIONS,
         Capability.SQL_TRANSACTION,

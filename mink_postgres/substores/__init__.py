@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_postgres.substores.checkpoints import AsyncPostgresCheckpoints, PostgresCheckpoints
+from mink_postgres.substores.outbox import AsyncPostgresOutbox, PostgresOutbox
+from mink_postgres.substores.snapshots import AsyncPostgresSnapshots, PostgresSnapshots
 
 if TYPE_CHECKING:
     from mink_postgres.context import Context
@@ -33,6 +35,16 @@ class PostgresSubStores(SubStores):
         """Named positions (`Capability.CHECKPOINTS`)."""
         return PostgresCheckpoints(self._context, self._run)
 
+    @property
+    def snapshots(self) -> PostgresSnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return PostgresSnapshots(self._context, self._run)
+
+    @property
+    def outbox(self) -> PostgresOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return PostgresOutbox(self._context, self._run)
+
 
 class AsyncPostgresSubStores(SubStores):
     """`PostgresSubStores` for asyncio."""
@@ -47,3 +59,13 @@ class AsyncPostgresSubStores(SubStores):
     def checkpoints(self) -> AsyncPostgresCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return AsyncPostgresCheckpoints(self._context, self._run)
+
+    @property
+    def snapshots(self) -> AsyncPostgresSnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return AsyncPostgresSnapshots(self._context, self._run)
+
+    @property
+    def outbox(self) -> AsyncPostgresOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return AsyncPostgresOutbox(self._context, self._run)
