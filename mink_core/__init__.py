@@ -1,5 +1,6 @@
 """The contract of Mink: what goes into an event store, what comes out, and what may go wrong."""
 
+from mink_core.backoff import Backoff
 from mink_core.capability import Capability
 from mink_core.checkpoints import AsyncCheckpointStore, Checkpoint, CheckpointStore
 from mink_core.direction import Direction
@@ -45,7 +46,11 @@ from mink_core.outbox import (
     Verdict,
 )
 from mink_core.payloads import TypedPayloads
+from mink_core.publishers import AsyncCallablePublisher, AsyncPublisher, CallablePublisher, Publisher, PublishError
 from mink_core.registry import known_schemes, open_async_store, open_store
+from mink_core.runtime.async_relay import AsyncOutboxRelay
+from mink_core.runtime.relay import OutboxRelay
+from mink_core.runtime.relaying import RelayCounts, RelayOptions
 from mink_core.sagas import AsyncSagaStore, Saga, SagaStatus, SagaStore, StoredSaga
 from mink_core.snapshots import AsyncSnapshotStore, Snapshot, SnapshotInfo, SnapshotStore, Tail
 from mink_core.subscriber import (
@@ -64,17 +69,22 @@ __all__ = [
     "AdapterError",
     "AdapterNotInstalledError",
     "AppendResult",
+    "AsyncCallablePublisher",
     "AsyncCheckpointStore",
     "AsyncEventLog",
     "AsyncEventStore",
     "AsyncIdempotencyStore",
+    "AsyncOutboxRelay",
     "AsyncOutboxStore",
+    "AsyncPublisher",
     "AsyncSagaStore",
     "AsyncSnapshotStore",
     "AsyncStore",
     "AsyncSubscriber",
     "AsyncSubscription",
     "AsyncTransaction",
+    "Backoff",
+    "CallablePublisher",
     "Capability",
     "CapabilityNotSupportedError",
     "Checkpoint",
@@ -103,10 +113,15 @@ __all__ = [
     "MinkError",
     "NewEvent",
     "OutboxMessage",
+    "OutboxRelay",
     "OutboxStore",
     "OutcomeUnknownError",
     "Page",
     "PositionAheadError",
+    "PublishError",
+    "Publisher",
+    "RelayCounts",
+    "RelayOptions",
     "Reservation",
     "Saga",
     "SagaConflictError",

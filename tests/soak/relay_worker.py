@@ -1,0 +1,41 @@
+"""One relay in a process of its own: notes every publication before it is acknowledged, and may be killed at any time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from mink_core import CallablePublisher, OutboxRelay, open_store
+
+if TYPE_CHECKING:
+    from mink_core import ClaimedMessage
+
+
+def main(url: str, folder: str, lease: str) -> None:
+    # What was written by write() before SIGKILL is in the file: nothing is buffered in the process.
+    name = f"{os.getpid()}"
+    log = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def publish(message: ClaimedMessage) -> None:
+        if message.payload["kind"] == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.write(log, f"{message.payload['n']} {message.token}\n".encode())
+        if message.payload["kind"] == "broken" and message.attempts == 1:
+            error = "the first attempt of this one fails"
+            raise RuntimeError(error)
+
+    with open_store(url) as store:
+        relay = OutboxRelay(
+            store, CallablePublisher(publish), worker=name, lease=float(lease), batch_size=50, poll_interval=0.05
+        )
+        signal.signal(signal.SIGTERM, lambda *_: relay.stop())
+        os.write(log, b"ready\n")
+        relay.run()
+        counts = relay.counts
+        os.write(log, f"refused {counts.refused}\n".encode())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
