@@ -49,6 +49,7 @@ from mink_core.payloads import TypedPayloads
 from mink_core.publishers import AsyncCallablePublisher, AsyncPublisher, CallablePublisher, Publisher, PublishError
 from mink_core.registry import known_schemes, open_async_store, open_store
 from mink_core.runtime.async_relay import AsyncOutboxRelay
+from mink_core.runtime.idempotent import idempotent
 from mink_core.runtime.relay import OutboxRelay
 from mink_core.runtime.relaying import RelayCounts, RelayOptions
 from mink_core.sagas import AsyncSagaStore, Saga, SagaStatus, SagaStore, StoredSaga
@@ -153,6 +154,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "category_of",
+    "idempotent",
     "known_schemes",
     "open_async_store",
     "open_store",

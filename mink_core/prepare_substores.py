@@ -273,3 +273,30 @@ def check_find(correlation_id: object, saga_type: object, statuses: object, afte
         msg = f"statuses must be a sequence of SagaStatus, not {statuses!r:.60}"
         raise UsageError(msg)
     check_count(limit, "limit")
+
+
+class PreparedKey(msgspec.Struct, frozen=True):
+    """The arguments of `IdempotencyStore.reserve`, checked and encoded."""
+
+    key: str
+    ttl: float
+    stream_id: str | None
+    metadata: str
+    """JSON text of an object."""
+
+
+def prepare_key(key: object, ttl: object, stream_id: object, metadata: object) -> PreparedKey:
+    """Check and encode the arguments of `IdempotencyStore.reserve`.
+
+    Raises:
+        UsageError: One is wrong; nothing was sent.
+    """
+    if metadata is not None and type(metadata) is not dict:
+        msg = f"metadata must be a dict or None, not {type(metadata).__name__}"
+        raise UsageError(msg)
+    return PreparedKey(
+        check_text(key, "idempotency key"),
+        check_seconds(ttl, "ttl"),
+        None if stream_id is None else check_stream_id(stream_id),
+        encode_json(metadata or {}, "metadata"),
+    )

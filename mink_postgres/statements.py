@@ -66,6 +66,15 @@ class Statements:
         self.settle_outbox = self._fill(texts["settle_outbox"])
         self.requeue_outbox = self._fill(texts["requeue_outbox"])
         self.purge_outbox = self._fill(texts["purge_outbox"])
+        self.reserve_key = self._fill(texts["reserve_key"])
+        self.complete_key = self._fill(texts["complete_key"])
+        self.release_key = self._fill(texts["release_key"])
+        self.get_key = self._fill(texts["get_key"])
+        self.purge_keys = self._fill(texts["purge_keys"])
+        self.save_saga = self._fill(texts["save_saga"])
+        self.delete_saga = self._fill(texts["delete_saga"])
+        self.claim_sagas = self._fill(texts["claim_sagas"])
+        self._find_sagas = self._fill(texts["find_sagas"])
         self._read_outbox = self._fill(texts["read_outbox"])
         self._read_feed = self._fill(texts["read_feed"])
         self._scan_end = self._fill(texts["scan_end"])
@@ -83,6 +92,10 @@ class Statements:
     def read_outbox(self, condition: str) -> str:
         """Messages in order; `condition` is built of constants and `$1` only."""
         return self._read_outbox.replace("{condition}", condition)
+
+    def find_sagas(self, conditions: str) -> str:
+        """Sagas in order; `conditions` is built of constants and `$n` only."""
+        return self._find_sagas.replace("{filter}", conditions)
 
     def migrations(self) -> list[Migration]:
         """The schema's steps, in order."""

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_memory.substores.checkpoints import AsyncMemoryCheckpoints, MemoryCheckpoints
+from mink_memory.substores.idempotency import AsyncMemoryIdempotency, MemoryIdempotency
 from mink_memory.substores.outbox import AsyncMemoryOutbox, MemoryOutbox
+from mink_memory.substores.sagas import AsyncMemorySagas, MemorySagas
 from mink_memory.substores.snapshots import AsyncMemorySnapshots, MemorySnapshots
 
 if TYPE_CHECKING:
@@ -46,6 +48,16 @@ class MemorySubStores(SubStores):
         """Messages to publish (`Capability.OUTBOX`)."""
         return MemoryOutbox(self._change)
 
+    @property
+    def idempotency(self) -> MemoryIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return MemoryIdempotency(self._change)
+
+    @property
+    def sagas(self) -> MemorySagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return MemorySagas(self._change)
+
 
 class AsyncMemorySubStores(SubStores):
     """`MemorySubStores` for asyncio."""
@@ -71,3 +83,13 @@ class AsyncMemorySubStores(SubStores):
     def outbox(self) -> AsyncMemoryOutbox:
         """Messages to publish (`Capability.OUTBOX`)."""
         return AsyncMemoryOutbox(self._change)
+
+    @property
+    def idempotency(self) -> AsyncMemoryIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return AsyncMemoryIdempotency(self._change)
+
+    @property
+    def sagas(self) -> AsyncMemorySagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return AsyncMemorySagas(self._change)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_postgres.substores.checkpoints import AsyncPostgresCheckpoints, PostgresCheckpoints
+from mink_postgres.substores.idempotency import AsyncPostgresIdempotency, PostgresIdempotency
 from mink_postgres.substores.outbox import AsyncPostgresOutbox, PostgresOutbox
+from mink_postgres.substores.sagas import AsyncPostgresSagas, PostgresSagas
 from mink_postgres.substores.snapshots import AsyncPostgresSnapshots, PostgresSnapshots
 
 if TYPE_CHECKING:
@@ -45,6 +47,16 @@ class PostgresSubStores(SubStores):
         """Messages to publish (`Capability.OUTBOX`)."""
         return PostgresOutbox(self._context, self._run)
 
+    @property
+    def idempotency(self) -> PostgresIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return PostgresIdempotency(self._context, self._run)
+
+    @property
+    def sagas(self) -> PostgresSagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return PostgresSagas(self._context, self._run)
+
 
 class AsyncPostgresSubStores(SubStores):
     """`PostgresSubStores` for asyncio."""
@@ -69,3 +81,13 @@ class AsyncPostgresSubStores(SubStores):
     def outbox(self) -> AsyncPostgresOutbox:
         """Messages to publish (`Capability.OUTBOX`)."""
         return AsyncPostgresOutbox(self._context, self._run)
+
+    @property
+    def idempotency(self) -> AsyncPostgresIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return AsyncPostgresIdempotency(self._context, self._run)
+
+    @property
+    def sagas(self) -> AsyncPostgresSagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return AsyncPostgresSagas(self._context, self._run)
