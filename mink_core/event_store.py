@@ -205,6 +205,22 @@ class EventStore(EventLog, Protocol):
         """
         ...
 
+    def bind(self, connection: Any) -> Transaction:
+        """The store on a connection of the caller's, in the caller's transaction (TX-02).
+
+        Appends, reads and sub-stores do their work there. Nothing is committed, rolled back or closed:
+        that is the caller's. No I/O is done before the first call.
+
+        Args:
+            connection: A driver connection that the adapter's driver can use. (SQLAlchemy's is
+                `session.connection().connection.driver_connection`.)
+
+        Raises:
+            UsageError: It is no connection that this store can use.
+            CapabilityNotSupportedError: Without `Capability.SQL_TRANSACTION`.
+        """
+        ...
+
     def update(
         self,
         stream_id: str,
@@ -341,6 +357,10 @@ class AsyncEventStore(AsyncEventLog, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncTransaction]:
         """See `EventStore.transaction`."""
+        ...
+
+    def bind(self, connection: Any) -> AsyncTransaction:
+        """See `EventStore.bind`; called without await."""
         ...
 
     async def update(

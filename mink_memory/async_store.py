@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
@@ -13,7 +13,7 @@ from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.async_event_log import AsyncMemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
 from mink_memory.substores import AsyncMemorySubStores
-from mink_memory.transaction import AsyncMemoryTransaction, change_async, write_async
+from mink_memory.transaction import AsyncMemoryTransaction, change_async, refuse_sql, write_async
 from mink_memory.view import View
 
 if TYPE_CHECKING:
@@ -87,6 +87,11 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
             async with self._begun() as transaction:
                 return await change_async(self._handle, transaction, wanted)
         return done[0]
+
+    def bind(self, connection: object) -> NoReturn:  # noqa: ARG002 -- the contract's
+        """Refused: there is no SQL in memory."""
+        self._handle.check_open()
+        refuse_sql()
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncMemoryTransaction]:
         """See `EventStore.transaction`."""

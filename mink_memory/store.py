@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.subscription import PollingSubscription
@@ -13,7 +13,7 @@ from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.event_log import MemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
 from mink_memory.substores import MemorySubStores
-from mink_memory.transaction import MemoryTransaction, change, write
+from mink_memory.transaction import MemoryTransaction, change, refuse_sql, write
 from mink_memory.view import View
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating):
             with self._begun() as transaction:
                 return change(self._handle, transaction, wanted)
         return done[0]
+
+    def bind(self, connection: object) -> NoReturn:  # noqa: ARG002 -- the contract's
+        """Refused: there is no SQL in memory."""
+        self._handle.check_open()
+        refuse_sql()
 
     def transaction(self) -> AbstractContextManager[MemoryTransaction]:
         """See `EventStore.transaction`."""

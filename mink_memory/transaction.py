@@ -70,12 +70,21 @@ async def change_async(handle: Handle[Any], transaction: OpenTransaction, wanted
     return done[0]
 
 
+def refuse_sql() -> NoReturn:
+    """There is no SQL in memory.
+
+    Raises:
+        CapabilityNotSupportedError: Always.
+    """
+    hint = "there is no SQL connection in memory"
+    raise CapabilityNotSupportedError(_ADAPTER, Capability.SQL_TRANSACTION, hint)
+
+
 class _Connectionless:
     @property
     def connection(self) -> NoReturn:
         """Refused: there is no SQL in memory."""
-        hint = "there is no SQL connection in memory"
-        raise CapabilityNotSupportedError(_ADAPTER, Capability.SQL_TRANSACTION, hint)
+        refuse_sql()
 
 
 class MemoryTransaction(_Connectionless, MemorySubStores, MemoryEventLog):

@@ -20,7 +20,7 @@ from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import feed, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
-from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
+from mink_postgres.transaction import COMMIT, PROBE, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -113,6 +113,15 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
                     await self._backend.fetch(connection, PROBE)
             finally:
                 transaction.end()
+
+    def bind(self, connection: Any) -> AsyncPostgresTransaction:
+        """See `mink_core.EventStore.bind`. Takes a `psycopg.AsyncConnection` or an asyncpg connection."""
+        self._check_open()
+        if connection is None:
+            msg = "bind takes a psycopg.AsyncConnection or an asyncpg connection, not None"
+            raise UsageError(msg)
+        backend = choose_backend(None, None, None, connection, self._options)
+        return AsyncBoundPostgresTransaction(self._context, connection, backend.fetch)
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:

@@ -21,7 +21,7 @@ from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
 from mink_postgres.sync_log import SyncLog
-from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
+from mink_postgres.transaction import COMMIT, PROBE, BoundPostgresTransaction, PostgresTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -124,6 +124,11 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
                     sync_psycopg.fetch(connection, PROBE)
             finally:
                 transaction.end()
+
+    def bind(self, connection: sync_psycopg.Connection) -> PostgresTransaction:
+        """See `mink_core.EventStore.bind`. Takes a `psycopg.Connection`."""
+        self._check_open()
+        return BoundPostgresTransaction(self._context, sync_psycopg.checked(connection), sync_psycopg.fetch)
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:

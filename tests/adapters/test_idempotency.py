@@ -215,22 +215,25 @@ def test_with_an_append_in_one_transaction(door: Door) -> None:
 
 
 def test_a_second_caller_waits_for_the_first_one_s_transaction(door: Door) -> None:
-    if door.is_async:
-        pytest.skip("needs two threads; the programs are the same")
-    answers: list[Any] = []
+    async def scenario(script: Script) -> None:
+        keys = script.store.idempotency
+        is_async = inspect.iscoroutinefunction(script.store.ping)
 
-    def work(store: Any) -> None:
-        with store.transaction() as tx:
-            mine = tx.idempotency.reserve("k")
-            second = threading.Thread(target=lambda: answers.append(store.idempotency.reserve("k")))
-            second.start()
-            second.join(0.2)
-            assert second.is_alive()
-            tx.idempotency.complete(mine, "done")
-        second.join(5)
-        assert [(answer.is_mine, answer.record.response) for answer in answers] == [(False, "done")]
+        async def work(tx: Any) -> None:
+            mine = await script(tx.idempotency.reserve("k"))
+            reserve = partial(keys.reserve, "k")
+            second = asyncio.create_task(reserve() if is_async else asyncio.to_thread(reserve))
+            waiting.append(second)
+            await asyncio.sleep(0.2)
+            assert not second.done()
+            await script(tx.idempotency.complete(mine, "done"))
 
-    door.run(work)
+        waiting: list[Any] = []
+        await script.in_transaction(work)
+        answer = await waiting[0]
+        assert (answer.is_mine, answer.record.response) == (False, "done")
+
+    play(door, scenario)
 
 
 def test_bad_input_is_refused(door: Door) -> None:
