@@ -28,6 +28,8 @@ _encode = msgspec.json.Encoder().encode
 _BY_ID = "message_id = $1::uuid"
 _ALL = "position > $1::bigint"
 _BY_STATUS = {status: f"{_ALL} AND status = '{status.value}'" for status in MessageStatus}
+# What waits for an earlier one of its stream is pending to everybody but the claim.
+_BY_STATUS[MessageStatus.PENDING] = f"{_ALL} AND status IN ('pending', 'waiting')"
 
 
 def encoded(messages: Sequence[PreparedMessage]) -> str:

@@ -1,4 +1,5 @@
-SELECT position, message_id, destination, payload::text, headers::text, stream_id, event_id, ordered, status, attempts,
+SELECT position, message_id, destination, payload::text, headers::text, stream_id, event_id, ordered,
+    CASE status WHEN 'waiting' THEN 'pending' ELSE status END, attempts,
     max_attempts, due_at AT TIME ZONE 'UTC', claimed_by, last_error, created_at AT TIME ZONE 'UTC',
     finished_at AT TIME ZONE 'UTC'
 FROM {schema}.outbox

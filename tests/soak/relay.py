@@ -176,7 +176,7 @@ def run(base_url: str, schema: str, plan: Plan) -> Result:
             result.seconds = time.monotonic() - started
             deadline = time.monotonic() + plan.drain
             with psycopg.connect(base_url, autocommit=True) as connection:
-                left = f"SELECT count(*) FROM \"{schema}\".outbox WHERE status IN ('pending', 'claimed')"
+                left = f"SELECT count(*) FROM \"{schema}\".outbox WHERE status IN ('pending', 'waiting', 'claimed')"
                 while connection.execute(left).fetchone() != (0,) and time.monotonic() < deadline:  # type: ignore[call-overload]
                     time.sleep(0.1)
                     workers.replace_dead()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from mink_core import CallablePublisher, OutboxRelay, open_store
@@ -22,6 +23,7 @@ def main(url: str, folder: str, lease: str) -> None:
         if message.payload["kind"] == "poison":
             os.kill(os.getpid(), signal.SIGKILL)
         os.write(log, f"{message.payload['n']} {message.token}\n".encode())
+        time.sleep(0.002)  # as long as a fast broker takes, so that a kill finds it between two
         if message.payload["kind"] == "broken" and message.attempts == 1:
             error = "the first attempt of this one fails"
             raise RuntimeError(error)
