@@ -12,6 +12,7 @@ from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
     DuplicateMessageError,
+    HandlerFailedError,
     KeyBusyError,
     LeaseLostError,
     MinkError,
@@ -23,6 +24,7 @@ from mink_core.errors import (
     StoreClosedError,
     StreamNotFoundError,
     StreamTombstonedError,
+    SubscriptionNotFoundError,
     TransientStorageError,
     UnknownAdapterError,
     UsageError,
@@ -33,6 +35,7 @@ from mink_core.expected import Expected, ExpectedVersion
 from mink_core.feed_status import FeedHolder, FeedStatus
 from mink_core.filters import EventFilter
 from mink_core.finding import Finding
+from mink_core.handling import NextStep, RetryPolicy, SubscriptionFailure, SubscriptionOptions, WhenExhausted
 from mink_core.idempotency import AsyncIdempotencyStore, IdempotencyRecord, IdempotencyStore, Reservation
 from mink_core.leases import Lease
 from mink_core.limits import category_of
@@ -45,13 +48,16 @@ from mink_core.outbox import (
     StoredMessage,
     Verdict,
 )
+from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
+from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
 from mink_core.publishers import AsyncCallablePublisher, AsyncPublisher, CallablePublisher, Publisher, PublishError
-from mink_core.registry import known_schemes, open_async_store, open_store
+from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
 from mink_core.runtime.async_relay import AsyncOutboxRelay
 from mink_core.runtime.idempotent import idempotent
 from mink_core.runtime.relay import OutboxRelay
 from mink_core.runtime.relaying import RelayCounts, RelayOptions
+from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 from mink_core.sagas import AsyncSagaStore, Saga, SagaStatus, SagaStore, StoredSaga
 from mink_core.snapshots import AsyncSnapshotStore, Snapshot, SnapshotInfo, SnapshotStore, Tail
 from mink_core.subscriber import (
@@ -61,6 +67,13 @@ from mink_core.subscriber import (
     Store,
     Subscriber,
     Subscription,
+)
+from mink_core.subscriptions import (
+    AsyncSubscriptionStore,
+    Holding,
+    PartitionStatus,
+    SubscriptionStatus,
+    SubscriptionStore,
 )
 from mink_core.transforms import EventTransform
 
@@ -77,12 +90,15 @@ __all__ = [
     "AsyncIdempotencyStore",
     "AsyncOutboxRelay",
     "AsyncOutboxStore",
+    "AsyncParkedEventStore",
     "AsyncPublisher",
     "AsyncSagaStore",
     "AsyncSnapshotStore",
     "AsyncStore",
     "AsyncSubscriber",
     "AsyncSubscription",
+    "AsyncSubscriptionStore",
+    "AsyncSubscriptionWorker",
     "AsyncTransaction",
     "Backoff",
     "CallablePublisher",
@@ -105,6 +121,8 @@ __all__ = [
     "FeedHolder",
     "FeedStatus",
     "Finding",
+    "HandlerFailedError",
+    "Holding",
     "IdempotencyRecord",
     "IdempotencyStore",
     "KeyBusyError",
@@ -112,18 +130,25 @@ __all__ = [
     "LeaseLostError",
     "MessageStatus",
     "MinkError",
+    "Namespaces",
     "NewEvent",
+    "NextStep",
     "OutboxMessage",
     "OutboxRelay",
     "OutboxStore",
     "OutcomeUnknownError",
     "Page",
+    "ParkedEvent",
+    "ParkedEventStore",
+    "Partition",
+    "PartitionStatus",
     "PositionAheadError",
     "PublishError",
     "Publisher",
     "RelayCounts",
     "RelayOptions",
     "Reservation",
+    "RetryPolicy",
     "Saga",
     "SagaConflictError",
     "SagaStatus",
@@ -145,6 +170,12 @@ __all__ = [
     "StreamTombstonedError",
     "Subscriber",
     "Subscription",
+    "SubscriptionFailure",
+    "SubscriptionNotFoundError",
+    "SubscriptionOptions",
+    "SubscriptionStatus",
+    "SubscriptionStore",
+    "SubscriptionWorker",
     "Tail",
     "Transaction",
     "TransientStorageError",
@@ -152,10 +183,13 @@ __all__ = [
     "UnknownAdapterError",
     "UsageError",
     "Verdict",
+    "WhenExhausted",
     "__version__",
     "category_of",
     "idempotent",
     "known_schemes",
     "open_async_store",
+    "open_namespaces",
     "open_store",
+    "partition_of",
 ]

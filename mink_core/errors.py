@@ -6,11 +6,13 @@
     ├── StreamTombstonedError             the stream was closed for ever
     ├── PositionAheadError                a reader's position is not from this store's history
     ├── CheckpointConflictError           somebody else moved the checkpoint
+    ├── HandlerFailedError                a subscription's handler failed each time; its worker has ended
     ├── LeaseLostError                    another worker took over; nothing of this one is stored
     ├── DuplicateMessageError             an outbox message id is stored already, by another call
     ├── SagaConflictError                 the saga is not at the expected version, or was deleted
     ├── KeyBusyError                      somebody still works on the idempotency key
     ├── StreamNotFoundError               also LookupError
+    ├── SubscriptionNotFoundError         also LookupError
     ├── UsageError                        also ValueError; refused before anything was sent
     ├── StoreClosedError                  the store (or subscription, or transaction) is closed
     ├── SchemaError                       not initialized, or newer or older than this code
@@ -150,6 +152,30 @@ class CheckpointConflictError(MinkError):
         self.actual = actual
 
 
+class HandlerFailedError(MinkError):
+    """A durable subscription's handler failed on an event each time it was tried, and its worker has ended.
+
+    What the handler raised last is the error's cause. The checkpoint is before the event, which is
+    the first to be handled when a worker starts again.
+
+    Attributes:
+        subscription: The subscription's name.
+        position: The event's global position.
+        attempts: How often it was tried.
+    """
+
+    def __init__(self, subscription: str, position: int, event_type: str, attempts: int, cause: str) -> None:
+        """Keep the facts and say them in one sentence."""
+        super().__init__(
+            f"subscription {subscription!r} has stopped: its handler failed {attempts} times on the {event_type} at "
+            f"position {position} ({cause}); everything before it is done: mend the handler and start the worker "
+            "again, or let it park what it fails on"
+        )
+        self.subscription = subscription
+        self.position = position
+        self.attempts = attempts
+
+
 class LeaseLostError(MinkError):
     """The lease that a write was fenced with is no longer the newest: it was refused, nothing was stored.
 
@@ -229,6 +255,21 @@ class StreamNotFoundError(MinkError, LookupError):
         """Keep the stream id."""
         super().__init__(f"stream {stream_id!r} does not exist")
         self.stream_id = stream_id
+
+
+class SubscriptionNotFoundError(MinkError, LookupError):
+    """There is no durable subscription of that name.
+
+    Attributes:
+        name: The name that was asked for.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Keep the name."""
+        super().__init__(
+            f"there is no subscription {name!r}: it is made when its first worker starts; nothing was changed"
+        )
+        self.name = name
 
 
 class UsageError(MinkError, ValueError):

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from mink_core.errors import UsageError
+from mink_core.limits import MAX_CALL_EVENTS
 
 
 class ExpectedVersion(Enum):
@@ -27,7 +28,8 @@ class ExpectedVersion(Enum):
 Expected: TypeAlias = ExpectedVersion | int
 """An `ExpectedVersion` or an exact version, an int of at least 0."""
 
-MAX_VERSION = 2**63 - 1
+MAX_VERSION = 2**63 - 1 - MAX_CALL_EVENTS
+"""Above any version that can be appended to in signed 64 bits, so that no storage overflows on looking there."""
 
 
 def check_expected(expected: object) -> Expected:
@@ -35,7 +37,7 @@ def check_expected(expected: object) -> Expected:
 
     Raises:
         UsageError: For a negative int (`version - 1` at 0 must not switch the check off), a bool,
-            an int above 64 bits, or anything else.
+            an int that signed 64 bits leave no room to append after, or anything else.
     """
     if isinstance(expected, ExpectedVersion):
         return expected

@@ -11,6 +11,7 @@ import msgspec
 from mink_core.errors import UsageError
 from mink_core.json_codec import encode_json
 from mink_core.limits import check_category, check_event_type, check_stream_id
+from mink_core.partitions import Partition
 
 
 class EventFilter(msgspec.Struct, frozen=True):
@@ -29,6 +30,8 @@ class EventFilter(msgspec.Struct, frozen=True):
     """Inclusive, compared with the event's timestamp."""
     until: datetime | None = None
     """Exclusive."""
+    partition: Partition | None = None
+    """Only streams of this share (`Capability.PARTITIONS`)."""
 
     def __post_init__(self) -> None:
         """Check every axis, and keep times in UTC."""
@@ -39,6 +42,9 @@ class EventFilter(msgspec.Struct, frozen=True):
         put(self, "metadata", _scalars(self.metadata))
         put(self, "since", _utc(self.since, "since"))
         put(self, "until", _utc(self.until, "until"))
+        if self.partition is not None and type(self.partition) is not Partition:
+            msg = f"partition must be a Partition, not {type(self.partition).__name__}"
+            raise UsageError(msg)
 
     @property
     def is_empty(self) -> bool:

@@ -20,6 +20,8 @@ MAX_WORKER_NAME = 200
 """Characters in a worker's name."""
 MAX_SECONDS = 10 * 365 * 86_400
 """Seconds in a delay, a lease or a time to live: ten years."""
+MAX_SUBSCRIPTION_NAME = 200
+"""Characters in the name of a subscription, and of a worker."""
 MAX_JSON_DEPTH = 128
 """Objects and arrays inside one another, in data and in metadata."""
 MAX_JSON_BYTES = 8 * 1024 * 1024
@@ -94,6 +96,28 @@ def check_checkpoint_name(name: object) -> str:
     _check_name(name, "checkpoint name", MAX_CHECKPOINT_NAME)
     assert isinstance(name, str)  # noqa: S101 -- as above
     return name
+
+
+def check_subscription_name(name: object) -> str:
+    """Refuse what is no subscription's name.
+
+    Raises:
+        UsageError: When it is no str, empty, above `MAX_SUBSCRIPTION_NAME` characters, or holds a
+            `#`, a control character or a lone surrogate.
+    """
+    _check_name(name, "subscription name", MAX_SUBSCRIPTION_NAME)
+    assert isinstance(name, str)  # noqa: S101 -- as above
+    if "#" in name:
+        msg = f"a subscription's name holds no '#', which separates its partitions' numbers: {name!r:.100}"
+        raise UsageError(msg)
+    return name
+
+
+def check_owner(owner: object) -> str:
+    """Refuse what is no worker's name, as `check_subscription_name`, but with `#` allowed."""
+    _check_name(owner, "owner", MAX_SUBSCRIPTION_NAME)
+    assert isinstance(owner, str)  # noqa: S101 -- as above
+    return owner
 
 
 def _check_name(value: object, what: str, limit: int) -> None:

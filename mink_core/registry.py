@@ -1,7 +1,9 @@
 """Choose an adapter by the scheme of a URL, through the entry-point group `mink.adapters`.
 
 An entry point's name is a URL scheme; its value is an object with `open_store(url, **options)` and
-`open_async_store(url, **options)`, a module for example (see `Adapter`).
+`open_async_store(url, **options)`, a module for example (see `Adapter`). It may also have
+`administration(url)`, by which an operator migrates and diagnoses (see `mink_core.administration`), and
+`namespaces(url)`, by which a test tool gets empty stores beside one another (see `Namespaces`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from mink_core.errors import AdapterNotInstalledError, UnknownAdapterError, Usag
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
 
+    from mink_core.administration import Administration
     from mink_core.subscriber import AsyncStore, Store
 
 GROUP = "mink.adapters"
@@ -40,6 +44,39 @@ class Adapter(Protocol):
     def open_async_store(self, url: str, **options: Any) -> AsyncStore:
         """Make the async store for a URL of the adapter's scheme."""
         ...
+
+
+class Namespaces(Protocol):
+    """Stores beside one another, none of which sees another's data: for tests and measurements."""
+
+    def url(self, namespace: str) -> str:
+        """The URL of the store of a namespace: the same data for the same name.
+
+        Args:
+            namespace: 1 to 40 of the characters a-z, 0-9 and `_`, beginning with a letter.
+        """
+        ...
+
+    def drop(self, namespace: str) -> None:
+        """Remove a namespace and all that is in it. One that is not there is no error."""
+        ...
+
+
+def open_namespaces(url: str) -> AbstractContextManager[Namespaces]:
+    """Namespaces at the place that a URL leads to, until the context is left.
+
+    Raises:
+        UnknownAdapterError: No adapter is registered for the scheme; lists the known ones.
+        AdapterNotInstalledError: The adapter's driver is missing; names the pip extra.
+        UsageError: The URL is wrong, or the adapter offers no namespaces.
+    """
+    with _naming_the_extra(url):
+        adapter = _load(url)
+        namespaces = getattr(adapter, "namespaces", None)
+        if namespaces is None:
+            msg = f"the adapter of {url.partition('://')[0]}:// has no function namespaces(url), so no store can be opened beside another"
+            raise UsageError(msg)
+        return cast("AbstractContextManager[Namespaces]", namespaces(url))
 
 
 def open_store(url: str, **options: Any) -> Store:
@@ -69,6 +106,26 @@ def open_async_store(url: str, **options: Any) -> AsyncStore:
     """
     with _naming_the_extra(url):
         return _load(url).open_async_store(url, **options)
+
+
+def open_administration(url: str) -> AbstractContextManager[Administration]:
+    """Open the administration of the store that a URL names, until the context is left.
+
+    Raises:
+        UnknownAdapterError: No adapter is registered for the scheme; lists the known ones.
+        AdapterNotInstalledError: The adapter's driver is missing; names the pip extra.
+        UsageError: The URL is wrong, or the adapter's stores have nothing to administer.
+        StorageError: The storage cannot be reached; raised on entering.
+    """
+    with _naming_the_extra(url):
+        offered = getattr(_load(url), "administration", None)
+        if offered is None:
+            msg = (
+                f"a {url.partition('://')[0]}:// store has nothing to administer: its adapter offers no migrations, "
+                "grants, diagnosis or statistics"
+            )
+            raise UsageError(msg)
+        return cast("AbstractContextManager[Administration]", offered(url))
 
 
 def known_schemes() -> list[str]:

@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from mink_core.checkpoints import AsyncCheckpointStore, CheckpointStore
     from mink_core.idempotency import AsyncIdempotencyStore, IdempotencyStore
     from mink_core.outbox import AsyncOutboxStore, OutboxStore
+    from mink_core.parked import AsyncParkedEventStore, ParkedEventStore
     from mink_core.sagas import AsyncSagaStore, SagaStore
     from mink_core.snapshots import AsyncSnapshotStore, SnapshotStore
+    from mink_core.subscriptions import AsyncSubscriptionStore, SubscriptionStore
 
 
 class HasSubStores(Protocol):
@@ -40,6 +42,16 @@ class HasSubStores(Protocol):
         """Sagas by id (`Capability.SAGAS`)."""
         ...
 
+    @property
+    def subscriptions(self) -> SubscriptionStore:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        ...
+
+    @property
+    def parked(self) -> ParkedEventStore:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        ...
+
 
 class AsyncHasSubStores(Protocol):
     """`HasSubStores` for asyncio."""
@@ -67,4 +79,14 @@ class AsyncHasSubStores(Protocol):
     @property
     def sagas(self) -> AsyncSagaStore:
         """Sagas by id (`Capability.SAGAS`)."""
+        ...
+
+    @property
+    def subscriptions(self) -> AsyncSubscriptionStore:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        ...
+
+    @property
+    def parked(self) -> AsyncParkedEventStore:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
         ...

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from mink_core.errors import UsageError
 from mink_memory.async_store import AsyncMemoryEventStore
+from mink_memory.names import forget
 from mink_memory.store import MemoryEventStore
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 _SCHEME = "memory://"
 _OPTIONS = frozenset({"transforms", "unique_event_ids", "lock_timeout", "clock"})
@@ -36,6 +42,35 @@ def open_async_store(url: str, **options: Any) -> AsyncMemoryEventStore:
     """
     name, chosen = _parse(url, options)
     return AsyncMemoryEventStore(name, **chosen)
+
+
+@contextmanager
+def namespaces(url: str) -> Generator[MemoryNamespaces]:
+    """Logs named after the URL's; see `mink_core.Namespaces`.
+
+    Raises:
+        UsageError: The URL is wrong.
+    """
+    _parse(url, {})
+    yield MemoryNamespaces(url)
+
+
+class MemoryNamespaces:
+    """See `mink_core.Namespaces`. A private `memory://` stands for a name that nobody else has."""
+
+    def __init__(self, url: str) -> None:
+        """Keep what the names begin with, and the query."""
+        name, mark, query = url.removeprefix(_SCHEME).partition("?")
+        self._begin = name or uuid.uuid4().hex
+        self._query = mark + query
+
+    def url(self, namespace: str) -> str:
+        """See `mink_core.Namespaces.url`."""
+        return f"{_SCHEME}{self._begin}.{namespace}{self._query}"
+
+    def drop(self, namespace: str) -> None:
+        """See `mink_core.Namespaces.drop`."""
+        forget(f"{self._begin}.{namespace}")
 
 
 def _parse(url: str, options: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from mink_core.feed_status import FeedHolder, FeedStatus
 from mink_memory.rows import position_of
@@ -16,6 +17,7 @@ from mink_memory.rows import position_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import OpenTransaction
     from mink_memory.rows import Row
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 class Feed:
     """Positions are allocated in one sequence; what stays unused is a hole that delays nobody (FEED-03)."""
 
-    __slots__ = ("_tail", "_writers", "high", "settled")
+    __slots__ = ("_tail", "_writers", "high", "settled", "sleepers")
 
     def __init__(self) -> None:
         self.high = 0
@@ -33,10 +35,17 @@ class Feed:
         self._tail: list[Row] = []
         # Open transactions that have appended, in the order of their first positions.
         self._writers: dict[OpenTransaction, None] = {}
+        self.sleepers: WeakSet[Sleeper] = WeakSet()
+        """Whoever waits for events, of any store on the log; nudged at once, which never blocks."""
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows that were committed without a transaction."""
-        (self._tail if self._writers else self.settled).extend(rows)
+        if self._writers:
+            self._tail.extend(rows)
+            return
+        self.settled.extend(rows)
+        if self.sleepers:
+            self._nudge()
 
     def hold(self, transaction: OpenTransaction) -> None:
         """Hold the feed below the transaction's first row, until it ends."""
@@ -52,6 +61,12 @@ class Feed:
             cut = bisect_right(self._tail, self.mark, key=position_of)
             self.settled.extend(self._tail[:cut])
             del self._tail[:cut]
+        if self.sleepers:
+            self._nudge()
+
+    def _nudge(self) -> None:
+        for sleeper in self.sleepers:
+            sleeper.nudge()
 
     @property
     def mark(self) -> int:

@@ -47,7 +47,7 @@ class Turn:
             signal: Who to wake when it was queued.
         """
         self.transaction = transaction
-        self.keys = keys
+        self.keys: Sequence[Key] = keys
         self.signal = signal
         self.taken: list[Key] = []
         self.queued: Key | None = None
@@ -89,12 +89,12 @@ class Locks:
                 return False
         return True
 
-    def take_at_once(self, turn: Turn, key: Key) -> bool:
-        """Take one more lock without waiting for it; False where another transaction has it."""
-        owner = self.owners.setdefault(key, turn.transaction)
-        if owner is turn.transaction and key not in turn.taken and key not in owner.held:
-            turn.taken.append(key)
-        return owner is turn.transaction
+    def claim(self, transaction: OpenTransaction, keys: Iterable[Key]) -> None:
+        """Lock what a transaction has changed without having waited for it, as nobody else had it."""
+        for key in keys:
+            if key not in self.owners:
+                self.owners[key] = transaction
+                transaction.held.append(key)
 
     def finish(self, turn: Turn) -> None:
         """End a turn: what its transaction has written to stays locked until the transaction ends."""

@@ -8,7 +8,6 @@ transaction: who has to wait is told so, and is woken by a signal.
 from __future__ import annotations
 
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ from mink_core.events import StoreIdentity
 from mink_memory.drafts import Draft
 from mink_memory.feed import Feed
 from mink_memory.locks import Locks, Turn, keys_of
-from mink_memory.records import Committed, Records
+from mink_memory.records import Records, Tables
 from mink_memory.repeats import fits
 from mink_memory.rows import result_of
 from mink_memory.staging import new_rows, stage
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from mink_core.events import AppendResult, StreamInfo
     from mink_core.feed_status import FeedStatus
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import OpenTransaction
     from mink_memory.locks import Key
     from mink_memory.records import Change, RecordKey
@@ -54,7 +54,7 @@ class MemoryLog:
         self._streams = Streams(unique=unique_event_ids)
         self._feed = Feed()
         self._locks = Locks()
-        self._records = Committed()
+        self._tables = Tables(self._feed)
 
     def append(self, items: Sequence[PreparedAppend], clock: Callable[[], datetime]) -> list[AppendResult] | None:
         """Store appends outside of any transaction, all or nothing.
@@ -124,8 +124,7 @@ class MemoryLog:
     def _apply_beside(self, turn: Turn, size: int, beside: Change[None], clock: Callable[[], datetime]) -> None:
         transaction, own = turn.transaction, dict(turn.transaction.records)
         try:
-            take = partial(self._locks.take_at_once, turn)
-            beside.apply(Records(self._records, own, take, clock(), self._identity))
+            beside.apply(self._records_for(transaction, own, clock))
         except BaseException:
             transaction.undo(size)
             raise
@@ -139,12 +138,13 @@ class MemoryLog:
             was done then: the caller has to wait for its turn in a transaction of its own.
         """
         with self._lock:
-            if not self._locks.owners.keys().isdisjoint(change.keys):
-                return None
             own: dict[RecordKey, Any] = {}
-            owners = self._locks.owners
-            result = change.apply(Records(self._records, own, lambda key: key not in owners, clock(), self._identity))
-            self._records.publish(own)
+            records = self._records_for(None, own, clock)
+            if not self._locks.owners.keys().isdisjoint(_keys(change, records)):
+                return None
+            result = change.apply(records)
+            self._refuse_locked(None, own)
+            self._tables.publish(own)
             return (result,)
 
     def change_in(self, turn: Turn, change: Change[T], clock: Callable[[], datetime]) -> tuple[T] | None:
@@ -157,16 +157,35 @@ class MemoryLog:
         with self._lock:
             transaction.check_open()
             transaction.turns.add(turn)
+            own = dict(transaction.records)
+            records = self._records_for(transaction, own, clock)
+            if not turn.keys:
+                turn.keys = sorted(_keys(change, records), key=repr)
             if not self._locks.take(turn):
                 return None
-            own = dict(transaction.records)
             try:
-                take = partial(self._locks.take_at_once, turn)
-                result = change.apply(Records(self._records, own, take, clock(), self._identity))
+                result = change.apply(records)
+                self._refuse_locked(transaction, own)
                 transaction.records = own
+                self._locks.claim(transaction, own)
             finally:
                 self._locks.finish(turn)
             return (result,)
+
+    def _records_for(
+        self, transaction: OpenTransaction | None, own: dict[RecordKey, Any], clock: Callable[[], datetime]
+    ) -> Records:
+        def is_locked(key: RecordKey) -> bool:
+            return self._locks.owners.get(key, transaction) is not transaction
+
+        return Records(self._tables, own, clock(), self._identity, is_locked)
+
+    def _refuse_locked(self, transaction: OpenTransaction | None, own: dict[RecordKey, Any]) -> None:
+        """A change whose keys became others while it waited must not write past an open transaction."""
+        for key in own:
+            if (owner := self._locks.owners.get(key)) is not None and owner is not transaction:
+                msg = f"{_named(key)} is being changed by another transaction; nothing was stored: try again"
+                raise TransientStorageError(msg)
 
     def give_up(self, turn: Turn, seconds: float) -> TransientStorageError:
         """The error for a turn that has waited so long: who is in the way, and what to do (TX-04)."""
@@ -191,7 +210,7 @@ class MemoryLog:
             transaction.check_open()
             self._streams.ids.update(transaction.ids)
             self._streams.publish(transaction.pending)
-            self._records.publish(transaction.records)
+            self._tables.publish(transaction.records)
             self._end(transaction, "has ended", transaction.rows)
 
     def rollback(self, transaction: OpenTransaction, reason: str, failure: BaseException | None = None) -> None:
@@ -250,6 +269,11 @@ class MemoryLog:
         with self._lock:
             return self._feed.status()
 
+    def add_sleeper(self, sleeper: Sleeper) -> None:
+        """Nudge somebody at each event from now on."""
+        with self._lock:
+            self._feed.sleepers.add(sleeper)
+
     def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""
         return self._identity
@@ -285,3 +309,7 @@ def _named(key: Key) -> str:
     if isinstance(key, str):
         return f"stream {key!r}"
     return f"{key[0]} {key[1]!r}" if isinstance(key, tuple) else f"event id {key}"
+
+
+def _keys(change: Change[Any], records: Records) -> tuple[RecordKey, ...]:
+    return change.keys(records) if callable(change.keys) else change.keys

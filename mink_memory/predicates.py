@@ -29,6 +29,8 @@ def predicate_of(where: EventFilter) -> Callable[[Row], bool] | None:
     if where.categories:
         categories = frozenset(where.categories)
         tests.append(lambda row: category_of(row.stream_id) in categories)
+    if (partition := where.partition) is not None:
+        tests.append(lambda row: partition.has(row.stream_id))
     if (since := where.since) is not None:
         tests.append(lambda row: row.timestamp >= since)
     if (until := where.until) is not None:

@@ -8,14 +8,15 @@ transaction what it put is seen by that transaction only, until the commit.
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from mink_core.events import StoreIdentity
+    from mink_memory.feed import Feed
+    from mink_memory.rows import Row
 
 T = TypeVar("T")
 
@@ -26,49 +27,57 @@ _DROPPED: Any = object()
 _ABSENT: Any = object()
 
 
-class Committed:
-    """The records that everybody sees, and the numbers that are given out but once."""
+class Tables:
+    """The committed records of a log, and what else a change may look at."""
 
-    __slots__ = ("numbers", "tables")
+    __slots__ = ("_tokens", "committed", "feed")
 
-    def __init__(self) -> None:
-        self.tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
-        self.numbers = count(1)
+    def __init__(self, feed: Feed) -> None:
+        self.committed: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
+        """By table, then by key."""
+        self.feed = feed
+        self._tokens = 0
+
+    def next_token(self) -> int:
+        """A number that was never given before, also not by what was rolled back."""
+        self._tokens += 1
+        return self._tokens
 
     def publish(self, own: Mapping[RecordKey, Any]) -> None:
         """Make one writer's records everybody's."""
         for (table, key), record in own.items():
             if record is _DROPPED:
-                self.tables[table].pop(key, None)
+                self.committed[table].pop(key, None)
             else:
-                self.tables[table][key] = record
+                self.committed[table][key] = record
 
 
 class Records:
     """The committed records, and over them one writer's own."""
 
-    __slots__ = ("_committed", "_own", "_take", "identity", "now")
+    __slots__ = ("_own", "_tables", "identity", "is_locked", "now")
 
     def __init__(
         self,
-        committed: Committed,
+        tables: Tables,
         own: dict[RecordKey, Any],
-        take: Callable[[RecordKey], bool],
         now: datetime,
         identity: StoreIdentity,
+        is_locked: Callable[[RecordKey], bool],
     ) -> None:
-        self._committed = committed
+        self._tables = tables
         self._own = own
-        self._take = take
         self.now = now
         """The time by the store's clock."""
         self.identity = identity
         """The store's present identity."""
+        self.is_locked = is_locked
+        """Whether another open transaction has changed a record."""
 
     def get(self, table: str, key: Any) -> Any:
         """The record, None where there is none."""
         own = self._own.get((table, key), _ABSENT)
-        found = self._committed.tables[table].get(key) if own is _ABSENT else own
+        found = self._tables.committed[table].get(key) if own is _ABSENT else own
         return None if found is _DROPPED else found
 
     def put(self, table: str, key: Any, record: Any) -> None:
@@ -85,25 +94,34 @@ class Records:
             self.put(table, key, record)
 
     def take(self, table: str, key: Any) -> bool:
-        """Lock a record that is to be changed, as SKIP LOCKED does: False where another transaction has it."""
-        return self._take((table, key))
+        """Whether a record may be changed now, as with SKIP LOCKED: another transaction may have it."""
+        return not self.is_locked((table, key))
 
     def items(self, table: str) -> Iterator[tuple[Any, Any]]:
         """The keys and records of a table, in no order."""
-        for key, record in tuple(self._committed.tables[table].items()):
+        for key, record in tuple(self._tables.committed[table].items()):
             if (table, key) not in self._own:
                 yield key, record
         for (owner, key), record in tuple(self._own.items()):
             if owner == table and record is not _DROPPED:
                 yield key, record
 
-    def number(self) -> int:
-        """A number above all that were given out; a rollback leaves a hole."""
-        return next(self._committed.numbers)
+    def next_token(self) -> int:
+        """See `Tables.next_token`."""
+        return self._tables.next_token()
+
+    def feed_after(self, position: int) -> Sequence[Row]:
+        """The rows of the feed above a position."""
+        feed = self._tables.feed
+        return feed.settled[feed.index_after(position) :]
+
+
+Keys: TypeAlias = "tuple[RecordKey, ...] | Callable[[Records], tuple[RecordKey, ...]]"
 
 
 class Change(NamedTuple, Generic[T]):
     """What a sub-store wants done: waits while an open transaction has changed one of `keys`."""
 
-    keys: tuple[RecordKey, ...]
+    keys: Keys
+    """What it may put or drop; or a function that finds it."""
     apply: Callable[[Records], T]

@@ -57,15 +57,13 @@ async def write_async(
 
 def change(handle: Handle[Any], transaction: OpenTransaction, wanted: Change[T]) -> T:
     """Change records in a transaction, waiting for their locks."""
-    return wait_for_turn(
-        handle, transaction, wanted.keys, lambda turn: handle.log.change_in(turn, wanted, handle.clock)
-    )[0]
+    return wait_for_turn(handle, transaction, (), lambda turn: handle.log.change_in(turn, wanted, handle.clock))[0]
 
 
 async def change_async(handle: Handle[Any], transaction: OpenTransaction, wanted: Change[T]) -> T:
     """`change` for asyncio."""
     done = await wait_for_turn_async(
-        handle, transaction, wanted.keys, lambda turn: handle.log.change_in(turn, wanted, handle.clock)
+        handle, transaction, (), lambda turn: handle.log.change_in(turn, wanted, handle.clock)
     )
     return done[0]
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from mink_core.errors import UsageError
+from mink_postgres.administration import PostgresAdministration, administered
 from mink_postgres.async_store import AsyncPostgresEventStore
-from mink_postgres.options import split_url
-from mink_postgres.source import EmbeddedSource, Source
+from mink_postgres.namespaces import SchemaNamespaces, schema_namespaces
+from mink_postgres.options import PostgresOptions, split_url
+from mink_postgres.source import EmbeddedSource, ServerSource, Source
 from mink_postgres.store import PostgresEventStore
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 def open_store(url: str, **options: Any) -> PostgresEventStore:
@@ -34,6 +40,29 @@ def open_async_store(url: str, **options: Any) -> AsyncPostgresEventStore:
     return AsyncPostgresEventStore(source, driver=driver, **values)
 
 
+def administration(url: str) -> AbstractContextManager[PostgresAdministration]:
+    """The administration of the store that a URL names; see `mink_core.administration`.
+
+    Raises:
+        UsageError: The URL or an option is wrong.
+    """
+    source, _, values = _read(url, {})
+    where = ServerSource(source) if isinstance(source, str) else source
+    return administered(where, PostgresOptions.of(values))
+
+
+def namespaces(url: str) -> AbstractContextManager[SchemaNamespaces]:
+    """A schema each, on the server that the URL names or starts; see `mink_core.Namespaces`.
+
+    Raises:
+        UsageError: The URL is wrong.
+    """
+    source, driver, _ = _read(url, {})
+    scheme = "postgresql+asyncpg" if driver == "asyncpg" else "postgresql"
+    where = ServerSource(source) if isinstance(source, str) else source
+    return schema_namespaces(scheme, where, url.partition("?")[2])
+
+
 def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str, Any]]:
     cleaned, options = split_url(url, given)
     scheme, _, rest = cleaned.partition("://")
@@ -41,7 +70,10 @@ def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str,
     driver = "asyncpg" if "asyncpg" in extras else "psycopg"
     if "embedded" not in extras:
         return f"postgresql://{rest}", driver, options.as_keywords()
-    if rest and not rest.startswith("/"):
-        msg = "an embedded server's URL is …+embedded:// (temporary) or …+embedded:///path/to/folder (kept)"
+    # A folder is made where there is none: only where the URL plainly says.
+    if rest and (not rest.startswith("/") or ".." in unquote(rest).split("/")):
+        msg = (
+            "an embedded server's URL is …+embedded:// (temporary) or …+embedded:///path/to/folder (kept), without '..'"
+        )
         raise UsageError(msg)
     return EmbeddedSource(rest or None), driver, options.as_keywords()

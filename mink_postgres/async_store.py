@@ -10,32 +10,40 @@ from weakref import WeakSet
 
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.prepare import prepare_append
+from mink_core.prepare_substores import prepare_messages
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
+from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.choose import choose_backend
 from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import feed, schema
+from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.transaction import COMMIT, PROBE, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
+from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterable
     from types import TracebackType
 
     from mink_core.capability import Capability
-    from mink_core.events import StoreIdentity
+    from mink_core.events import AppendResult, NewEvent, StoreIdentity
+    from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.outbox import OutboxMessage
+    from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_postgres.source import Source
 
 T = TypeVar("T")
 
 
-class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
+class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgresSubStores):
     """See `mink_core.AsyncEventStore` and `mink_core.AsyncSubscriber`. For the tasks of one event loop.
 
     Example:
@@ -73,11 +81,20 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
         self._options = PostgresOptions.of(options)
+        if self._options.wakeups and conninfo is None:
+            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
+            raise UsageError(msg)
         self._context = self._options.context()
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
+        self._grouping = (
+            AsyncGrouping(self._context, self._backend, self._run_now)
+            if self._options.groups and connection is None
+            else None
+        )
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._subscriptions: WeakSet[AsyncPollingSubscription] = WeakSet()
+        self._subscriptions: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
+        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -91,6 +108,27 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
         async with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
             await run_async(schema.migrate(self._context), partial(self._backend.fetch, connection))
         self._checked = True
+
+    async def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
+        """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
+        item = prepare_append(stream_id, events, expected_version, self._context.transforms)
+        if outbox != () and (messages := prepare_messages(outbox, item)):
+            result = await self._run(appending.append_with_outbox(self._context, item, messages))
+        elif self._grouping is None:
+            result = await self._run(appending.append(self._context, item))
+        else:
+            if self._closed or not self._checked or self._loop is not asyncio.get_running_loop():
+                await self._prepare()
+            result = await self._grouping.append(item)
+        self._appended()
+        return result
 
     async def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
@@ -113,6 +151,12 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
                     await self._backend.fetch(connection, PROBE)
             finally:
                 transaction.end()
+        if transaction.has_appended:
+            self._appended()
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
 
     def bind(self, connection: Any) -> AsyncPostgresTransaction:
         """See `mink_core.EventStore.bind`. Takes a `psycopg.AsyncConnection` or an asyncpg connection."""
@@ -125,8 +169,14 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:
-        async with self._backend.session() as connection, self._backend.transaction(connection, commit):
-            yield connection
+        connection = await self._backend.acquire()
+        clean = False
+        try:
+            async with self._backend.transaction(connection, commit):
+                yield connection
+            clean = True
+        finally:
+            await self._backend.release(connection, clean=clean)
 
     def subscribe(
         self,
@@ -147,8 +197,17 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
             poll_interval=poll_interval,
             identity=identity,
         )
-        self._subscriptions.add(subscription)
+        self._follows(subscription)
         return subscription
+
+    def _follows(self, one: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
+        self._subscriptions.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
+
+    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+        self._check_open()
+        self._follows(worker)
 
     async def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""
@@ -173,6 +232,10 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
         self._closed = True
         for subscription in list(self._subscriptions):
             subscription.stop()
+        if self._grouping is not None:
+            await self._grouping.close()
+        if self._wakeups is not None:
+            await asyncio.to_thread(self._wakeups.close)
         await self._backend.close()
 
     async def __aenter__(self) -> Self:
@@ -223,8 +286,14 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
 
     async def _run_now(self, program: Program[T]) -> T:
         try:
-            async with self._backend.session() as connection:
-                return await run_async(program, partial(self._backend.fetch, connection))
+            connection = await self._backend.acquire()
+            clean = False
+            try:
+                result = await run_async(program, partial(self._backend.fetch, connection))
+                clean = True
+                return result
+            finally:
+                await self._backend.release(connection, clean=clean)
         except StorageError:
             # The server that answers next may have another history.
             self._context.settled.forget()

@@ -35,4 +35,8 @@ def conditions(where: EventFilter) -> tuple[str, tuple[Any, ...]]:
         add("timestamp >= ?::timestamptz", where.since)
     if where.until is not None:
         add("timestamp < ?::timestamptz", where.until)
+    if where.partition is not None:
+        add("{schema}.partition_of(stream_id, ?::integer)", where.partition.of)
+        parts[-1] += f" = ${FIRST_ARGUMENT + len(args)}::integer"
+        args.append(where.partition.index)
     return " ".join(parts), tuple(args)

@@ -9,6 +9,7 @@ from mink_core.errors import MinkError, OutcomeUnknownError, SchemaError, Storag
 if TYPE_CHECKING:
     from mink_postgres.query import Query
 
+_CANNOT_ADOPT = "MINK1"  # raised by sql/admin/adopt.sql
 _NOT_THERE = {"42P01", "42883", "3F000", "42703"}  # undefined table, function, schema, column
 _TRANSIENT = {
     "40001": "the database could not serialize the transaction",
@@ -50,6 +51,8 @@ def translate(  # noqa: PLR0911 -- a table of answers
             retry_is_safe=query.retry_is_safe,
             sqlstate=sqlstate,
         )
+    if sqlstate == _CANNOT_ADOPT:
+        return SchemaError(said)
     if sqlstate in _NOT_THERE:
         return SchemaError(
             f"the store's tables or functions are missing ({said}); nothing was stored: "

@@ -5,19 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
 
 from mink_core.errors import UsageError
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-
-
-class Migration(NamedTuple):
-    """One numbered step of the schema."""
-
-    version: int
-    name: str
-    sql: str
 
 
 class Statements:
@@ -36,6 +27,8 @@ class Statements:
         self.quoted = f'"{schema}"'
         texts = _texts()
         self.append = self._fill(texts["append"])
+        self.append_one = self._fill(texts["append_one"])
+        self.append_group = self._fill(texts["append_group"])
         self.append_batch = self._fill(texts["append_batch"])
         self.append_batch_unique = self._fill(texts["append_batch_unique"])
         self.read_stream_forward = self._fill(texts["read_stream_forward"])
@@ -54,6 +47,17 @@ class Statements:
         self.list_checkpoints = self._fill(texts["list_checkpoints"])
         self.save_checkpoint = self._fill(texts["save_checkpoint"])
         self.reset_checkpoint = self._fill(texts["reset_checkpoint"])
+        self.hold_partitions = self._fill(texts["hold_partitions"])
+        self.release_partition = self._fill(texts["release_partition"])
+        self.leave_subscription = self._fill(texts["leave_subscription"])
+        self.pause_subscription = self._fill(texts["pause_subscription"])
+        self.resume_subscription = self._fill(texts["resume_subscription"])
+        self.rewind_subscription = self._fill(texts["rewind_subscription"])
+        self.list_subscriptions = self._fill(texts["list_subscriptions"])
+        self.park_event = self._fill(texts["park_event"])
+        self.list_parked = self._fill(texts["list_parked"])
+        self.replay_parked = self._fill(texts["replay_parked"])
+        self.remove_parked = self._fill(texts["remove_parked"])
         self.save_snapshot = self._fill(texts["save_snapshot"])
         self.load_snapshot = self._fill(texts["load_snapshot"])
         self.load_with_tail = self._fill(texts["load_with_tail"])
@@ -81,7 +85,9 @@ class Statements:
 
     def read_feed(self, conditions: str, *, backward: bool) -> str:
         """The feed between two positions; `conditions` is built of constants and `$n` only."""
-        return self._read_feed.replace("{filter}", conditions).replace("{order}", "DESC" if backward else "")
+        return self._read_feed.replace("{filter}", self._fill(conditions)).replace(
+            "{order}", "DESC" if backward else ""
+        )
 
     def scan_end(self, *, backward: bool) -> str:
         """Where a bounded scan of the feed ends."""
@@ -96,10 +102,6 @@ class Statements:
     def find_sagas(self, conditions: str) -> str:
         """Sagas in order; `conditions` is built of constants and `$n` only."""
         return self._find_sagas.replace("{filter}", conditions)
-
-    def migrations(self) -> list[Migration]:
-        """The schema's steps, in order."""
-        return [Migration(step.version, step.name, self._fill(step.sql)) for step in raw_migrations()]
 
     def _fill(self, text: str) -> str:
         return text.replace("{schema}", self.quoted)
@@ -116,14 +118,6 @@ def _texts() -> dict[str, str]:
 
 
 @cache
-def raw_migrations() -> tuple[Migration, ...]:
-    """The steps as they are on file, before a schema is put in: what checksums are made of."""
-    folder = files("mink_postgres").joinpath("sql", "migrations")
-    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return tuple(
-        Migration(int(name[:4]), name.removesuffix(".sql"), folder.joinpath(name).read_text("utf-8")) for name in found
-    )
-
-
-SCHEMA_VERSION = raw_migrations()[-1].version
-"""The version of the schema that this code knows."""
+def admin_sql(name: str) -> str:
+    """A statement that only administration needs, from `sql/admin`; `{schema}` is not put in yet."""
+    return files("mink_postgres").joinpath("sql", "admin", f"{name}.sql").read_text("utf-8").strip()

@@ -10,34 +10,42 @@ from weakref import WeakSet
 
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.prepare import prepare_append
+from mink_core.prepare_substores import prepare_messages
+from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.backends import sync_psycopg
 from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.grouping.sync_runner import Grouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import feed, schema
+from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
 from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, BoundPostgresTransaction, PostgresTransaction
+from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from types import TracebackType
 
     from psycopg_pool import ConnectionPool
 
     from mink_core.capability import Capability
-    from mink_core.events import StoreIdentity
+    from mink_core.events import AppendResult, NewEvent, StoreIdentity
+    from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.outbox import OutboxMessage
+    from mink_core.runtime.worker import SubscriptionWorker
 
 T = TypeVar("T")
 
 
-class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
+class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     """See `mink_core.EventStore` and `mink_core.Subscriber`. Safe to use from several threads.
 
     Example:
@@ -74,6 +82,9 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
         self._options = PostgresOptions.of(options)
+        if self._options.wakeups and conninfo is None:
+            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
+            raise UsageError(msg)
         self._context = self._options.context()
         if connection is not None:
             self._backend: sync_psycopg.PsycopgBackend | sync_psycopg.BoundBackend = sync_psycopg.BoundBackend(
@@ -82,8 +93,14 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
         else:
             source = ServerSource(conninfo) if isinstance(conninfo, str) else conninfo
             self._backend = sync_psycopg.PsycopgBackend(source, pool, self._options)
+        self._grouping = (
+            Grouping(self._context, self._backend, self._run_now)
+            if self._options.groups and isinstance(self._backend, sync_psycopg.PsycopgBackend)
+            else None
+        )
         self._lock = threading.Lock()
-        self._subscriptions: WeakSet[PollingSubscription] = WeakSet()
+        self._subscriptions: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
+        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -102,6 +119,27 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
         with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
             run(schema.migrate(self._context), partial(sync_psycopg.fetch, connection))
         self._checked = True
+
+    def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
+        """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
+        item = prepare_append(stream_id, events, expected_version, self._context.transforms)
+        if outbox != () and (messages := prepare_messages(outbox, item)):
+            result = self._run(appending.append_with_outbox(self._context, item, messages))
+        elif self._grouping is None:
+            result = self._run(appending.append(self._context, item))
+        else:
+            if self._closed or not self._checked:
+                self._prepare()
+            result = self._grouping.append(item)
+        self._appended()
+        return result
 
     def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
@@ -124,6 +162,12 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
                     sync_psycopg.fetch(connection, PROBE)
             finally:
                 transaction.end()
+        if transaction.has_appended:
+            self._appended()
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
 
     def bind(self, connection: sync_psycopg.Connection) -> PostgresTransaction:
         """See `mink_core.EventStore.bind`. Takes a `psycopg.Connection`."""
@@ -132,8 +176,12 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:
-        with self._backend.session() as connection, sync_psycopg.transaction(connection, commit):
-            yield connection
+        connection = self._backend.acquire()
+        try:
+            with sync_psycopg.transaction(connection, commit):
+                yield connection
+        finally:
+            self._backend.release(connection)
 
     def subscribe(
         self,
@@ -154,9 +202,18 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             poll_interval=poll_interval,
             identity=identity,
         )
-        with self._lock:
-            self._subscriptions.add(subscription)
+        self._follows(subscription)
         return subscription
+
+    def _follows(self, one: PollingSubscription | SubscriptionWorker) -> None:
+        with self._lock:
+            self._subscriptions.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
+
+    def _watch(self, worker: SubscriptionWorker) -> None:
+        self._check_open()
+        self._follows(worker)
 
     def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""
@@ -182,7 +239,11 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             self._closed = True
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
-            subscription.close()
+            subscription.stop()
+        if self._grouping is not None:
+            self._grouping.close()
+        if self._wakeups is not None:
+            self._wakeups.close()
         self._backend.close()
 
     def __enter__(self) -> Self:
@@ -223,8 +284,11 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
 
     def _run_now(self, program: Program[T]) -> T:
         try:
-            with self._backend.session() as connection:
+            connection = self._backend.acquire()
+            try:
                 return run(program, partial(sync_psycopg.fetch, connection))
+            finally:
+                self._backend.release(connection)
         except StorageError:
             # The server that answers next may have another history.
             self._context.settled.forget()

@@ -31,7 +31,8 @@ INTERRUPTED = 130
 EXIT_CODES = """\
 Exit codes:
   0  done
-  1  the store refused: conflict, duplicate, not found, tombstoned, position ahead
+  1  the store refused: conflict, duplicate, not found, tombstoned, position ahead;
+     check found damage, doctor trouble, migrate status something pending
   2  wrong usage: an argument, the input, the store's URL, what its adapter has not
   3  storage or schema trouble: not reached, not initialized, outcome unknown
   130  ended by Ctrl-C\

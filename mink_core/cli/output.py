@@ -15,6 +15,8 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from rich.console import OverflowMethod
+
     from mink_core.cli.session import Session
 
 T = TypeVar("T")
@@ -31,6 +33,8 @@ class Column(NamedTuple):
     width: int | None = None
     share: int | None = None
     right: bool = False
+    fold: bool = False
+    """Go on in the next line rather than be cut."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,9 @@ class Printer(Generic[T]):
     def _table(self, rows: Sequence[T]) -> Table:
         table = Table(box=None, expand=True, pad_edge=False, show_header=not self._headed, header_style="bold")
         self._headed = True
-        for header, width, share, right in self._view.columns:
-            table.add_column(header, width=width, ratio=share, no_wrap=True, overflow="ellipsis")
+        for header, width, share, right, fold in self._view.columns:
+            overflow: OverflowMethod = "fold" if fold else "ellipsis"
+            table.add_column(header, width=width, ratio=share, no_wrap=not fold, overflow=overflow)
             table.columns[-1].justify = "right" if right else "left"
         for row in rows:
             # Text, not str: what a store holds is no markup.

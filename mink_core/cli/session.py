@@ -2,14 +2,17 @@
 
 import os
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import typer
 
 from mink_core import Store, open_store
+from mink_core.administration import Administration
 from mink_core.cli.redaction import without_secrets
 from mink_core.errors import UsageError
+from mink_core.registry import open_administration
 
 ENVIRONMENT = "MINK_STORE_URL"
 
@@ -59,10 +62,22 @@ class Session:
             UsageError: No store was named, or its URL is wrong.
             AdapterError: No adapter can serve the URL.
         """
+        return open_store(self._needed_url())
+
+    def _needed_url(self) -> str:
         if self.url is None:
             msg = f"which store? Give --store URL or set {ENVIRONMENT}; for example {self.for_example}"
             raise UsageError(msg)
-        return open_store(self.url)
+        return self.url
+
+    def administer(self) -> AbstractContextManager[Administration]:
+        """The store's administration. Does no I/O before it is entered.
+
+        Raises:
+            UsageError: No store was named, its URL is wrong, or there is nothing to administer.
+            AdapterError: No adapter can serve the URL.
+        """
+        return open_administration(self._needed_url())
 
     @property
     def speaks_json(self) -> bool:

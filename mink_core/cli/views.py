@@ -12,7 +12,7 @@ from mink_core.cli.output import Column, View
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mink_core import AppendResult, StoredEvent, StreamInfo
+    from mink_core import AppendResult, Finding, StoredEvent, StreamInfo
 
 # JSON leaves these as they are, but a terminal may obey them.
 _OBEYED = re.compile("[\x7f-\x9f]")
@@ -28,6 +28,11 @@ def compact(value: Any) -> str:
     """A JSON value on one line, cut where no terminal is that wide, safe to print."""
     text = msgspec.json.encode(value).decode()[:_SHOWN_JSON]
     return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def printable(text: str) -> str:
+    """A text on one line of a terminal that obeys none of it."""
+    return "".join(mark if mark.isprintable() else " " if mark.isspace() else f"\\u{ord(mark):04x}" for mark in text)
 
 
 def _event_record(event: StoredEvent) -> dict[str, Any]:
@@ -103,4 +108,11 @@ RESULTS: View[AppendResult] = View(
         _span(result.first_version, result.last_version),
         _span(result.first_position, result.last_position),
     ],
+)
+
+
+FINDINGS: View[Finding] = View(
+    msgspec.structs.asdict,
+    [Column("Kind", width=8), Column("Subject", share=2, fold=True), Column("Problem", share=4, fold=True)],
+    lambda finding: [finding.kind, finding.subject, finding.problem],
 )

@@ -6,10 +6,19 @@ import math
 
 from mink_core.direction import Direction
 from mink_core.errors import UsageError
-from mink_core.events import StoreIdentity
+from mink_core.events import StoredEvent, StoreIdentity
 from mink_core.filters import EventFilter
 from mink_core.leases import Lease
-from mink_core.limits import check_category, check_checkpoint_name, check_count, check_limit, check_stream_id
+from mink_core.limits import (
+    check_category,
+    check_checkpoint_name,
+    check_count,
+    check_limit,
+    check_owner,
+    check_stream_id,
+    check_subscription_name,
+)
+from mink_core.partitions import check_partitions
 
 
 def check_read_stream(stream_id: object, after_version: object, limit: object, direction: object) -> None:
@@ -75,14 +84,7 @@ def check_subscribe(
     if check_count(batch_size, "batch_size") == 0:
         msg = "batch_size must be at least 1"
         raise UsageError(msg)
-    if (
-        isinstance(poll_interval, bool)
-        or not isinstance(poll_interval, (int, float))
-        or not math.isfinite(poll_interval)
-        or poll_interval <= 0
-    ):
-        msg = f"poll_interval must be a number of seconds above 0, not {poll_interval!r:.60}"
-        raise UsageError(msg)
+    check_seconds(poll_interval, "poll_interval")
 
 
 def check_save(name: object, position: object, expected: object, identity: object, lease: object) -> None:
@@ -111,6 +113,63 @@ def check_reset(name: object, position: object) -> None:
     check_checkpoint_name(name)
     if position is not None:
         check_count(position, "position")
+
+
+def check_hold(name: object, owner: object, partitions: object, seconds: object) -> None:
+    """Check the arguments of `SubscriptionStore.hold`.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    check_subscription_name(name)
+    check_owner(owner)
+    check_partitions(partitions)
+    check_seconds(seconds, "seconds")
+
+
+def check_lease(lease: object) -> None:
+    """Check what is given as a lease.
+
+    Raises:
+        UsageError: It is none.
+    """
+    _check_kind(lease, Lease, "lease")
+
+
+def check_park(subscription: object, event: object, attempts: object, error: object) -> None:
+    """Check the arguments of `ParkedEventStore.park`.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    check_subscription_name(subscription)
+    _check_kind(event, StoredEvent, "event")
+    check_count(attempts, "attempts")
+    _check_kind(error, str, "error")
+
+
+def check_parked(subscription: object, position: object) -> None:
+    """Check a subscription's name and a position, either of which may be None where it may be left out.
+
+    Raises:
+        UsageError: When one is wrong.
+    """
+    if subscription is not None:
+        check_subscription_name(subscription)
+    if position is not None:
+        check_count(position, "position")
+
+
+def check_seconds(value: object, name: str) -> float:
+    """Refuse what is no duration.
+
+    Raises:
+        UsageError: When it is no finite number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+        msg = f"{name} must be a number of seconds above 0, not {value!r:.60}"
+        raise UsageError(msg)
+    return float(value)
 
 
 def _check_kind(value: object, kind: type, name: str) -> None:

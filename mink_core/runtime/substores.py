@@ -27,6 +27,16 @@ class SubStores:
         self._refuse(Capability.CHECKPOINTS)
 
     @property
+    def subscriptions(self) -> Any:
+        """Refused: `Capability.DURABLE_SUBSCRIPTIONS` is not declared."""
+        self._refuse(Capability.DURABLE_SUBSCRIPTIONS)
+
+    @property
+    def parked(self) -> Any:
+        """Refused: `Capability.DURABLE_SUBSCRIPTIONS` is not declared."""
+        self._refuse(Capability.DURABLE_SUBSCRIPTIONS)
+
+    @property
     def outbox(self) -> Any:
         """Refused: `Capability.OUTBOX` is not declared."""
         self._refuse(Capability.OUTBOX)

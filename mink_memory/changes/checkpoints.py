@@ -44,7 +44,7 @@ def save(
     keys: list[RecordKey] = [(TABLE, name)]
     if lease is not None:
         keys.append((LEASES, (lease.subscription, lease.partition)))
-    return Change(tuple(sorted(keys)), apply)
+    return Change(tuple(keys), apply)
 
 
 def fence(records: Records, lease: Lease, name: str) -> None:

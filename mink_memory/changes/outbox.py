@@ -54,7 +54,7 @@ def _keys(ids: Iterable[UUID]) -> tuple[RecordKey, ...]:
 
 def _store(records: Records, message: PreparedMessage) -> None:
     due_at = records.now + timedelta(seconds=message.delay)
-    records.put(OPEN, message.message_id, Row(message, records.number(), records.now, due_at))
+    records.put(OPEN, message.message_id, Row(message, records.next_token(), records.now, due_at))
 
 
 def _finish(records: Records, row: Row) -> None:

@@ -13,8 +13,10 @@ from mink_core.runtime.substores import SubStores
 from mink_memory.substores.checkpoints import AsyncMemoryCheckpoints, MemoryCheckpoints
 from mink_memory.substores.idempotency import AsyncMemoryIdempotency, MemoryIdempotency
 from mink_memory.substores.outbox import AsyncMemoryOutbox, MemoryOutbox
+from mink_memory.substores.parked import AsyncMemoryParkedEvents, MemoryParkedEvents
 from mink_memory.substores.sagas import AsyncMemorySagas, MemorySagas
 from mink_memory.substores.snapshots import AsyncMemorySnapshots, MemorySnapshots
+from mink_memory.substores.subscriptions import AsyncMemorySubscriptions, MemorySubscriptions
 
 if TYPE_CHECKING:
     from mink_memory.records import Change
@@ -58,6 +60,16 @@ class MemorySubStores(SubStores):
         """Sagas by id (`Capability.SAGAS`)."""
         return MemorySagas(self._change)
 
+    @property
+    def subscriptions(self) -> MemorySubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return MemorySubscriptions(self._change)
+
+    @property
+    def parked(self) -> MemoryParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return MemoryParkedEvents(self._change)
+
 
 class AsyncMemorySubStores(SubStores):
     """`MemorySubStores` for asyncio."""
@@ -93,3 +105,13 @@ class AsyncMemorySubStores(SubStores):
     def sagas(self) -> AsyncMemorySagas:
         """Sagas by id (`Capability.SAGAS`)."""
         return AsyncMemorySagas(self._change)
+
+    @property
+    def subscriptions(self) -> AsyncMemorySubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncMemorySubscriptions(self._change)
+
+    @property
+    def parked(self) -> AsyncMemoryParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncMemoryParkedEvents(self._change)

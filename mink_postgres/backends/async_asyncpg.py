@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.drivers import asyncpg as driver
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 class _AsyncpgDriver:
     """What a pool and a single connection have in common."""
 
+    @staticmethod
+    def array(values: list[Any]) -> list[Any]:
+        """A list as it is."""
+        return values
+
     async def fetch(self, connection: Any, query: Query) -> Rows:
         """Run one query."""
         return await driver.fetch(connection, query)
@@ -32,7 +38,7 @@ class _AsyncpgDriver:
         try:
             await block.start()
         except driver.ERRORS as error:
-            raise driver.translated(error, None, lost=connection.is_closed()) from error
+            raise driver.translated(error, None, lost=driver.is_closed(connection)) from error
         try:
             yield
         except BaseException:
@@ -42,7 +48,7 @@ class _AsyncpgDriver:
         try:
             await block.commit()
         except driver.ERRORS as error:
-            raise driver.translated(error, commit, lost=connection.is_closed()) from error
+            raise driver.translated(error, commit, lost=driver.is_closed(connection)) from error
 
 
 class AsyncpgBackend(_AsyncpgDriver):
@@ -51,15 +57,19 @@ class AsyncpgBackend(_AsyncpgDriver):
     def __init__(self, source: Source | None, pool: Any, options: PostgresOptions) -> None:
         """Open nothing yet."""
         self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
         self._pool = pool
         self._owned = pool is None
         self._options = options
+        self._leases = Leases(self._take, self._give, driver.is_closed, kept=KEPT if self._owned else 0)
+        self.acquire, self.release = self._leases.acquire, self._leases.release
 
     async def open(self) -> None:
         """Reach the server, then open the pool."""
         if not self._owned or self._source is None:
             return
-        conninfo = await asyncio.to_thread(self._source.open)
+        conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
         try:
             await (await driver.connect(conninfo)).close()
             self._pool = await asyncpg.create_pool(
@@ -78,22 +88,20 @@ class AsyncpgBackend(_AsyncpgDriver):
     async def _configure(self, connection: Any) -> None:
         await connection.execute("SELECT set_config('lock_timeout', $1, false)", self._options.lock_timeout_ms)
 
-    @asynccontextmanager
-    async def session(self) -> AsyncGenerator[Any]:
-        """Borrow a connection."""
+    async def _take(self) -> Any:
         try:
-            connection = await self._pool.acquire(timeout=self._options.pool_timeout)
+            return await self._pool.acquire(timeout=self._options.pool_timeout)
         except driver.ERRORS as error:
             raise driver.pool_error(error) from error
-        try:
-            yield connection
-        finally:
-            # A connection that the server has ended cannot be reset; the pool drops it.
-            with suppress(*driver.ERRORS):
-                await self._pool.release(connection)
+
+    async def _give(self, connection: Any) -> None:
+        # A connection that the server has ended cannot be reset; the pool drops it.
+        with suppress(*driver.ERRORS):
+            await self._pool.release(connection)
 
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
+        await self._leases.end()
         if self._owned and self._pool is not None:
             await self._pool.close()
         if self._source is not None:
@@ -103,6 +111,8 @@ class AsyncpgBackend(_AsyncpgDriver):
 class AsyncpgBoundBackend(_AsyncpgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
+    conninfo = None
+
     def __init__(self, connection: Any) -> None:
         """Keep it."""
         self._connection = connection
@@ -110,10 +120,12 @@ class AsyncpgBoundBackend(_AsyncpgDriver):
     async def open(self) -> None:
         """Nothing to open."""
 
-    @asynccontextmanager
-    async def session(self) -> AsyncGenerator[Any]:
+    async def acquire(self) -> Any:
         """The connection, as it is."""
-        yield self._connection
+        return self._connection
+
+    async def release(self, connection: Any, *, clean: bool) -> None:
+        """It stays the caller's."""
 
     async def close(self) -> None:
         """Nothing of ours to close."""

@@ -13,12 +13,25 @@ if TYPE_CHECKING:
 class AsyncBackend(Protocol):
     """A driver's connections, for asyncio."""
 
+    @property
+    def conninfo(self) -> str | None:
+        """Where to connect, once it is open; None where the caller gave a pool or a connection."""
+        ...
+
+    def array(self, values: list[Any]) -> Any:
+        """An array argument, in the form that costs the driver least."""
+        ...
+
     async def open(self) -> None:
         """Reach the server, then open the pool."""
         ...
 
-    def session(self) -> AbstractAsyncContextManager[Any]:
-        """Borrow a connection that commits each statement by itself."""
+    async def acquire(self) -> Any:
+        """Borrow a connection that commits each statement by itself; `release` it."""
+        ...
+
+    async def release(self, connection: Any, *, clean: bool) -> None:
+        """Give a connection back; `clean` when its last statement ended well."""
         ...
 
     async def fetch(self, connection: Any, query: Query) -> Rows:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
+from mink_postgres.programs.append_group import array_literal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -24,6 +26,8 @@ Connection = psycopg.AsyncConnection[Any]
 
 class _PsycopgDriver:
     """What a pool and a single connection have in common."""
+
+    array = staticmethod(array_literal)
 
     async def fetch(self, connection: Connection, query: Query) -> Rows:
         """Run one query."""
@@ -55,16 +59,24 @@ class AsyncPsycopgBackend(_PsycopgDriver):
     def __init__(self, source: Source | None, pool: AsyncConnectionPool[Any] | None, options: PostgresOptions) -> None:
         """Open nothing yet."""
         self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
         self._pool = pool
         self._owned = pool is None
         self._options = options
+        # Of a pool that is not ours, and whose connections do not commit by themselves.
+        self._borrowed: set[Connection] = set()
+        self._leases = Leases(
+            self._take, self._give, lambda connection: bool(connection.closed), kept=KEPT if self._owned else 0
+        )
+        self.acquire, self.release = self._leases.acquire, self._leases.release
 
     async def open(self) -> None:
         """Reach the server, then open the pool."""
         if not self._owned or self._source is None:
             return
         # Starting a server takes a second: not in the event loop's thread.
-        conninfo = await asyncio.to_thread(self._source.open)
+        conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
         try:
             await (await psycopg_async.connect(conninfo)).close()
         except BaseException:
@@ -73,6 +85,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         options = self._options
         self._pool = AsyncConnectionPool(
             conninfo,
+            connection_class=psycopg_async.PooledConnection,
             kwargs={"autocommit": True},
             min_size=options.min_size,
             max_size=options.max_size,
@@ -86,28 +99,34 @@ class AsyncPsycopgBackend(_PsycopgDriver):
     async def _configure(self, connection: Connection) -> None:
         await connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
 
-    @asynccontextmanager
-    async def session(self) -> AsyncGenerator[Connection]:
-        """Borrow a connection."""
-        pool = self._pool
+    async def _take(self) -> Connection:
+        pool: Any = self._pool
         assert pool is not None  # noqa: S101 -- the store opens before it runs anything
         try:
-            connection = await pool.getconn(self._options.pool_timeout)
+            connection: Connection = await pool.getconn(self._options.pool_timeout)
         except (PoolClosed, PoolTimeout, TooManyRequests, psycopg.Error) as error:
             raise pool_error(error) from error
-        ours = connection.autocommit
-        try:
-            if not ours:
+        if not self._owned and not connection.autocommit:
+            try:
                 await connection.set_autocommit(True)
-            yield connection
-        finally:
-            if not ours and not connection.closed:
+            except psycopg.Error as error:
+                await pool.putconn(connection)
+                raise pool_error(error) from error
+            self._borrowed.add(connection)
+        return connection
+
+    async def _give(self, connection: Connection) -> None:
+        if connection in self._borrowed:
+            self._borrowed.discard(connection)
+            if not connection.closed:
                 with suppress(psycopg.Error):
                     await connection.set_autocommit(False)
-            await pool.putconn(connection)
+        pool: Any = self._pool
+        await pool.putconn(connection)
 
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
+        await self._leases.end()
         if self._owned and self._pool is not None:
             await self._pool.close()
         if self._source is not None:
@@ -117,6 +136,8 @@ class AsyncPsycopgBackend(_PsycopgDriver):
 class AsyncBoundPsycopgBackend(_PsycopgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
+    conninfo = None
+
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
         self._connection = connection
@@ -124,10 +145,12 @@ class AsyncBoundPsycopgBackend(_PsycopgDriver):
     async def open(self) -> None:
         """Nothing to open."""
 
-    @asynccontextmanager
-    async def session(self) -> AsyncGenerator[Connection]:
+    async def acquire(self) -> Connection:
         """The connection, as it is."""
-        yield self._connection
+        return self._connection
+
+    async def release(self, connection: Connection, *, clean: bool) -> None:
+        """It stays the caller's."""
 
     async def close(self) -> None:
         """Nothing of ours to close."""

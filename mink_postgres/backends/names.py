@@ -11,6 +11,8 @@ CAPABILITIES = frozenset(
         Capability.APPEND_BATCH,
         Capability.BACKWARDS,
         Capability.CHECKPOINTS,
+        Capability.DURABLE_SUBSCRIPTIONS,
+        Capability.PARTITIONS,
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
         Capability.IDEMPOTENCY,

@@ -29,9 +29,13 @@ class PsycopgBackend:
     def __init__(self, source: Source | None, pool: ConnectionPool[Any] | None, options: PostgresOptions) -> None:
         """Open nothing yet. With `pool` given, it is only borrowed from (LIFE-03)."""
         self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
         self._pool = pool
         self._owned = pool is None
         self._options = options
+        # Of a pool that is not ours, and whose connections do not commit by themselves.
+        self._borrowed: set[Connection] = set()
 
     def open(self) -> None:
         """Reach the server, then open the pool.
@@ -41,7 +45,7 @@ class PsycopgBackend:
         """
         if not self._owned or self._source is None:
             return
-        conninfo = self._source.open()
+        conninfo = self.conninfo = self._source.open()
         try:
             # A pool only says that it timed out; one connection of our own says why.
             psycopg_sync.connect(conninfo).close()
@@ -51,6 +55,7 @@ class PsycopgBackend:
         options = self._options
         self._pool = ConnectionPool(
             conninfo,
+            connection_class=psycopg_sync.PooledConnection,
             kwargs={"autocommit": True},
             min_size=options.min_size,
             max_size=options.max_size,
@@ -63,25 +68,32 @@ class PsycopgBackend:
     def _configure(self, connection: Connection) -> None:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
 
-    @contextmanager
-    def session(self) -> Generator[Connection]:
-        """Borrow a connection."""
-        pool = self._pool
+    def acquire(self) -> Connection:
+        """Borrow a connection that commits each statement by itself; `release` it."""
+        pool: Any = self._pool
         assert pool is not None  # noqa: S101 -- the store opens before it runs anything
         try:
-            connection = pool.getconn(self._options.pool_timeout)
+            connection: Connection = pool.getconn(self._options.pool_timeout)
         except (PoolClosed, PoolTimeout, TooManyRequests, psycopg.Error) as error:
             raise pool_error(error) from error
-        ours = connection.autocommit
-        try:
-            if not ours:
+        if not self._owned and not connection.autocommit:
+            try:
                 connection.autocommit = True
-            yield connection
-        finally:
-            if not ours and not connection.closed:
+            except psycopg.Error as error:
+                pool.putconn(connection)
+                raise pool_error(error) from error
+            self._borrowed.add(connection)
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        """Give a connection back, as it came."""
+        if connection in self._borrowed:
+            self._borrowed.discard(connection)
+            if not connection.closed:
                 with suppress(psycopg.Error):
                     connection.autocommit = False
-            pool.putconn(connection)
+        pool: Any = self._pool
+        pool.putconn(connection)
 
     def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
@@ -94,6 +106,8 @@ class PsycopgBackend:
 class BoundBackend:
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
+    conninfo = None
+
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
         self._connection = connection
@@ -101,10 +115,12 @@ class BoundBackend:
     def open(self) -> None:
         """Nothing to open."""
 
-    @contextmanager
-    def session(self) -> Generator[Connection]:
+    def acquire(self) -> Connection:
         """The connection, as it is."""
-        yield self._connection
+        return self._connection
+
+    def release(self, connection: Connection) -> None:
+        """It stays the caller's."""
 
     def close(self) -> None:
         """Nothing of ours to close."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from mink_core.errors import StoreClosedError, TransientStorageError
+from mink_postgres.conninfo import check_conninfo
 from mink_postgres.sqlstate import translate
 
 if TYPE_CHECKING:
@@ -33,12 +34,21 @@ async def fetch(connection: Any, query: Query) -> Rows:
             return ()
         rows: Rows = await connection.fetch(query.sql, *query.args)
     except ERRORS as error:
-        raise translated(error, query, lost=connection.is_closed()) from error
+        raise translated(error, query, lost=is_closed(connection)) from error
     return rows
+
+
+def is_closed(connection: Any) -> bool:
+    """Whether a connection is gone. A pool's one that was lost refuses even the question."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def connect(conninfo: str) -> Any:
     """See `psycopg_sync.connect`."""
+    check_conninfo(conninfo)
     try:
         return await asyncpg.connect(conninfo)
     except ERRORS as error:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from mink_postgres.drivers.psycopg_errors import translated
+from mink_postgres.conninfo import check_conninfo
+from mink_postgres.drivers.psycopg_errors import has_rows, translated
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -17,20 +18,35 @@ if TYPE_CHECKING:
 
 async def fetch(connection: psycopg.AsyncConnection[Any], query: Query) -> Rows:
     """See `psycopg_sync.fetch`."""
-    async with psycopg.AsyncRawCursor(connection, row_factory=tuple_row) as cursor:
-        try:
-            sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
-            if query.is_script:
-                await cursor.execute(sql)
-                return ()
-            await cursor.execute(sql, query.args)
-            return await cursor.fetchall() if cursor.description else ()
-        except psycopg.Error as error:
-            raise translated(error, query, lost=connection.broken) from error
+    sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
+    cursor = _cursor(connection)
+    try:
+        if query.is_script:
+            await cursor.execute(sql)
+            return ()
+        await cursor.execute(sql, query.args)
+        return await cursor.fetchall() if has_rows(cursor.pgresult) else ()
+    except psycopg.Error as error:
+        raise translated(error, query, lost=connection.broken) from error
+
+
+class PooledConnection(psycopg.AsyncConnection[Any]):
+    """See `psycopg_sync.PooledConnection`."""
+
+    raw_cursor: psycopg.AsyncRawCursor[Any] | None = None
+
+
+def _cursor(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncRawCursor[Any]:
+    if not isinstance(connection, PooledConnection):
+        return psycopg.AsyncRawCursor(connection, row_factory=tuple_row)
+    if connection.raw_cursor is None:
+        connection.raw_cursor = psycopg.AsyncRawCursor(connection, row_factory=tuple_row)
+    return connection.raw_cursor
 
 
 async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
     """See `psycopg_sync.connect`."""
+    check_conninfo(conninfo)
     try:
         return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
     except psycopg.Error as error:

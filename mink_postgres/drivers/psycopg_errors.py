@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.pq import ExecStatus
 
 from mink_core.errors import StorageError, StoreClosedError, TransientStorageError
 from mink_postgres.sqlstate import translate
 
 if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
     from mink_core.errors import MinkError
     from mink_postgres.query import Query
+
+
+def has_rows(result: PGresult | None) -> bool:
+    """Whether a statement gave rows, were it none. A cursor's `description` would build a value a column."""
+    return result is not None and result.status == ExecStatus.TUPLES_OK
 
 
 def translated(error: psycopg.Error, query: Query | None, *, lost: bool) -> MinkError:

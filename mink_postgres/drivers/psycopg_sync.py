@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import tuple_row
 
-from mink_postgres.drivers.psycopg_errors import translated
+from mink_postgres.conninfo import check_conninfo
+from mink_postgres.drivers.psycopg_errors import has_rows, translated
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -21,25 +22,41 @@ def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
     Raises:
         MinkError: The driver's error, translated.
     """
+    sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
+    cursor = _cursor(connection)
+    try:
+        if query.is_script:
+            cursor.execute(sql)
+            return ()
+        cursor.execute(sql, query.args)
+        return cursor.fetchall() if has_rows(cursor.pgresult) else ()
+    except psycopg.Error as error:
+        raise translated(error, query, lost=connection.broken) from error
+
+
+class PooledConnection(psycopg.Connection[Any]):
+    """A connection of the store's own pool. Keeps one cursor: making one costs a third of what using it costs."""
+
+    raw_cursor: psycopg.RawCursor[Any] | None = None
+
+
+def _cursor(connection: psycopg.Connection[Any]) -> psycopg.RawCursor[Any]:
     # Raw: PostgreSQL's own $1, the same text that asyncpg takes.
-    with psycopg.RawCursor(connection, row_factory=tuple_row) as cursor:
-        try:
-            sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
-            if query.is_script:
-                cursor.execute(sql)
-                return ()
-            cursor.execute(sql, query.args)
-            return cursor.fetchall() if cursor.description else ()
-        except psycopg.Error as error:
-            raise translated(error, query, lost=connection.broken) from error
+    if not isinstance(connection, PooledConnection):
+        return psycopg.RawCursor(connection, row_factory=tuple_row)
+    if connection.raw_cursor is None:
+        connection.raw_cursor = psycopg.RawCursor(connection, row_factory=tuple_row)
+    return connection.raw_cursor
 
 
 def connect(conninfo: str) -> psycopg.Connection[Any]:
     """Open one connection.
 
     Raises:
+        UsageError: The connection string cannot be read.
         StorageError: It cannot be opened; says why, without the password.
     """
+    check_conninfo(conninfo)
     try:
         return psycopg.connect(conninfo, autocommit=True)
     except psycopg.Error as error:

@@ -34,7 +34,7 @@ def append_with_outbox(
     else:
         rows = yield Query(
             context.sql.append_with_outbox,
-            (item.stream_id, item.category, _code(item.expected), _events(item.events), given),
+            (item.stream_id, item.category, expected_code(item.expected), _events(item.events), given),
             retry_is_safe=exact_version(item.expected) is not None,
         )
         outcome, actual, first_position, last_position, duplicate = rows[0]
@@ -47,11 +47,14 @@ def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
     """Append to one stream in one round trip."""
     if context.unique_event_ids:
         return (yield from append_batch(context, [item]))[0]
-    rows = yield Query(
-        context.sql.append,
-        (item.stream_id, item.category, _code(item.expected), _events(item.events)),
-        retry_is_safe=exact_version(item.expected) is not None,
-    )
+    common = (item.stream_id, item.category, expected_code(item.expected))
+    safe = exact_version(item.expected) is not None
+    if len(item.events) == 1:
+        event = item.events[0]
+        alone = (str(event.event_id), event.event_type, event.data, event.metadata)
+        rows = yield Query(context.sql.append_one, common + alone, safe)
+    else:
+        rows = yield Query(context.sql.append, (*common, _events(item.events)), safe)
     return _told(item, *rows[0])
 
 
@@ -62,7 +65,7 @@ def _told(  # noqa: PLR0913, PLR0917 -- a row
         raise ConcurrencyError(item.stream_id, item.expected, actual)
     if duplicate is not None:
         raise DuplicateEventError(duplicate)
-    return _result(item, actual, first_position, last_position)
+    return result_of(item, actual, first_position, last_position)
 
 
 def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[list[AppendResult]]:
@@ -81,7 +84,7 @@ def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[l
     if outcome == "duplicate":
         raise DuplicateEventError(duplicate)
     return [
-        _result(items[number - 1], actual, first_position, last_position)
+        result_of(items[number - 1], actual, first_position, last_position)
         for _, number, actual, first_position, last_position, _ in sorted(rows, key=lambda row: row[1])
     ]
 
@@ -92,7 +95,8 @@ def _batch(items: Sequence[PreparedAppend]) -> tuple[str, str]:
     place = {name: number for number, (name, _, _) in enumerate(streams, 1)}
     listed = _encode([{"s": name, "c": category, "new": new} for name, category, new in streams]).decode()
     wanted = ",".join(
-        f'{{"k":{place[item.stream_id]},"x":{_code(item.expected)},"e":{_events(item.events)}}}' for item in items
+        f'{{"k":{place[item.stream_id]},"x":{expected_code(item.expected)},"e":{_events(item.events)}}}'
+        for item in items
     )
     return listed, f"[{wanted}]"
 
@@ -106,7 +110,8 @@ def _streams(items: Sequence[PreparedAppend]) -> list[tuple[str, str, bool]]:
     return [(name, *found[name]) for name in sorted(found)]
 
 
-def _code(expected: Expected) -> int:
+def expected_code(expected: Expected) -> int:
+    """An expectation as the SQL functions take it."""
     if expected is ExpectedVersion.ANY:
         return -1
     if expected is ExpectedVersion.STREAM_EXISTS:
@@ -125,7 +130,8 @@ def _events(events: Sequence[PreparedEvent]) -> str:
     )
 
 
-def _result(item: PreparedAppend, before: int, first_position: int, last_position: int) -> AppendResult:
+def result_of(item: PreparedAppend, before: int, first_position: int, last_position: int) -> AppendResult:
+    """What the call returns, now and when it is repeated."""
     return AppendResult(
         item.stream_id,
         before + 1,

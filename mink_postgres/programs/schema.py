@@ -2,65 +2,131 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import TYPE_CHECKING
+from datetime import UTC
+from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import SchemaError
 from mink_core.finding import Finding
+from mink_postgres.migrations import Migration, check_works, pending, raw_migrations, step_statements, table_statements
 from mink_postgres.query import Program, Query
-from mink_postgres.statements import SCHEMA_VERSION, raw_migrations
+from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mink_postgres.context import Context
 
 _INIT = "run `mink init`, or call store.initialize()"
 
 
-def migrate(context: Context) -> Program[None]:
-    """Bring the schema to this code's version. Runs inside a transaction that the driver holds.
+GUARDS = (("fence", "events_guard_positions"), ("append-only", "events_append_only"))
+"""What keeps events, and the trigger that does it."""
+
+
+class Applied(NamedTuple):
+    """A step that the database has."""
+
+    version: int
+    name: str
+    checksum: str
+    applied_at: datetime
+    oldest_code: int
+
+
+def applied_migrations(context: Context) -> Program[list[Applied]]:
+    """The steps that the database has, in order; none where there is no record of them."""
+    sql = context.sql
+    # Not to_regclass: a session that found nothing before it waited for a lock may find nothing again.
+    there = yield Query(
+        "SELECT 1 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = $1::text AND c.relname = 'schema_migrations'",
+        (sql.schema,),
+    )
+    if not there:
+        return []
+    rows = yield Query(admin_sql("applied_migrations").replace("{schema}", sql.quoted))
+    return [
+        Applied(version, name, checksum, at.replace(tzinfo=UTC), oldest) for version, name, checksum, at, oldest in rows
+    ]
+
+
+def _pending(applied: list[Applied]) -> list[Migration]:
+    check_works({step.version: step.oldest_code for step in applied})
+    return pending({step.version: step.checksum for step in applied})
+
+
+def migrate(context: Context, *, through: int | None = None) -> Program[list[Migration]]:
+    """Bring the schema to this code's version, or only `through` a step. Runs inside the driver's transaction.
+
+    A schema that is up to date is left as it is, so that a role that may change nothing can call it.
+
+    Returns:
+        The steps that were applied.
 
     Raises:
-        SchemaError: The schema is newer than this code, was changed by hand, or cannot hold the store.
+        SchemaError: The schema is newer than this code can work on, was changed by hand, or cannot
+            hold the store.
     """
-    sql = context.sql
-    # One at a time: CREATE … IF NOT EXISTS alone fails when two processes start at once.
-    yield Query("SELECT set_config('lock_timeout', '0', true)")
-    yield Query("SELECT pg_advisory_xact_lock(hashtextextended($1::text, 0))", (f"mink schema {sql.schema}",))
-    encoding = (yield Query("SHOW server_encoding"))[0][0]
-    if encoding != "UTF8":
-        msg = f"the database's encoding is {encoding}, but events need UTF8; nothing was created: use another database"
-        raise SchemaError(msg)
-    if not (yield Query("SELECT 1 FROM pg_namespace WHERE nspname = $1::text", (sql.schema,))):
-        # Only if missing: a role may own the schema without the right to create schemas.
-        yield Query(f"CREATE SCHEMA {sql.quoted}", is_script=True)
-    yield Query(
-        f"CREATE TABLE IF NOT EXISTS {sql.quoted}.schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, "
-        "checksum TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT NOW())",
-        is_script=True,
-    )
-    rows = yield Query(f"SELECT version, name, checksum FROM {sql.quoted}.schema_migrations ORDER BY version")  # noqa: S608 -- a validated name
-    applied = {version: (name, checksum) for version, name, checksum in rows}
-    _refuse_newer(max(applied, default=0))
-    for raw, step in zip(raw_migrations(), sql.migrations(), strict=True):
-        checksum = hashlib.sha256(raw.sql.encode()).hexdigest()
-        if step.version in applied:
-            if applied[step.version][1] != checksum:
-                msg = f"migration {step.name} was applied with other content; nothing was changed: compare the releases"
-                raise SchemaError(msg)
-            continue
-        yield Query(step.sql, is_script=True)
-        yield Query(
-            f"INSERT INTO {sql.quoted}.schema_migrations (version, name, checksum) "  # noqa: S608 -- a validated name
-            "VALUES ($1::integer, $2::text, $3::text)",
-            (step.version, step.name, checksum),
-        )
+    applied = yield from applied_migrations(context)
+    if not applied or _pending(applied):
+        # One at a time: CREATE … IF NOT EXISTS alone fails when two processes start at once.
+        yield Query("SELECT set_config('lock_timeout', '0', true)")
+        yield Query(_lock(context))
+        encoding = (yield Query("SHOW server_encoding"))[0][0]
+        if encoding != "UTF8":
+            msg = (
+                f"the database's encoding is {encoding}, but events need UTF8; nothing was created: "
+                "use another database"
+            )
+            raise SchemaError(msg)
+        # Somebody else may have done it while this one waited for the lock.
+        applied = yield from applied_migrations(context)
+    steps = [step for step in _pending(applied) if through is None or step.version <= through]
+    for statement in (yield from _statements(context, steps, adopt=not applied)):
+        yield Query(statement, is_script=True)
     yield from _check_sequence(context)
     if context.unique_event_ids:
         yield from _unique_index(context)
+    return steps
+
+
+def migration_script(context: Context) -> Program[str]:
+    """What `migrate` would run, as a script for a database administrator to review and run; empty: nothing."""
+    applied = yield from applied_migrations(context)
+    steps = _pending(applied)
+    if not steps:
+        return ""
+    statements = yield from _statements(context, steps, adopt=not applied)
+    body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", _lock(context), *statements, "COMMIT"))
+    return f"-- Mink, schema {context.sql.quoted}: migrations {', '.join(step.name for step in steps)}\n{body};\n"
+
+
+def _lock(context: Context) -> str:
+    # The schema's name is letters, digits and _: nothing to quote.
+    return f"SELECT pg_advisory_xact_lock(hashtextextended('mink schema {context.sql.schema}', 0))"
+
+
+def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Program[list[str]]:
+    """What to run for some steps, each with its record."""
+    sql = context.sql
+    if not steps:
+        return []
+    statements: list[str] = []
+    if not (yield Query("SELECT 1 FROM pg_namespace WHERE nspname = $1::text", (sql.schema,))):
+        # Only if missing: a role may own the schema without the right to create schemas.
+        statements.append(f"CREATE SCHEMA {sql.quoted}")
+    statements += table_statements(sql.quoted)
+    if adopt:
+        statements.append(admin_sql("adopt").replace("{schema}", sql.quoted))
+    for step in steps:
+        statements += step_statements(step, sql.quoted)
+    return statements
 
 
 def _unique_index(context: Context) -> Program[None]:
     quoted = context.sql.quoted
+    if (yield Query("SELECT to_regclass($1::text) IS NOT NULL", (f"{quoted}.idx_events_event_id",)))[0][0]:
+        return
     repeated = yield Query(
         f"SELECT event_id FROM {quoted}.events GROUP BY event_id HAVING count(*) > 1 LIMIT 1"  # noqa: S608 -- a validated name
     )
@@ -87,17 +153,14 @@ def _check_sequence(context: Context) -> Program[None]:
 
 
 def check_version(context: Context) -> Program[None]:
-    """Refuse a schema that this code does not know.
+    """Refuse a schema that this code cannot work on.
+
+    A newer one works where its steps say so: old code goes on while new code is rolled out.
 
     Raises:
-        SchemaError: It is missing, older or newer, or its unique index does not fit the option.
+        SchemaError: It is missing, older or too new, or its unique index does not fit the option.
     """
-    rows = yield Query(context.sql.schema_state)
-    version, unique = rows[0]
-    _refuse_newer(version)
-    if version < SCHEMA_VERSION:
-        msg = f"schema {context.sql.schema!r} is at version {version}, this code needs {SCHEMA_VERSION}: {_INIT}"
-        raise SchemaError(msg)
+    unique = yield from check_current(context)
     if context.unique_event_ids and not unique:
         msg = (
             f"unique_event_ids is on, but schema {context.sql.schema!r} has no unique index for it: {_INIT} with it on"
@@ -109,13 +172,23 @@ def check_version(context: Context) -> Program[None]:
     yield from _check_sequence(context)
 
 
-def _refuse_newer(version: int) -> None:
-    if version > SCHEMA_VERSION:
+def check_current(context: Context) -> Program[bool]:
+    """Refuse a schema that lacks a step, or has one that this code cannot work on.
+
+    Returns:
+        Whether the optional unique index on event ids is there.
+    """
+    rows = yield Query(context.sql.schema_state)
+    versions, oldest_codes, unique = rows[0]
+    applied: dict[int, int] = dict(zip(versions or (), oldest_codes or (), strict=True))
+    check_works(applied)
+    if missing := [step for step in raw_migrations() if step.version not in applied]:
         msg = (
-            f"the schema is at version {version}, newer than the {SCHEMA_VERSION} that this code knows; "
-            "nothing was changed: upgrade mink-eventstore"
+            f"schema {context.sql.schema!r} is at version {max(applied, default=0)} and lacks {missing[0].name}"
+            f"{f' and {len(missing) - 1} more' if missing[1:] else ''}, which this code needs: {_INIT}"
         )
         raise SchemaError(msg)
+    return bool(unique)
 
 
 def check(context: Context) -> Program[list[Finding]]:
@@ -132,11 +205,13 @@ def check(context: Context) -> Program[list[Finding]]:
             said = f"version {version}, but {stored} events: some are missing"
         findings.append(Finding("stream", stream_id, said))
     guards = yield Query(
-        "SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'events_guard_positions' AND tgrelid = $1::text::regclass",
+        "SELECT tgname::text FROM pg_trigger WHERE tgenabled = 'A' AND tgrelid = $1::text::regclass",
         (f"{context.sql.quoted}.events",),
     )
-    if not guards or guards[0][0] != "A":
-        findings.append(
-            Finding("fence", "events", "the trigger events_guard_positions is missing or not ENABLE ALWAYS")
-        )
+    armed = {row[0] for row in guards}
+    findings += [
+        Finding(kind, "events", f"the trigger {trigger} is missing or not ENABLE ALWAYS")
+        for kind, trigger in GUARDS
+        if trigger not in armed
+    ]
     return findings

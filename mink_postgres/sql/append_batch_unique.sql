@@ -1,2 +1,2 @@
 SELECT outcome, item, actual, first_position, last_position, duplicate
-FROM {schema}.append_batch_unique($1::json, $2::json)
+FROM {schema}.append_batch_unique($1::text::json, $2::text::json)

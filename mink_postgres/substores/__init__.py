@@ -13,8 +13,10 @@ from mink_core.runtime.substores import SubStores
 from mink_postgres.substores.checkpoints import AsyncPostgresCheckpoints, PostgresCheckpoints
 from mink_postgres.substores.idempotency import AsyncPostgresIdempotency, PostgresIdempotency
 from mink_postgres.substores.outbox import AsyncPostgresOutbox, PostgresOutbox
+from mink_postgres.substores.parked import AsyncPostgresParkedEvents, PostgresParkedEvents
 from mink_postgres.substores.sagas import AsyncPostgresSagas, PostgresSagas
 from mink_postgres.substores.snapshots import AsyncPostgresSnapshots, PostgresSnapshots
+from mink_postgres.substores.subscriptions import AsyncPostgresSubscriptions, PostgresSubscriptions
 
 if TYPE_CHECKING:
     from mink_postgres.context import Context
@@ -57,6 +59,16 @@ class PostgresSubStores(SubStores):
         """Sagas by id (`Capability.SAGAS`)."""
         return PostgresSagas(self._context, self._run)
 
+    @property
+    def subscriptions(self) -> PostgresSubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return PostgresSubscriptions(self._context, self._run)
+
+    @property
+    def parked(self) -> PostgresParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return PostgresParkedEvents(self._context, self._run)
+
 
 class AsyncPostgresSubStores(SubStores):
     """`PostgresSubStores` for asyncio."""
@@ -91,3 +103,13 @@ class AsyncPostgresSubStores(SubStores):
     def sagas(self) -> AsyncPostgresSagas:
         """Sagas by id (`Capability.SAGAS`)."""
         return AsyncPostgresSagas(self._context, self._run)
+
+    @property
+    def subscriptions(self) -> AsyncPostgresSubscriptions:
+        """Durable subscriptions: leases, pause, rewind, lag (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncPostgresSubscriptions(self._context, self._run)
+
+    @property
+    def parked(self) -> AsyncPostgresParkedEvents:
+        """Events that a subscription's handler failed on (`Capability.DURABLE_SUBSCRIPTIONS`)."""
+        return AsyncPostgresParkedEvents(self._context, self._run)

@@ -9,7 +9,8 @@ from typing import Any
 
 from mink_core import AsyncStore, Store, open_async_store, open_store
 
-DOORS = ("memory", "memory async", "psycopg", "psycopg async", "asyncpg")
+ASYNC_DOORS = ("memory async", "psycopg async", "asyncpg")
+DOORS = ("memory", "psycopg", *ASYNC_DOORS)
 
 
 class Door:
@@ -17,7 +18,7 @@ class Door:
 
     def __init__(self, name: str, url: Callable[[], str]) -> None:
         self.name = name
-        self.is_async = name.endswith("async") or name == "asyncpg"
+        self.is_async = name in ASYNC_DOORS
         self._url = url
 
     def open(self, **options: Any) -> Any:
@@ -66,4 +67,4 @@ async def together_async(calls: Sequence[Callable[[], Awaitable[object]]]) -> li
     return list(await asyncio.gather(*(call() for call in calls), return_exceptions=True))
 
 
-__all__ = ["DOORS", "AsyncStore", "Door", "Store", "together", "together_async"]
+__all__ = ["ASYNC_DOORS", "DOORS", "AsyncStore", "Door", "Store", "together", "together_async"]

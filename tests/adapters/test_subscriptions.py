@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mink_core import EventFilter, ExpectedVersion, NewEvent, UsageError
+from tests.adapters.doors import ASYNC_DOORS
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
 
 ANY = ExpectedVersion.ANY
+async_doors = pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
 EVENTS = 600
 
 
@@ -123,10 +125,8 @@ def test_closing_ends_it_promptly_from_elsewhere(door: Door, closing: str) -> No
     door.run(awaited if door.is_async else sync)
 
 
+@async_doors
 def test_an_async_subscription_closes_from_another_thread(door: Door) -> None:
-    if not door.is_async:
-        pytest.skip("the sync doors are closed from another thread above")
-
     async def awaited(store: Any) -> None:
         subscription = store.subscribe(poll_interval=10)
         closer = threading.Timer(0.2, subscription.stop)
@@ -139,10 +139,8 @@ def test_an_async_subscription_closes_from_another_thread(door: Door) -> None:
     door.run(awaited)
 
 
+@async_doors
 def test_a_cancelled_wait_loses_nothing(door: Door) -> None:
-    if not door.is_async:
-        pytest.skip("threads are not cancelled")
-
     async def awaited(store: Any) -> None:
         subscription = store.subscribe(poll_interval=0.01)
         got: list[int] = []

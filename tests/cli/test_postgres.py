@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 
 from mink_core import NewEvent, open_store
@@ -78,3 +79,19 @@ def test_demo_on_a_schema_of_its_own(url: str) -> None:
     status, out, err = run("demo", "--seconds", "1", "--json", "--store", url, url="memory://")
     assert status == 0, out + err
     assert json.loads(out)["held"] is True
+
+
+def test_check_names_what_raw_writes_left_behind(url: str, postgres_url: str, schema: str) -> None:
+    with open_store(url) as store:
+        store.initialize()
+        store.append("good-1", [NewEvent("A", 1)], expected_version=0)
+        assert run("check", url=url) == (0, "", "")
+        with psycopg.connect(postgres_url, autocommit=True) as owner:
+            owner.execute(
+                f"INSERT INTO {schema}.events (stream_id, version, event_type, data) VALUES ('good-1', 2, 'A', '1')"
+            )
+        status, out, err = run("check", url=url)
+    assert (status, err) == (1, "")
+    [finding] = [json.loads(line) for line in out.splitlines()]
+    assert (finding["kind"], finding["subject"]) == ("stream", "good-1")
+    assert "left it behind" in finding["problem"]

@@ -31,7 +31,9 @@ def test_positions_rolled_back_then_killed_are_not_skipped(attempt: int) -> None
             with psycopg.connect(server.url(), autocommit=True) as admin:
                 admin.execute("CHECKPOINT")
             session = Session(server.url(), "mink")
-            for version in range(40):
+            # Just past the sequence's second record in the log: it stands at the end, where it is lost, and not
+            # in a page that the server's own writer has flushed.
+            for version in range(36):
                 session.insert("raw-1", version + 1)
             session.rollback()
             page = store.poll(1)
@@ -39,7 +41,7 @@ def test_positions_rolled_back_then_killed_are_not_skipped(attempt: int) -> None
             server.kill()
             session.connection.close()
         assert (page.events, page.next_position) == ([], 1)
-        assert twin == 41
+        assert twin == 37
         server.restart()
         with PostgresEventStore(server.url(), min_size=1) as store:
             result = store.append("a-1", [NewEvent("After", {})], expected_version=1)

@@ -183,6 +183,9 @@ def dawdle(store: Store, run: Run, time_left: Time) -> Tally:
     begun = time.monotonic()
     with store.transaction() as transaction:
         first = transaction.append(stream, [run.event("Begun", {})], expected_version=ExpectedVersion.NO_STREAM)
+        # One append goes past it, however slow the machine: the others may have ended by now.
+        passing = store.append(run.stream("passing"), [run.event("Passed", {})], expected_version=ExpectedVersion.ANY)
+        tally.records.append(_acknowledged(passing))
         time_left.wait_for(0.65)
         last = transaction.append(stream, [run.event("Ended", {})], expected_version=1)
         status = store.feed_status()

@@ -1,0 +1,339 @@
+"""APPEND-07 and 12: what is refused before anything is sent, and the limits' edges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conformance_tests.check import Level, check
+from conformance_tests.expect import equal, raises, true
+from conformance_tests.looking import nothing_stored, versions
+from mink_core import Capability, EventFilter, ExpectedVersion, NewEvent, StreamAppend, UsageError
+
+if TYPE_CHECKING:
+    from conformance_tests.lab import Lab
+
+ANY = ExpectedVersion.ANY
+
+BAD_IDS: tuple[tuple[Any, str], ...] = (
+    ("", "an empty stream id"),
+    ("-", "a stream id of a dash"),
+    ("-order", "a stream id without a category"),
+    ("nul\0", "NUL in a stream id"),
+    ("line\nfeed-1", "a line feed in a stream id"),
+    ("tab-\t", "a tab in a stream id"),
+    ("delete-\x7f", "DEL in a stream id"),
+    ("c1-\x85", "a C1 control in a stream id"),
+    ("c1-\x9f", "the last C1 control in a stream id"),
+    ("unit-\x1f", "the last C0 control in a stream id"),
+    ("half-\ud800", "a lone high surrogate in a stream id"),
+    ("half-\udfff", "a lone low surrogate in a stream id"),
+    (b"order-1", "bytes for a stream id"),
+    (1, "an int for a stream id"),
+    (None, "None for a stream id"),
+)
+
+GOOD_IDS = (
+    "a",
+    " ",
+    "order-",
+    "order--1",
+    "order-1 ",
+    "order 1",
+    "Order-1",
+    "ORDER-1",
+    "order_1",
+    "order%",
+    "order-%",
+    "order\\1",
+    "'; DROP TABLE events; --",
+    '"quoted"',
+    "$1",
+    "{}",
+    "\u00e9",
+    "e\u0301",
+    "\u00df",
+    "SS",
+    "\u00a0nbsp",
+    "\u2028",
+    "\u200b",
+    "\ufeff",
+    "\ufffe",
+    "\uffff",
+    "\ue000",
+    "\U0001f600-1",
+    "\U0010ffff",
+    "\u0130stanbul",
+    "null",
+    "0",
+)
+
+
+@check("APPEND-07", "APPEND-12")
+def bad_stream_ids_and_types_are_refused(lab: Lab) -> None:
+    """Ids and event types that break the grammar are a UsageError, in appends and in reads, and store nothing."""
+    store = lab.open()
+    with nothing_stored(store, "bad stream ids and event types"):
+        for bad, what in BAD_IDS:
+            for expected in (ANY, 0, 3):
+                with raises(UsageError, f"{what}, in append"):
+                    store.append(bad, lab.events(1), expected_version=expected)
+            with raises(UsageError, f"{what}, in read_stream"):
+                store.read_stream(bad)
+            with raises(UsageError, f"{what}, in stream_info"):
+                store.stream_info(bad)
+            with raises(UsageError, f"{what}, in a filter"):
+                store.poll(0, where=EventFilter(stream_ids=(bad,)))
+            kind = what.replace("stream id", "event type")
+            if isinstance(bad, str) and bad.startswith("-"):
+                continue  # a dash is nothing special in an event type
+            with raises(UsageError, f"{kind}, in append"):
+                store.append("order-1", [lab.event(None, event_type=bad)], expected_version=ANY)
+    store.append("order-1", [lab.event(None, event_type="-dash")], expected_version=0)
+
+
+@check("APPEND-12")
+def ids_are_kept_as_they_are(lab: Lab) -> None:
+    """Ids and event types with unusual characters are distinct, never normalised, folded or trimmed."""
+    store = lab.open()
+    for number, name in enumerate(GOOD_IDS):
+        event = lab.event(number, event_type=name)
+        equal(store.append(name, [event], expected_version=0).stream_id, name, "the result's stream_id")
+    for number, name in enumerate(GOOD_IDS):
+        stored = list(store.read_stream(name))
+        equal([(it.stream_id, it.event_type, it.data) for it in stored], [(name, name, number)], f"stream {name!r}")
+        equal(store.stream_info(name).stream_id, name, "stream_info's stream_id")
+        found = list(store.read_all(where=EventFilter(stream_ids=(name,))))
+        equal([it.data for it in found], [number], f"the feed of stream {name!r}")
+        found = list(store.read_all(where=EventFilter(event_types=(name,))))
+        equal([it.data for it in found], [number], f"the feed of event type {name!r}")
+
+
+@check("APPEND-07")
+def wrong_expectations_are_refused(lab: Lab) -> None:
+    """An expectation that is neither an exact version nor an ExpectedVersion is refused, a bool and -1 above all."""
+    store = lab.open()
+    store.append("order-1", lab.events(1), expected_version=0)
+    wrong: tuple[Any, ...] = (
+        -1,
+        -2,
+        -(2**63),
+        True,
+        False,
+        1.0,
+        0.0,
+        "any",
+        "1",
+        None,
+        2**63,
+        2**64,
+        (1,),
+        [1],
+        object(),
+    )
+    for stream_id in ("order-1", "order-2"):
+        for expected in wrong:
+            what = f"expected_version={expected!r:.40}"
+            with nothing_stored(store, what), raises(UsageError, what):
+                store.append(stream_id, lab.events(1), expected_version=expected)
+
+
+@check("APPEND-07")
+def expected_version_must_be_said(lab: Lab) -> None:
+    """The expected version has no default and is given by keyword only."""
+    store: Any = lab.open()
+    with nothing_stored(store, "an append without an expectation"):
+        with raises(TypeError, "append without expected_version"):
+            store.append("order-1", lab.events(1))
+        with raises(TypeError, "append with expected_version by position"):
+            store.append("order-1", lab.events(1), ANY)
+
+
+@check("APPEND-07")
+def wrong_events_are_refused(lab: Lab) -> None:
+    """No events, and what are no events, is a UsageError."""
+    store: Any = lab.open()
+    event = lab.event()
+    wrong: tuple[tuple[Any, str], ...] = (
+        ([], "an empty list"),
+        ((), "an empty tuple"),
+        (iter(()), "an empty iterator"),
+        (event, "an event that is not in a sequence"),
+        ("event", "a str"),
+        (b"event", "bytes"),
+        ({"event_type": "a"}, "a dict"),
+        (None, "None"),
+        ([event, None], "None among the events"),
+        ([("Happened", {})], "a tuple for an event"),
+        ([{"event_type": "Happened", "data": {}}], "a dict for an event"),
+        ([NewEvent(None, {})], "None for an event type"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- on purpose
+        ([NewEvent("Happened", {}, [])], "a list for metadata"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- as above
+        ([NewEvent("Happened", {}, "{}")], "a str for metadata"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- as above
+        ([NewEvent("Happened", {}, None, "id")], "a str for an event id"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- as above
+        ([NewEvent("Happened", {}, None, str(lab.uuid()))], "a UUID's str for an event id"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- as above
+    )
+    for events, what in wrong:
+        with nothing_stored(store, what), raises(UsageError, what):
+            store.append("order-1", events, expected_version=ANY)
+    true(issubclass(UsageError, ValueError), "a UsageError is a ValueError")
+
+
+@check("APPEND-07")
+def any_iterable_of_events_is_taken(lab: Lab) -> None:
+    """Events come in a list, a tuple or any other iterable."""
+    store = lab.open()
+    events = lab.events(6)
+    store.append("order-1", tuple(events[:2]), expected_version=0)
+    store.append("order-1", iter(events[2:4]), expected_version=2)
+    store.append("order-1", (event for event in events[4:]), expected_version=4)
+    equal([it.event_id for it in store.read_stream("order-1")], [it.event_id for it in events], "the ids in order")
+
+
+@check("APPEND-07")
+def equal_ids_in_one_call_are_refused(lab: Lab) -> None:
+    """Two equal ids in one call are refused, wherever they stand, also when their contents are equal."""
+    store = lab.open()
+    twin = lab.event({"n": 1})
+    same_id = NewEvent("Other", 2, None, twin.event_id)
+    for events in ([twin, twin], [twin, same_id], [twin, *lab.events(3), same_id], [lab.event(), twin, same_id]):
+        for expected in (ANY, 0, 5):
+            with nothing_stored(store, "equal ids"), raises(UsageError, "equal ids in one call"):
+                store.append("order-1", events, expected_version=expected)
+
+
+@check("APPEND-07")
+def bad_usage_is_told_before_a_conflict(lab: Lab) -> None:
+    """What is refused up front is refused whatever the stream's version is: nothing was sent to find out."""
+    store = lab.open()
+    store.append("order-1", lab.events(2), expected_version=0)
+    with nothing_stored(store, "bad usage"):
+        for expected in (0, 1, 7):
+            with raises(UsageError, "a bad event and a wrong expectation"):
+                store.append("order-1", [lab.event(float("nan"))], expected_version=expected)
+        with raises(UsageError, "no events and a wrong expectation"):
+            store.append("order-1", [], expected_version=7)
+
+
+@check("APPEND-12")
+def name_limits_at_the_edge(lab: Lab) -> None:
+    """500 characters pass for a stream id and an event type, 250 for a category; one more is refused with the limit."""
+    store = lab.open()
+    wide = "\U0001f600"  # one character, four bytes, two UTF-16 units
+    for letter in ("x", "\u00e9", wide):
+        fits = ("c-" + letter * 498, letter * 250, letter * 250 + "-" + letter * 249)
+        for stream_id in fits:
+            store.append(stream_id, lab.events(1), expected_version=0)
+            equal(store.stream_info(stream_id).version, 1, "a stream at the limit")
+            equal(len(list(store.read_stream(stream_id))), 1, "events of a stream at the limit")
+        with nothing_stored(store, "a name one past the limit"):
+            for stream_id, limit in (
+                ("c-" + letter * 499, "500"),
+                (letter * 251, "250"),
+                (letter * 251 + "-1", "250"),
+                (letter * 600, "50"),
+            ):
+                with raises(UsageError, f"a stream id of {len(stream_id)} characters", says=limit):
+                    store.append(stream_id, lab.events(1), expected_version=ANY)
+            with raises(UsageError, "an event type of 501 characters", says="500"):
+                store.append("order-1", [lab.event(1, event_type=letter * 501)], expected_version=ANY)
+        store.append(f"type-{letter}", [lab.event(1, event_type=letter * 500)], expected_version=0)
+        equal(next(store.read_stream(f"type-{letter}")).event_type, letter * 500, "an event type at the limit")
+
+
+@check("APPEND-12")
+def depth_limit_at_the_edge(lab: Lab) -> None:
+    """128 objects and arrays inside one another pass, in data and in metadata; 129 are refused with the limit."""
+    store = lab.open()
+    for number, wrap in enumerate((_lists, _dicts, _mixed)):
+        data, metadata = wrap(128), {"k": wrap(127)}
+        store.append(f"deep-{number}", [lab.event(data, metadata=metadata)], expected_version=0)
+        stored = next(store.read_stream(f"deep-{number}"))
+        equal((stored.data, stored.metadata), (data, metadata), "values of depth 128")
+        with nothing_stored(store, "a value too deep"):
+            with raises(UsageError, "data of depth 129", says="128"):
+                store.append("order-1", [lab.event(wrap(129))], expected_version=ANY)
+            with raises(UsageError, "metadata of depth 129", says="128"):
+                store.append("order-1", [lab.event(1, metadata={"k": wrap(128)})], expected_version=ANY)
+            with raises(UsageError, "data of depth 5,000"):
+                store.append("order-1", [lab.event(wrap(5000))], expected_version=ANY)
+
+
+def _lists(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+def _dicts(depth: int) -> Any:
+    value: Any = {}
+    for _ in range(depth - 1):
+        value = {"k": value}
+    return value
+
+
+def _mixed(depth: int) -> Any:
+    value: Any = [1.5]
+    for number in range(depth - 1):
+        value = {"k": value, "n": 1} if number % 2 else [0, value]
+    return value
+
+
+_MIB8 = 8 * 1024 * 1024
+
+
+@check("APPEND-12")
+def size_limit_at_the_edge(lab: Lab) -> None:
+    """Data of 8 MiB of JSON passes; one byte more is refused, in data and in metadata, counting UTF-8 bytes."""
+    store = lab.open()
+    fits = "x" * (_MIB8 - 2)
+    store.append("big-1", [lab.event(fits)], expected_version=0)
+    true(next(store.read_stream("big-1")).data == fits, "8 MiB read back", expected="the same str", seen="another")
+    with nothing_stored(store, "a value too large"):
+        with raises(UsageError, "data of 8 MiB and a byte", says=str(_MIB8)):
+            store.append("big-2", [lab.event(fits + "x")], expected_version=ANY)
+        with raises(UsageError, "data of 8 MiB and a byte, in a two-byte character", says=str(_MIB8)):
+            store.append("big-2", [lab.event("x" * (_MIB8 - 3) + "\u00e9")], expected_version=ANY)
+        with raises(UsageError, "metadata of 8 MiB and a byte", says=str(_MIB8)):
+            store.append("big-2", [lab.event(1, metadata={"k": "x" * (_MIB8 - 7)})], expected_version=ANY)
+
+
+@check("APPEND-12")
+def count_limit_at_the_edge(lab: Lab) -> None:
+    """A call of 10,000 events passes, one of 10,001 is refused with the limit."""
+    store = lab.open()
+    events = lab.events(10_001)
+    with nothing_stored(store, "10,001 events"), raises(UsageError, "10,001 events", says="10000"):
+        store.append("many-1", events, expected_version=ANY)
+    result = store.append("many-1", events[:10_000], expected_version=0)
+    equal(result.last_version, 10_000, "the last version of 10,000 events")
+    equal(store.stream_info("many-1").version, 10_000, "the stream's version")
+    equal(next(store.read_stream("many-1", after_version=9_999)).event_id, events[9_999].event_id, "the last event")
+
+
+@check("APPEND-12", level=Level.STANDARD)
+def call_size_limit_at_the_edge(lab: Lab) -> None:
+    """A call of 64 MiB of JSON passes, data and metadata together; one byte more is refused with the limit."""
+    store = lab.open()
+    part = "x" * (_MIB8 - 2)
+    with nothing_stored(store, "64 MiB and a byte"), raises(UsageError, "64 MiB and a byte", says=str(8 * _MIB8)):
+        store.append("huge-1", [*(lab.event(part) for _ in range(8)), lab.event(0)], expected_version=ANY)
+    room = [lab.event(part) for _ in range(7)]
+    last = lab.event("x" * (_MIB8 - 2 - 7), metadata={"k": 1})
+    store.append("huge-1", [*room, last], expected_version=0)
+    equal(versions(store, "huge-1"), list(range(1, 9)), "the versions of a call of 64 MiB")
+
+
+@check("APPEND-12", "APPEND-11", needs={Capability.APPEND_BATCH})
+def limits_count_over_a_whole_batch(lab: Lab) -> None:
+    """The limits on events, and on equal ids, count over all items of a batch."""
+    store = lab.open()
+    events = lab.events(10_001)
+    with (
+        nothing_stored(store, "a batch of 10,001 events"),
+        raises(UsageError, "10,001 events in a batch", says="10000"),
+    ):
+        store.append_batch([StreamAppend("a-1", events[:5000], ANY), StreamAppend("b-1", events[5000:], ANY)])
+    with nothing_stored(store, "equal ids in a batch"):
+        for other in ("a-1", "b-1"):
+            with raises(UsageError, "equal ids in two items"):
+                store.append_batch([StreamAppend("a-1", events[:2], ANY), StreamAppend(other, events[1:3], ANY)])

@@ -1,0 +1,322 @@
+"""JSON: what goes in comes out with the same types, and nothing is converted in silence."""
+
+from __future__ import annotations
+
+import collections
+import datetime as dt
+import decimal
+import enum
+import fractions
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from conformance_tests.check import check
+from conformance_tests.expect import equal, raises
+from conformance_tests.looking import nothing_stored
+from mink_core import Capability, ExpectedVersion, StreamAppend, UsageError
+
+if TYPE_CHECKING:
+    from conformance_tests.lab import Lab
+
+ANY = ExpectedVersion.ANY
+
+INTS = (
+    0,
+    1,
+    -1,
+    2,
+    10,
+    2**31,
+    -(2**31),
+    2**53 - 1,
+    2**53,
+    2**53 + 1,
+    -(2**53) - 1,
+    10**16,
+    10**18,
+    2**63 - 1,
+    -(2**63),
+)
+FLOATS = (
+    0.0,
+    1.0,
+    -1.0,
+    0.5,
+    0.1,
+    0.1 + 0.2,
+    1 / 3,
+    1.5,
+    100.0,
+    1e15,
+    1e16,
+    -1e16,
+    1e17,
+    1.2345678901234567e18,
+    9007199254740993.0,
+    9.223372036854775807e18,
+    1.8446744073709552e19,
+    1e21,
+    1e22,
+    1.7e30,
+    1e100,
+    1e300,
+    1.7976931348623157e308,
+    -1.7976931348623157e308,
+    1e-5,
+    1e-7,
+    1.5e-7,
+    1e-300,
+    2.2250738585072014e-308,
+    5e-324,
+    123456.789,
+)
+TEXTS = (
+    "",
+    " ",
+    "\t\n\r\b\f",
+    "\x01\x1f\x7f\x85",
+    "\"\\/'",
+    "\\u0000",
+    "\\\\u0000",
+    "\\ud800",
+    "null",
+    "1.0",
+    "\u00e9",
+    "e\u0301",
+    "\u2028\u2029",
+    "\ufeff",
+    "\uffff",
+    "\U0001f600",
+    "\U0010ffff",
+    "<script>&amp;</script>",
+    "2024-01-01T00:00:00Z",
+    "123e4567-e89b-12d3-a456-426614174000",
+    "x" * 10_000,
+)
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    *INTS,
+    *FLOATS,
+    *TEXTS,
+    [],
+    {},
+    [[]],
+    [{}],
+    {"": ""},
+    {"a": {}},
+    [None, True, False, 0, 0.0, 1, 1.0, "1", [1], {"1": 1}],
+    {"null": None, "true": True, "int": 1, "float": 1.0, "list": [1, 1.0, True], "object": {"1": 1, "1.0": 1.0}},
+    {key: number for number, key in enumerate(TEXTS)},
+    {"b": 1, "a": 2, "B": 3, "aa": 4, "\u00e9": 5, "e\u0301": 6},
+    {"__proto__": 1, "$ref": 2, "a.b": 3, "a[0]": 4, "data": 5, "metadata": 6, "schema_version": 7},
+    list(range(1000)),
+    {str(number): float(number) for number in range(500)},
+    [[[[1.0], 1], {"k": [1e16, 10**16]}], {"k": {"k": {"k": 1e300}}}],
+)
+
+
+@check("JSON-01")
+def values_come_back_with_their_types(lab: Lab) -> None:
+    """Every JSON value comes back equal and of the same types, as data and within metadata, by every way of reading."""
+    store, other = lab.open(), lab.open()
+    events = [lab.event(value, metadata={"k": value, "list": [value]}) for value in VALUES]
+    store.append("order-1", events, expected_version=0)
+    feed = list(other.read_all())
+    polled: list[Any] = []
+    while len(polled) < len(events):
+        page = other.poll(polled[-1].global_position if polled else 0)
+        if not page.events:
+            break
+        polled.extend(page.events)
+    for stored in (list(store.read_stream("order-1")), feed, polled):
+        equal(len(stored), len(VALUES), "how many events came back")
+        for value, event in zip(VALUES, stored, strict=True):
+            equal(event.data, value, f"data {value!r:.80}")
+            equal(event.metadata, {"k": value, "list": [value]}, f"metadata holding {value!r:.80}")
+
+
+@check("JSON-01")
+def numbers_at_every_depth(lab: Lab) -> None:
+    """Ints and floats keep their types inside objects and arrays at every depth."""
+    store = lab.open()
+    for number, value in enumerate((1, 1.0, True, 1e16, 10**16, 1e300, 1e-7)):
+        nested: Any = value
+        for depth in range(60):
+            nested = {"k": nested, "n": value} if depth % 2 else [nested, value]
+        store.append(f"deep-{number}", [lab.event(nested, metadata={"k": nested})], expected_version=0)
+        event = next(store.read_stream(f"deep-{number}"))
+        equal((event.data, event.metadata), (nested, {"k": nested}), f"{value!r} at depths up to 60")
+
+
+@check("JSON-01")
+def negative_zero_may_lose_its_sign_only(lab: Lab) -> None:
+    """-0.0 comes back as a float that equals 0.0."""
+    store = lab.open()
+    store.append("order-1", [lab.event([-0.0], metadata={"k": -0.0})], expected_version=0)
+    event = next(store.read_stream("order-1"))
+    equal((event.data, event.metadata), ([0.0], {"k": 0.0}), "-0.0")
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+class _Int(int):
+    pass
+
+
+class _Float(float):
+    pass
+
+
+class _List(list[Any]):
+    pass
+
+
+class _Dict(dict[str, Any]):
+    pass
+
+
+class _Number(enum.IntEnum):
+    ONE = 1
+
+
+class _Word(enum.StrEnum):
+    ONE = "one"
+
+
+class _Pair(NamedTuple):
+    one: int
+    two: int
+
+
+REFUSED: tuple[tuple[Any, str], ...] = (
+    ((1, 2), "a tuple"),
+    ((), "an empty tuple"),
+    (_Pair(1, 2), "a named tuple"),
+    ({1, 2}, "a set"),
+    (frozenset({1}), "a frozenset"),
+    (b"bytes", "bytes"),
+    (bytearray(b"bytes"), "a bytearray"),
+    (memoryview(b"bytes"), "a memoryview"),
+    (decimal.Decimal("1.5"), "a Decimal"),
+    (fractions.Fraction(1, 2), "a Fraction"),
+    (1j, "a complex number"),
+    (dt.datetime(2024, 1, 1, tzinfo=dt.UTC), "a datetime"),
+    (dt.date(2024, 1, 1), "a date"),
+    (dt.timedelta(1), "a timedelta"),
+    (uuid.UUID(int=1), "a UUID"),
+    (_Text("text"), "a subclass of str"),
+    (_Int(1), "a subclass of int"),
+    (_Float(1.5), "a subclass of float"),
+    (_List(), "a subclass of list"),
+    (_Dict(), "a subclass of dict"),
+    (collections.OrderedDict(a=1), "an OrderedDict"),
+    (collections.defaultdict(int), "a defaultdict"),
+    (_Number.ONE, "an IntEnum"),
+    (_Word.ONE, "a StrEnum"),
+    (range(3), "a range"),
+    (iter([1]), "an iterator"),
+    (object(), "an object"),
+    (ANY, "an Enum"),
+    (int, "a class"),
+    (float("nan"), "NaN"),
+    (float("inf"), "infinity"),
+    (float("-inf"), "negative infinity"),
+    (2**63, "an int above 64 bits"),
+    (-(2**63) - 1, "an int below 64 bits"),
+    (2**64, "an int of 65 bits"),
+    (10**400, "a huge int"),
+    ("nul \0 inside", "a str with NUL"),
+    ("\0", "a str of NUL"),
+    ("\ud800", "a lone high surrogate"),
+    ("a\udfff", "a lone low surrogate"),
+    ("\ude00\ud83d", "surrogates in the wrong order"),
+    ("\ud83d\ude00", "a surrogate pair as two characters"),
+)
+
+BAD_KEYS: tuple[tuple[Any, str], ...] = (
+    (1, "an int key"),
+    (1.5, "a float key"),
+    (True, "a bool key"),
+    (None, "a None key"),
+    (b"k", "a bytes key"),
+    ((1, 2), "a tuple key"),
+    (uuid.UUID(int=1), "a UUID key"),
+    (_Text("k"), "a key of a subclass of str"),
+    (_Word.ONE, "a StrEnum key"),
+    ("nul\0", "a key with NUL"),
+    ("\ud800", "a key with a lone surrogate"),
+)
+
+
+@check("JSON-02", "JSON-01")
+def other_values_are_refused(lab: Lab) -> None:
+    """What is no JSON value, subclasses included, is a UsageError wherever it stands, and stores nothing."""
+    store = lab.open()
+    with nothing_stored(store, "values that are no JSON"):
+        for value, what in REFUSED:
+            places: tuple[tuple[Any, Any, str], ...] = (
+                (value, None, "as data"),
+                ([0, value], None, "in a list"),
+                ({"ok": 1, "bad": value}, None, "in a dict"),
+                ([{"k": [{"k": value}]}], None, "deep inside"),
+                (1, {"k": value}, "in metadata"),
+                (1, {"k": [1, {"k": value}]}, "deep inside metadata"),
+            )
+            for data, metadata, where in places:
+                with raises(UsageError, f"{what} {where}"):
+                    store.append("order-1", [lab.event(data, metadata=metadata)], expected_version=ANY)
+
+
+@check("JSON-02")
+def other_keys_are_refused(lab: Lab) -> None:
+    """A key that is not exactly a str, or holds NUL or a lone surrogate, is a UsageError at every depth."""
+    store = lab.open()
+    with nothing_stored(store, "keys that are no JSON"):
+        for key, what in BAD_KEYS:
+            bad: Any = {"ok": 1, key: 1}
+            for data, metadata in (
+                (bad, None),
+                ([bad], None),
+                ({"k": [{"k": bad}]}, None),
+                (1, bad),
+                (1, {"k": [bad]}),
+            ):
+                with raises(UsageError, what):
+                    store.append("order-1", [lab.event(data, metadata=metadata)], expected_version=ANY)
+
+
+@check("JSON-02")
+def refusals_tell_the_path(lab: Lab) -> None:
+    """The message names the keys and indexes that lead to what was refused, and whether it was data or metadata."""
+    store = lab.open()
+    for bad in (object(), 2**63, float("nan"), "nul \0", "\ud800", (1,)):
+        for data, metadata, parts in (
+            ({"items": [1, {"price": bad}]}, None, ("data", "items", "1", "price")),
+            (1, {"items": [1, {"price": bad}]}, ("metadata", "items", "1", "price")),
+        ):
+            for part in parts:
+                with raises(UsageError, f"{bad!r} at {parts}", says=part):
+                    store.append("order-1", [lab.event(data, metadata=metadata)], expected_version=ANY)
+
+
+@check("JSON-02", needs={Capability.APPEND_BATCH})
+def a_batch_refuses_the_same_values(lab: Lab) -> None:
+    """A batch is held to the same values, in each of its items."""
+    store = lab.open()
+    with nothing_stored(store, "a batch of values that are no JSON"):
+        for value, what in REFUSED:
+            with raises(UsageError, f"{what} in a batch"):
+                store.append_batch([StreamAppend("a-1", lab.events(1), 0), StreamAppend("b-1", [lab.event(value)], 0)])
+
+
+@check("JSON-04")
+def absent_metadata_is_an_empty_object(lab: Lab) -> None:
+    """Metadata that was not given, and {}, both come back as {}."""
+    store = lab.open()
+    store.append("order-1", [lab.event(1, metadata=None), lab.event(1, metadata={})], expected_version=0)
+    for stored in (store.read_stream("order-1"), store.read_all(), store.poll(0).events):
+        equal([event.metadata for event in stored], [{}, {}], "metadata that was not given, and {}")

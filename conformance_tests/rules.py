@@ -1,0 +1,31 @@
+"""The rules of the storage contract; their text is in `rules.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One promise of the contract."""
+
+    number: str
+    text: str
+    untested: str = ""
+    """Why no check proves it, or what part of it none does; empty where all of it is checked."""
+
+    @property
+    def area(self) -> str:
+        """APPEND of APPEND-01."""
+        return self.number.partition("-")[0]
+
+
+def _load() -> dict[str, Rule]:
+    table = tomllib.loads((files("conformance_tests") / "rules.toml").read_text("utf-8"))
+    return {number: Rule(number, **entry) for number, entry in table.items()}
+
+
+RULES = _load()
+"""By number, in the contract's order."""

@@ -1,0 +1,181 @@
+"""What an operator does with a store: migrate it, grant on it, diagnose it, measure it.
+
+Not part of the contract: an adapter may offer it by a function `administration(url)` beside
+`open_store` (see `mink_core.registry.Adapter`). Sync only: it is for command lines and scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence  # noqa: TC003 -- looked up at run time by get_type_hints
+from datetime import datetime  # noqa: TC003 -- looked up at run time by get_type_hints
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from mink_core.events import StoredEvent  # noqa: TC001 -- as above
+
+
+class SchemaStep(msgspec.Struct, frozen=True):
+    """One migration, as the code knows it or as the storage records it."""
+
+    version: int
+    name: str
+    oldest_code: int
+    """The version of the oldest code that works once this step is applied."""
+    applied_at: datetime | None
+    """None where the storage does not have it yet."""
+    known: bool
+    """Whether this code knows the step; older code may go on beside a step that it does not know."""
+
+
+class SchemaStatus(msgspec.Struct, frozen=True):
+    """Which migrations a store has."""
+
+    version: int
+    """The newest step that is applied, 0 for none."""
+    code_version: int
+    """The newest step that this code knows."""
+    steps: tuple[SchemaStep, ...]
+    """All steps, applied or not, in order."""
+
+    @property
+    def pending(self) -> tuple[SchemaStep, ...]:
+        """The steps that are not applied."""
+        return tuple(step for step in self.steps if step.applied_at is None)
+
+
+class Access(Enum):
+    """What a database role may do with a store."""
+
+    OWNER = "owner"
+    """Everything, also migrations and privacy operations."""
+    WRITER = "writer"
+    """Append and read; never change or remove an event."""
+    READER = "reader"
+    """Read streams and the feed."""
+    SUBSCRIBER = "subscriber"
+    """Read, and keep checkpoints and the state of subscriptions."""
+
+
+class Level(Enum):
+    """How bad a diagnosis is, from fine to data at risk."""
+
+    OK = "ok"
+    NOTICE = "notice"
+    """Worth knowing; nothing is wrong."""
+    WARNING = "warning"
+    """Something is late, or will become a problem."""
+    CRITICAL = "critical"
+    """The store does not work, or acknowledged events can be lost."""
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What one look at a running store says."""
+
+    subject: str
+    """What was looked at: `feed`, `setting fsync`, `index …`."""
+    level: Level
+    finding: str
+    advice: str = ""
+    """What to do about it; empty where there is nothing to do."""
+    figures: Mapping[str, int | float | str | None] = {}
+    """The figures behind it, for programs."""
+
+
+class RelationSize(msgspec.Struct, frozen=True):
+    """The size of a table or an index."""
+
+    name: str
+    rows: int
+    """Rows by the storage's own estimate."""
+    bytes: int
+    """A table without its indexes."""
+
+
+class StoreStatistics(msgspec.Struct, frozen=True):
+    """How much a store holds and how fast it grows."""
+
+    head: int
+    """The newest event's position that the feed shows."""
+    high: int
+    """The highest position that was ever allocated."""
+    events: int
+    """Events, by the storage's own estimate."""
+    streams: int
+    """Streams, by the storage's own estimate."""
+    events_last_minute: int
+    events_last_hour: int
+    tables: tuple[RelationSize, ...]
+    indexes: tuple[RelationSize, ...]
+    total_bytes: int
+
+
+class Administration(Protocol):
+    """An adapter's administration, open until its context is left. Not safe to share between threads."""
+
+    def schema_status(self) -> SchemaStatus:
+        """Which migrations are applied, and which are not."""
+        ...
+
+    def migrate(self) -> Sequence[str]:
+        """Apply what is pending, all of it or nothing.
+
+        Returns:
+            The names of the steps that were applied.
+
+        Raises:
+            SchemaError: The schema is too new for this code, was changed by hand, or cannot be taken over.
+            StorageError: The storage refused; nothing was changed.
+        """
+        ...
+
+    def migration_script(self) -> str:
+        """What `migrate` would run, to be reviewed and run by hand; empty where nothing is pending."""
+        ...
+
+    def grants_script(self, role: str, access: Sequence[Access]) -> str:
+        """What `grant` would run.
+
+        Raises:
+            UsageError: The role's name cannot be one, or no access was named.
+        """
+        ...
+
+    def grant(self, role: str, access: Sequence[Access]) -> None:
+        """Give a role of the storage exactly this access and take away any other. Idempotent.
+
+        Raises:
+            SchemaError: The store is not up to date.
+            StorageError: There is no such role, or the caller may not grant.
+        """
+        ...
+
+    def diagnose(self, *, max_lag: float = 60.0) -> Sequence[Diagnosis]:
+        """Look at everything that is known to go wrong, changing nothing.
+
+        Args:
+            max_lag: Seconds that a subscription, the outbox or an open transaction may take before it
+                is a warning; ten times as long is critical.
+        """
+        ...
+
+    def import_events(self, events: Sequence[StoredEvent]) -> int:
+        """Store events as they are: ids, versions, timestamps, metadata. Positions are new, in the order given.
+
+        All or nothing. Events that the store has already are left out, so that a call can be repeated.
+        Nothing is transformed: it is for what an export of the stored events gave.
+
+        Returns:
+            How many were stored.
+
+        Raises:
+            UsageError: An event breaks a limit, or does not go on with its stream.
+            DuplicateEventError: The store has another event in an event's place.
+            StorageError: The storage failed; nothing of this call was stored, or all of it: repeat it.
+        """
+        ...
+
+    def statistics(self) -> StoreStatistics:
+        """How much the store holds."""
+        ...

@@ -1,0 +1,130 @@
+"""Grouped commits for the tasks of one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from mink_core.errors import MinkError, OutcomeUnknownError, StoreClosedError
+from mink_core.expected import exact_version
+from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of
+from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
+from mink_postgres.programs.append_group import Alone, append_group
+from mink_postgres.programs.appending import append
+from mink_postgres.query import run_async
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mink_core.events import AppendResult
+    from mink_core.prepare import PreparedAppend
+    from mink_postgres.backends.async_base import AsyncBackend
+    from mink_postgres.context import Context
+    from mink_postgres.programs.append_group import Answer
+    from mink_postgres.query import Program
+
+_Waiter: TypeAlias = "asyncio.Future[Answer]"
+
+
+class AsyncGrouping:
+    """Appends for one store. Every call is made in the store's event loop."""
+
+    def __init__(
+        self,
+        context: Context,
+        backend: AsyncBackend,
+        run: Callable[[Program[AppendResult]], Awaitable[AppendResult]],
+    ) -> None:
+        """Take the store's connections, and its way of running one program."""
+        self._context = context
+        self._backend = backend
+        self._run = run
+        self._planner: Planner[_Waiter] = Planner()
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def append(self, item: PreparedAppend) -> AppendResult:
+        """Append directly where nothing is under way, else with others."""
+        planner = self._planner
+        if planner.go_directly():
+            try:
+                return await self._run(append(self._context, item))
+            finally:
+                planner.went_directly()
+        size = size_of(item)
+        if fits(item, size):
+            if self._closed:
+                raise StoreClosedError(CLOSED)
+            loop = asyncio.get_running_loop()
+            waiter: _Waiter = loop.create_future()
+            if planner.add(Entry(item, size, waiter)):
+                lane = loop.create_task(self._lane())
+                self._lanes.add(lane)
+                lane.add_done_callback(self._lanes.discard)
+            answer = await waiter
+            if not isinstance(answer, Alone):
+                if isinstance(answer, MinkError):
+                    raise answer
+                return answer
+        return await self._run(append(self._context, item))
+
+    async def close(self) -> None:
+        """Refuse what waits, and let what is under way end."""
+        self._closed = True
+        for entry in self._planner.drain():
+            _settle(entry, StoreClosedError(CLOSED))
+        if self._lanes:
+            await asyncio.wait(self._lanes)
+
+    async def _lane(self) -> None:
+        """Send groups, one after the other, while there are any."""
+        try:
+            await self._send_all()
+        except BaseException:
+            self._planner.close_lane()
+            raise
+
+    async def _send_all(self) -> None:
+        planner = self._planner
+        while group := planner.take():
+            try:
+                await self._send(group)
+            finally:
+                # Only where no answer came: the event loop is going down, or a driver broke its word.
+                for entry in group:
+                    safe = exact_version(entry.item.expected) is not None
+                    _settle(entry, OutcomeUnknownError(INTERRUPTED, retry_is_safe=safe))
+                planner.landed(group)
+
+    async def _send(self, group: list[Entry[_Waiter]]) -> None:
+        backend = self._backend
+        try:
+            connection = await backend.acquire()
+        except MinkError as error:
+            _settle_all(group, outcomes_of(error, [entry.item for entry in group], sent=False))
+            return
+        clean = False
+        try:
+            # A caller that was cancelled until now has stored nothing; from here on it is one of the group.
+            asked = [entry for entry in group if not entry.waiter.done()]
+            items = [entry.item for entry in asked]
+            try:
+                program = append_group(self._context, items, backend.array)
+                _settle_all(asked, await run_async(program, partial(backend.fetch, connection)))
+                clean = True
+            except MinkError as error:
+                self._context.settled.forget()
+                _settle_all(asked, outcomes_of(error, items, sent=True))
+        finally:
+            await backend.release(connection, clean=clean)
+
+
+def _settle_all(group: list[Entry[_Waiter]], answers: list[Answer]) -> None:
+    for entry, answer in zip(group, answers, strict=True):
+        _settle(entry, answer)
+
+
+def _settle(entry: Entry[_Waiter], answer: Answer) -> None:
+    if not entry.waiter.done():
+        entry.waiter.set_result(answer)

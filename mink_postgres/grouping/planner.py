@@ -1,0 +1,128 @@
+"""Which appends go together, and when. Does no I/O and knows neither tasks nor threads.
+
+There is no timer: an append that finds the store idle goes directly, at once. What arrives while
+appends are under way waits for the next of at most `LANES` groups, which takes all that waits.
+So groups grow with the load, and a lone caller never waits for company.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mink_core.prepare import PreparedAppend
+
+LANES = 2
+"""Groups under way at once: while the server works on one, the other is put together or answered."""
+DIRECT = 2
+"""Appends that go directly at once; with more callers, groups begin."""
+GROUP_APPENDS = 32
+"""Appends in a group. At 64 all callers of 64 move in lockstep, and nobody is left to fill the next one."""
+GROUP_EVENTS = 1000
+GROUP_BYTES = 1024 * 1024
+"""JSON in a group; an append that has more goes by itself."""
+
+W = TypeVar("W")
+
+
+class Entry(Generic[W]):
+    """One append in the queue."""
+
+    __slots__ = ("count", "item", "size", "stream_id", "waiter")
+
+    def __init__(self, item: PreparedAppend, size: int, waiter: W) -> None:
+        """Keep what the planner looks at."""
+        self.item = item
+        self.stream_id = item.stream_id
+        self.count = len(item.events)
+        self.size = size
+        self.waiter = waiter
+
+
+def size_of(item: PreparedAppend) -> int:
+    """Characters of JSON in an append."""
+    return sum(len(event.data) + len(event.metadata or "") for event in item.events)
+
+
+def fits(item: PreparedAppend, size: int) -> bool:
+    """Whether an append may share a group at all."""
+    return size <= GROUP_BYTES // 4 and len(item.events) <= GROUP_EVENTS // 4
+
+
+class Planner(Generic[W]):
+    """The queue of one store. Its caller lets one call in at a time."""
+
+    def __init__(self) -> None:
+        """Begin idle."""
+        self._ready: deque[Entry[W]] = deque()
+        # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
+        self._behind: dict[str, deque[Entry[W]]] = {}
+        self._busy: set[str] = set()
+        self._direct = 0
+        self.lanes = 0
+        """Groups under way, and those about to be taken."""
+
+    def go_directly(self) -> bool:
+        """Whether an append that arrives now need not wait; then `went_directly` follows its end."""
+        if self.lanes or self._direct >= DIRECT:
+            return False
+        self._direct += 1
+        return True
+
+    def went_directly(self) -> None:
+        """A direct append has ended."""
+        self._direct -= 1
+
+    def add(self, entry: Entry[W]) -> bool:
+        """Queue an append; True where the caller has to open a lane for it."""
+        self._ready.append(entry)
+        return self.open_lane()
+
+    def open_lane(self) -> bool:
+        """Whether one more lane is of use. It counts from now on, until `take` gives it nothing."""
+        if self._ready and self.lanes < LANES:
+            self.lanes += 1
+            return True
+        return False
+
+    def close_lane(self) -> None:
+        """A lane has ended otherwise than by an empty `take`."""
+        self.lanes -= 1
+
+    def take(self) -> list[Entry[W]]:
+        """The next group for a lane. Empty: the lane ends."""
+        group: list[Entry[W]] = []
+        events = size = 0
+        ready = self._ready
+        while ready and len(group) < GROUP_APPENDS:
+            entry = ready[0]
+            if entry.stream_id in self._busy:
+                self._behind.setdefault(entry.stream_id, deque()).append(ready.popleft())
+                continue
+            events += entry.count
+            size += entry.size
+            if group and (events > GROUP_EVENTS or size > GROUP_BYTES):
+                break
+            group.append(ready.popleft())
+        self._busy.update([entry.stream_id for entry in group])
+        if not group:
+            self.lanes -= 1
+        return group
+
+    def landed(self, group: Iterable[Entry[W]]) -> None:
+        """A group was answered: what waited behind its streams comes next."""
+        freed: list[Entry[W]] = []
+        for stream_id in {entry.stream_id for entry in group}:
+            self._busy.discard(stream_id)
+            freed.extend(self._behind.pop(stream_id, ()))
+        self._ready.extendleft(reversed(freed))
+
+    def drain(self) -> list[Entry[W]]:
+        """Take all that waits out of the queue: the store closes."""
+        waiting = [*self._ready, *(entry for queue in self._behind.values() for entry in queue)]
+        self._ready.clear()
+        self._behind.clear()
+        return waiting

@@ -1,0 +1,163 @@
+"""Grouped commits for threads: one of those who wait sends the group for all of them.
+
+There is no thread of the store's own. A thread that opens a lane sends the first group, and hands the
+lane on to a thread of the next one, which is woken with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mink_core.errors import MinkError, OutcomeUnknownError, StoreClosedError
+from mink_core.expected import exact_version
+from mink_postgres.drivers.psycopg_sync import fetch
+from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of
+from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
+from mink_postgres.programs.append_group import Alone, append_group, array_literal
+from mink_postgres.programs.appending import append
+from mink_postgres.query import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mink_core.events import AppendResult
+    from mink_core.prepare import PreparedAppend
+    from mink_postgres.backends.sync_psycopg import PsycopgBackend
+    from mink_postgres.context import Context
+    from mink_postgres.programs.append_group import Answer
+    from mink_postgres.query import Program
+
+
+class _Waiter:
+    """A thread that waits for its answer, or for a group to send. Written under the grouping's lock."""
+
+    __slots__ = ("answer", "bell", "gone", "group")
+
+    def __init__(self) -> None:
+        # A bare lock, released by whoever wakes the thread: an Event takes three times as long.
+        self.bell = threading.Lock()
+        self.bell.acquire()
+        self.answer: Answer | None = None
+        self.group: list[Entry[_Waiter]] | None = None
+        self.gone = False
+
+
+class Grouping:
+    """Appends for one store, from any thread."""
+
+    def __init__(
+        self, context: Context, backend: PsycopgBackend, run_alone: Callable[[Program[AppendResult]], AppendResult]
+    ) -> None:
+        """Take the store's connections, and its way of running one program."""
+        self._context = context
+        self._backend = backend
+        self._run = run_alone
+        self._planner: Planner[_Waiter] = Planner()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def append(self, item: PreparedAppend) -> AppendResult:
+        """Append directly where nothing is under way, else with others."""
+        planner = self._planner
+        with self._lock:
+            direct = planner.go_directly()
+        if direct:
+            try:
+                return self._run(append(self._context, item))
+            finally:
+                with self._lock:
+                    planner.went_directly()
+        size = size_of(item)
+        if fits(item, size):
+            entry = Entry(item, size, _Waiter())
+            group: list[Entry[_Waiter]] | None = None
+            with self._lock:
+                if self._closed:
+                    raise StoreClosedError(CLOSED)
+                if planner.add(entry):
+                    group = self._next()
+            answer = self._answer(entry, group)
+            if isinstance(answer, MinkError):
+                raise answer
+            if not isinstance(answer, Alone):
+                return answer
+        return self._run(append(self._context, item))
+
+    def close(self) -> None:
+        """Refuse what waits. What is under way ends in its own thread."""
+        with self._lock:
+            self._closed = True
+            for entry in self._planner.drain():
+                self._settle(entry, StoreClosedError(CLOSED))
+
+    def _answer(self, entry: Entry[_Waiter], group: list[Entry[_Waiter]] | None) -> Answer:
+        waiter = entry.waiter
+        try:
+            if group:
+                self._lead(group)
+            while waiter.answer is None:
+                waiter.bell.acquire()
+                group, waiter.group = waiter.group, None
+                if group:
+                    self._lead(group)
+        except BaseException:
+            # An interrupted thread: what it was told to send must not wait for it for ever.
+            with self._lock:
+                waiter.gone = True
+                group, waiter.group = waiter.group, None
+            if group:
+                self._lead(group)
+            raise
+        return waiter.answer
+
+    def _lead(self, group: list[Entry[_Waiter]]) -> None:
+        """Send a group, hand the lane on, and wake those who have their answers."""
+        items = [entry.item for entry in group]
+        answers: Sequence[Answer] = [
+            OutcomeUnknownError(INTERRUPTED, retry_is_safe=exact_version(entry.item.expected) is not None)
+            for entry in group
+        ]  # unless told otherwise: whoever sends may be interrupted
+        try:
+            answers = self._send(items)
+        finally:
+            with self._lock:
+                self._planner.landed(group)
+                following = self._next()
+                if following:
+                    leader = following[0].waiter
+                    leader.group = following
+                    leader.bell.release()
+            for entry, answer in zip(group, answers, strict=True):
+                self._settle(entry, answer)
+
+    def _next(self) -> list[Entry[_Waiter]] | None:
+        """The lane's next group, of those who still wait. Called under the lock."""
+        while group := self._planner.take():
+            waiting = [entry for entry in group if not entry.waiter.gone]
+            if waiting:
+                return waiting
+            self._planner.landed(group)
+        return None
+
+    def _send(self, items: list[PreparedAppend]) -> list[Answer]:
+        backend = self._backend
+        try:
+            connection = backend.acquire()
+        except MinkError as error:
+            return outcomes_of(error, items, sent=False)
+        try:
+            return run(append_group(self._context, items, array_literal), partial(fetch, connection))
+        except MinkError as error:
+            self._context.settled.forget()
+            return outcomes_of(error, items, sent=True)
+        finally:
+            backend.release(connection)
+
+    @staticmethod
+    def _settle(entry: Entry[_Waiter], answer: Answer) -> None:
+        waiter = entry.waiter
+        if waiter.answer is None:
+            waiter.answer = answer
+            waiter.bell.release()

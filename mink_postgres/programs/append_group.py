@@ -1,0 +1,87 @@
+"""Several callers' appends in one statement: what is sent, and what each caller is told."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mink_core.errors import ConcurrencyError, DuplicateEventError, MinkError
+from mink_core.events import AppendResult
+from mink_postgres.programs.appending import expected_code, result_of
+from mink_postgres.query import Program, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from mink_core.prepare import PreparedAppend
+    from mink_postgres.context import Context
+
+
+class Alone(Enum):
+    """Nothing of an append was stored, and nothing refused: append it by itself."""
+
+    LOCKED = "locked"
+    """Somebody else has the stream."""
+    FAILED = "failed"
+    """The group failed as a whole, and was rolled back."""
+
+
+Answer: TypeAlias = AppendResult | MinkError | Alone
+
+
+def append_group(
+    context: Context, items: Sequence[PreparedAppend], array: Callable[[list[Any]], Any]
+) -> Program[list[Answer]]:
+    """Append in one round trip and one transaction; the answers stand in the order of the items.
+
+    Args:
+        context: The store's.
+        items: The appends, of one caller each. Those of one stream are done in this order.
+        array: Makes a driver's array argument of a list.
+    """
+    # In code point order, which is the order of locking; a sort keeps the order of equals.
+    order = sorted(range(len(items)), key=lambda index: items[index].stream_id)
+    ordered = [items[index] for index in order]
+    events = [event for item in ordered for event in item.events]
+    rows = yield Query(
+        context.sql.append_group,
+        (
+            array([item.stream_id for item in ordered]),
+            array([expected_code(item.expected) for item in ordered]),
+            array([len(item.events) for item in ordered]),
+            array([str(event.event_id) for event in events]),
+            array([event.event_type for event in events]),
+            array([event.data for event in events]),
+            array([event.metadata for event in events]),
+        ),
+        retry_is_safe=True,  # told to each caller for its own append
+    )
+    answers: list[Answer] = [Alone.FAILED] * len(items)
+    for index, item, row in zip(order, ordered, rows, strict=True):
+        answers[index] = _answer(item, *row)
+    return answers
+
+
+def _answer(  # noqa: PLR0913, PLR0917 -- the columns of a row
+    item: PreparedAppend, outcome: str, actual: int, first_position: int, last_position: int, duplicate: UUID
+) -> Answer:
+    if outcome in ("appended", "repeated"):
+        return result_of(item, actual, first_position, last_position)
+    if outcome == "conflict":
+        return ConcurrencyError(item.stream_id, item.expected, actual)
+    return DuplicateEventError(duplicate) if outcome == "duplicate" else Alone.LOCKED
+
+
+def array_literal(values: list[Any]) -> str:
+    """PostgreSQL's text form of an array: sent as it is, where a driver adapts lists item by item."""
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: Any) -> str:
+    if type(value) is str:
+        if "\\" in value:
+            value = value.replace("\\", "\\\\")
+        text: str = value.replace('"', '\\"')
+        return f'"{text}"'
+    return "NULL" if value is None else str(value)

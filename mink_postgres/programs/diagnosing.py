@@ -1,0 +1,155 @@
+"""What `mink doctor` looks at, one small program each. Nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mink_core.administration import Diagnosis, Level
+from mink_core.errors import MinkError
+from mink_postgres.programs import feed
+from mink_postgres.programs.index_health import indexes
+from mink_postgres.programs.schema import GUARDS, applied_migrations, check_current
+from mink_postgres.programs.server_health import connections, replication, settings
+from mink_postgres.query import Program, Query
+from mink_postgres.statements import admin_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mink_core.feed_status import FeedHolder
+    from mink_postgres.context import Context
+
+_MANY = 10_000
+_CRITICAL_TIMES = 10
+
+
+def diagnose(context: Context, *, pool_size: int, max_lag: float) -> Program[list[Diagnosis]]:
+    """Look at the server, then at the schema, then at what moves: each part only where the one before allows it."""
+    found: list[Diagnosis] = list((yield from settings()))
+    found += yield from connections(pool_size)
+    found += yield from replication()
+    if not (yield from applied_migrations(context)):
+        said = f"there is no store in schema {context.sql.schema!r}"
+        return [*found, Diagnosis("schema", Level.CRITICAL, said, "mink init")]
+    try:
+        yield from check_current(context)
+    except MinkError as error:
+        # Without the schema there is nothing more to look at.
+        return [*found, Diagnosis("schema", Level.CRITICAL, str(error), "mink migrate status")]
+    found.append(Diagnosis("schema", Level.OK, f"schema {context.sql.schema!r} is up to date"))
+    found += yield from _guards(context)
+    found += yield from indexes(context)
+    found += yield from _feed(context, max_lag)
+    found += yield from _checkpoints(context, max_lag)
+    found += yield from _outbox(context, max_lag)
+    return found
+
+
+def _lateness(seconds: float, max_lag: float) -> Level:
+    if seconds > max_lag * _CRITICAL_TIMES:
+        return Level.CRITICAL
+    return Level.WARNING if seconds > max_lag else Level.OK
+
+
+def _guards(context: Context) -> Program[list[Diagnosis]]:
+    rows = yield Query(_sql("triggers", context))
+    armed = {row[0] for row in rows}
+    lost = [(kind, trigger) for kind, trigger in GUARDS if trigger not in armed]
+    if not lost:
+        return [Diagnosis("guards", Level.OK, "the fence and the append-only guard are armed")]
+    return [
+        Diagnosis(
+            kind,
+            Level.CRITICAL,
+            f"the trigger {trigger} on events is missing, disabled or not ENABLE ALWAYS",
+            f"ALTER TABLE {context.sql.quoted}.events ENABLE ALWAYS TRIGGER {trigger}",
+            {"trigger": trigger},
+        )
+        for kind, trigger in lost
+    ]
+
+
+def _feed(context: Context, max_lag: float) -> Program[list[Diagnosis]]:
+    try:
+        status = yield from feed.feed_status(context)
+    except MinkError as error:
+        return [Diagnosis("feed", Level.CRITICAL, str(error))]
+    figures = {"head": status.head, "mark": status.mark, "high": status.high, "holders": len(status.holders)}
+    if not status.holders:
+        return [Diagnosis("feed", Level.OK, f"nobody holds the feed back; its head is {status.head}", "", figures)]
+    return [_holder(item, status.high, max_lag) for item in status.holders]
+
+
+def _holder(item: FeedHolder, high: int, max_lag: float) -> Diagnosis:
+    who = "a prepared transaction" if item.process is None else f"backend {item.process}"
+    called = f" ({item.application})" if item.application else ""
+    advice = (
+        "find it in pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK PREPARED"
+        if item.process is None
+        else f"end the transaction where it runs, or: SELECT pg_terminate_backend({item.process})"
+    )
+    return Diagnosis(
+        "feed",
+        _lateness(item.seconds, max_lag),
+        f"{who}{called} has appended and been open for {item.seconds:.1f} s; events above position "
+        f"{item.after_position} wait for it. It is doing: {item.doing or 'hidden from this role'}",
+        advice,
+        {
+            "process": item.process,
+            "application": item.application,
+            "seconds": item.seconds,
+            "after_position": item.after_position,
+            "high": high,
+            "doing": item.doing,
+        },
+    )
+
+
+def _checkpoints(context: Context, max_lag: float) -> Program[list[Diagnosis]]:
+    rows = yield Query(_sql("checkpoint_lag", context))
+    return [
+        Diagnosis(
+            f"subscription {name}",
+            # Late is an event that waits for long; an old checkpoint alone may be a quiet store.
+            _lateness(min(waits or 0.0, since), max_lag) if behind else Level.OK,
+            f"at position {position}, {_count(behind)} behind, last moved {since:.0f} s ago",
+            "see whether its worker runs, and what it logs" if behind and min(waits or 0.0, since) > max_lag else "",
+            {"position": position, "behind": behind, "seconds_since_moved": since, "oldest_waits_seconds": waits},
+        )
+        for name, position, since, behind, waits in rows
+    ]
+
+
+def _count(behind: int) -> str:
+    return f"{_MANY:,} events or more" if behind >= _MANY else f"{behind:,} event{'' if behind == 1 else 's'}"
+
+
+def _outbox(context: Context, max_lag: float) -> Program[list[Diagnosis]]:
+    there = yield Query("SELECT to_regclass($1::text) IS NOT NULL", (f"{context.sql.quoted}.outbox",))
+    if not there[0][0]:
+        return []
+    waiting, seconds, dead = (yield Query(_sql("outbox_backlog", context)))[0]
+    return list(_outbox_findings(waiting, seconds, dead, max_lag))
+
+
+def _outbox_findings(waiting: int, seconds: float, dead: int, max_lag: float) -> Iterator[Diagnosis]:
+    level = _lateness(seconds, max_lag) if waiting else Level.OK
+    yield Diagnosis(
+        "outbox",
+        level,
+        f"{waiting:,} messages are due, the oldest for {max(seconds, 0):.0f} s" if waiting else "no message is due",
+        "see whether a relay runs, and what it logs" if level is not Level.OK else "",
+        {"due": waiting, "oldest_seconds": max(seconds, 0.0)},
+    )
+    if dead:
+        yield Diagnosis(
+            "outbox dead letters",
+            Level.WARNING,
+            f"{dead:,} messages have used up their attempts",
+            "look at store.outbox.dead_letters(), then requeue or purge them",
+            {"dead": dead},
+        )
+
+
+def _sql(name: str, context: Context) -> str:
+    return admin_sql(name).replace("{schema}", context.sql.quoted)

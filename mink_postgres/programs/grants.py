@@ -1,0 +1,112 @@
+"""Least privilege: which role may do what with which table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mink_core.administration import Access
+from mink_core.errors import StorageError, UsageError
+from mink_postgres.programs.schema import check_current
+from mink_postgres.query import Program, Query
+from mink_postgres.statements import admin_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mink_postgres.context import Context
+
+_READ = "SELECT"
+_CHANGE = "SELECT, INSERT, UPDATE, DELETE"
+_R, _W, _S = Access.READER, Access.WRITER, Access.SUBSCRIBER
+
+TABLES: Mapping[str, Mapping[Access, str]] = {
+    # No global_position: a position that does not come from the sequence would be outside of the fence.
+    "events": {
+        _R: _READ,
+        _S: _READ,
+        _W: "SELECT, INSERT (stream_id, version, event_id, event_type, data, metadata, timestamp)",
+    },
+    # DELETE is for the row that a refused append has made; a trigger keeps those with events.
+    "streams": {_R: _READ, _S: _READ, _W: "SELECT, INSERT, DELETE, UPDATE (version, created_at, updated_at)"},
+    "store": {_R: _READ, _S: _READ, _W: _READ},
+    "schema_migrations": {_R: _READ, _S: _READ, _W: _READ},
+    "snapshots": {_R: _READ, _S: _CHANGE, _W: _CHANGE},
+    "checkpoints": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "checkpoint_identities": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "subscriptions": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "subscription_leases": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "subscription_workers": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "parked_events": {_R: _READ, _S: _CHANGE, _W: _READ},
+}
+"""What each access may do with each table; the owner may do everything."""
+
+
+def grants(context: Context, role: str, access: Sequence[Access]) -> Program[list[str]]:
+    """The statements that give a role exactly this access.
+
+    Raises:
+        UsageError: The name cannot be a role's, no access was named, or the role is the owner already.
+        SchemaError: The schema is not up to date.
+        StorageError: There is no such role.
+    """
+    if not access or not all(isinstance(item, Access) for item in access):
+        msg = f"say which access: one or more of {', '.join(item.value for item in Access)}"
+        raise UsageError(msg)
+    quoted_role = _quote_role(role)
+    yield from check_current(context)
+    schema = context.sql.quoted
+    found = yield Query(admin_sql("role").replace("{schema}", schema), (role,))
+    if not found:
+        msg = f"there is no role {role!r}; nothing was granted: CREATE ROLE {quoted_role} LOGIN"
+        raise StorageError(msg)
+    owner, owns = found[0]
+    objects = yield Query(admin_sql("objects"), (schema,))
+    if Access.OWNER in access:
+        return list(_owner(schema, quoted_role, objects))
+    if owns:
+        msg = (
+            f"role {role!r} owns the store's tables by way of role {owner!r}, so it may do everything; nothing was "
+            "granted: name a role that is no superuser and no member of the owner"
+        )
+        raise UsageError(msg)
+    return list(_exactly(schema, quoted_role, objects, access))
+
+
+def _quote_role(role: str) -> str:
+    # PostgreSQL reads these two names as keywords even where they are quoted.
+    if not isinstance(role, str) or not 1 <= len(role.encode(errors="replace")) <= 63 or role in ("public", "none"):  # noqa: PLR2004 -- PostgreSQL's limit
+        msg = f"a role's name has 1 to 63 bytes and is not public or none: not {role!r:.80}"
+        raise UsageError(msg)
+    if not role.isprintable():
+        msg = f"a role's name holds no control characters: not {role!r:.80}"
+        raise UsageError(msg)
+    return '"' + role.replace('"', '""') + '"'
+
+
+def _owner(schema: str, role: str, objects: Sequence[Sequence[str]]) -> Iterable[str]:
+    yield f"ALTER SCHEMA {schema} OWNER TO {role}"
+    for kind, name, table in objects:
+        # A table's own sequence goes with it.
+        if kind == "table":
+            yield f'ALTER TABLE {schema}."{name}" OWNER TO {role}'
+        elif kind == "function":
+            yield f"ALTER FUNCTION {name} OWNER TO {role}"
+        elif not table:
+            yield f'ALTER SEQUENCE {schema}."{name}" OWNER TO {role}'
+
+
+def _exactly(schema: str, role: str, objects: Sequence[Sequence[str]], access: Sequence[Access]) -> Iterable[str]:
+    yield f"REVOKE ALL ON SCHEMA {schema} FROM {role}"
+    yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
+    # Tables of somebody else in the same schema are not touched.
+    there = {name for kind, name, _ in objects if kind == "table"}
+    for table, allowed in TABLES.items():
+        if table in there:
+            yield f'REVOKE ALL ON {schema}."{table}" FROM {role}'
+            for item in access:
+                yield f'GRANT {allowed[item]} ON {schema}."{table}" TO {role}'
+    for kind, name, table in objects:
+        if kind == "sequence" and table in TABLES:
+            yield f'REVOKE ALL ON SEQUENCE {schema}."{name}" FROM {role}'
+            inserts = any("INSERT" in TABLES[table][item] for item in access)
+            yield f'GRANT {"USAGE, SELECT" if inserts else "SELECT"} ON SEQUENCE {schema}."{name}" TO {role}'

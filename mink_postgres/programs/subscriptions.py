@@ -1,0 +1,75 @@
+"""Durable subscriptions: a worker's beat, and what operators do."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from mink_core.errors import SubscriptionNotFoundError, UsageError
+from mink_core.leases import Lease
+from mink_core.subscriptions import Holding, PartitionStatus, SubscriptionStatus
+from mink_postgres.programs import feed
+from mink_postgres.query import Program, Query
+
+if TYPE_CHECKING:
+    from mink_postgres.context import Context
+    from mink_postgres.query import Row
+
+
+def hold(context: Context, name: str, owner: str, partitions: int, seconds: float) -> Program[Holding]:
+    """One beat, in one round trip."""
+    rows = yield Query(context.sql.hold_partitions, (name, owner, partitions, float(seconds)), retry_is_safe=True)
+    actual, paused, held, tokens, surplus, next_expiry = rows[0]
+    if actual != partitions:
+        msg = (
+            f"subscription {name!r} has {actual} partitions, not {partitions}: each has its checkpoint, so the number "
+            "stays until the subscription is reset; nothing was changed"
+        )
+        raise UsageError(msg)
+    leases = tuple(Lease(name, partition, token) for partition, token in zip(held, tokens, strict=True))
+    return Holding(leases, frozenset(surplus), paused, next_expiry)
+
+
+def release(context: Context, lease: Lease) -> Program[None]:
+    """Hand a partition back."""
+    yield Query(context.sql.release_partition, (lease.subscription, lease.partition, lease.token), retry_is_safe=True)
+
+
+def leave(context: Context, name: str, owner: str) -> Program[None]:
+    """End a worker."""
+    yield Query(context.sql.leave_subscription, (name, owner), retry_is_safe=True)
+
+
+def pause(context: Context, name: str) -> Program[None]:
+    """Pause, or stay paused."""
+    if not (yield Query(context.sql.pause_subscription, (name,), retry_is_safe=True)):
+        raise SubscriptionNotFoundError(name)
+
+
+def resume(context: Context, name: str) -> Program[None]:
+    """Resume."""
+    if not (yield Query(context.sql.resume_subscription, (name,), retry_is_safe=True)):
+        raise SubscriptionNotFoundError(name)
+
+
+def rewind(context: Context, name: str, position: int | None) -> Program[None]:
+    """Put all checkpoints to a position; None forgets the subscription."""
+    rows = yield Query(context.sql.rewind_subscription, (name, position), retry_is_safe=True)
+    if not rows[0][0]:
+        raise SubscriptionNotFoundError(name)
+
+
+def list_all(context: Context) -> Program[list[SubscriptionStatus]]:
+    """All of them, with their lag."""
+    mark = (yield from feed.feed_status(context)).mark
+    rows = yield Query(context.sql.list_subscriptions, (mark,))
+    return [
+        SubscriptionStatus(name, paused_at and paused_at.replace(tzinfo=UTC), parked, tuple(map(_partition, group)))
+        for (name, paused_at, parked), group in groupby(rows, lambda row: (row[0], row[1], row[2]))
+    ]
+
+
+def _partition(row: Row) -> PartitionStatus:
+    partition, position, updated_at, *rest = row[3:]
+    return PartitionStatus(partition, position, updated_at and updated_at.replace(tzinfo=UTC), *rest)

@@ -1,0 +1,2 @@
+SELECT outcome, actual, first_position, last_position, duplicate
+FROM {schema}.append_one($1::text, $2::text, $3::bigint, $4::text::uuid, $5::text, $6::text::jsonb, $7::text::jsonb)

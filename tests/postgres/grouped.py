@@ -1,0 +1,48 @@
+"""Stores whose appends all go through groups, whatever the load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mink_core import AppendResult, ConcurrencyError, DuplicateEventError, NewEvent, StorageError
+from tests.adapters.doors import Door
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DRIVERS = ("psycopg", "psycopg async", "asyncpg")
+
+
+def always_grouped(store: Any) -> Any:
+    """Switch off the direct way of lone appends."""
+    store._grouping._planner.go_directly = lambda: False
+    return store
+
+
+def door(driver: str, url: str, schema: str) -> Door:
+    return Door(driver, lambda: f"{url}?schema={schema}")
+
+
+def made(count: int = 1, kind: str = "Made", **data: Any) -> list[NewEvent]:
+    return [NewEvent(kind, {"n": number, **data}) for number in range(count)]
+
+
+def kind_of(outcome: object) -> str:
+    for kind in (AppendResult, ConcurrencyError, DuplicateEventError, StorageError):
+        if isinstance(outcome, kind):
+            return kind.__name__
+    return repr(outcome)
+
+
+def record_groups(store: Any) -> list[int]:
+    """The sizes of the groups sent from now on."""
+    sizes: list[int] = []
+    grouping = store._grouping
+    send: Callable[..., Any] = grouping._send
+
+    def recorded(group: list[Any]) -> Any:
+        sizes.append(len(group))
+        return send(group)
+
+    grouping._send = recorded
+    return sizes

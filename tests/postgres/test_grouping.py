@@ -1,0 +1,346 @@
+"""Grouped commits: every caller has an answer of its own, whatever happens to its neighbours."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from mink_core import ConcurrencyError, ExpectedVersion, NewEvent, OutcomeUnknownError, StoreClosedError
+from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from tests.adapters.doors import together, together_async
+from tests.postgres.grouped import DRIVERS, always_grouped, door, kind_of, made, record_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.postgres.sessions import Session
+
+ANY, NONE, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
+
+
+def all_at_once(store: Any, calls: list[tuple[str, list[NewEvent], Any]]) -> list[object]:
+    """Append from a thread each."""
+    append = [partial(store.append, stream, events, expected_version=expected) for stream, events, expected in calls]
+    return together(append)
+
+
+async def all_at_once_async(store: Any, calls: list[tuple[str, list[NewEvent], Any]]) -> list[object]:
+    """Append from a task each."""
+    append = [partial(store.append, stream, events, expected_version=expected) for stream, events, expected in calls]
+    return await together_async(append)
+
+
+@pytest.fixture(params=DRIVERS)
+def play(request: pytest.FixtureRequest, postgres_url: str, schema: str) -> Callable[..., Any]:
+    """Run calls at once through groups, on each driver; each list of calls follows the one before."""
+    chosen = door(request.param, postgres_url, schema)
+
+    def sync(store: Any, rounds: Any, before: Any) -> Any:
+        always_grouped(store)
+        sizes = record_groups(store)
+        outcomes = []
+        for calls in rounds:
+            if before is not None:
+                before(store)
+            outcomes.append(all_at_once(store, calls))
+        return outcomes, sizes, {e.event_id: e for e in store.read_all()}
+
+    async def awaited(store: Any, rounds: Any, before: Any) -> Any:
+        always_grouped(store)
+        sizes = record_groups(store)
+        outcomes = []
+        for calls in rounds:
+            if before is not None:
+                before(store)
+            outcomes.append(await all_at_once_async(store, calls))
+        return outcomes, sizes, {e.event_id: e async for e in store.read_all()}
+
+    def run(*rounds: Any, before: Any = None) -> Any:
+        def work(store: Any) -> Any:
+            return (awaited if chosen.is_async else sync)(store, rounds, before)
+
+        return chosen.run(work)
+
+    return run
+
+
+def test_each_caller_gets_its_own_answer(play: Callable[..., Any]) -> None:
+    first = [(f"a-{n}", made(1 + n % 3), NONE) for n in range(12)]
+    stored = made(2)
+    again = [NewEvent(e.event_type, e.data, e.metadata, e.event_id) for e in stored]
+    other = [NewEvent(again[0].event_type, {"other": 1}, None, again[0].event_id), again[1]]
+    mixed: list[tuple[str, list[NewEvent], Any]] = [
+        ("a-0", made(), 1),  # fits
+        ("a-1", made(), 9),  # conflict
+        ("b-1", again, 0),  # the first call again
+        ("b-1", other, 0),  # its ids with other content
+        ("b-1", made(), NONE),  # conflict
+        ("a-2", made(3), ANY),
+        ("a-3", made(), EXISTS),
+        ("c-9", made(), EXISTS),  # there is none
+        ("c-8", made(), 4),  # nor here
+        ("c-7", made(), NONE),  # created
+        ("c-6", made(), ANY),  # created
+    ]
+    (created, (original,), answers), sizes, events = play(first, [("b-1", stored, NONE)], mixed)
+    assert {kind_of(outcome) for outcome in created} == {"AppendResult"}
+    for (stream, new, _), outcome in zip(first, created, strict=True):
+        assert (outcome.stream_id, outcome.first_version, outcome.last_version) == (stream, 1, len(new))
+        assert outcome.event_ids == tuple(e.event_id for e in new)
+        assert outcome.first_position == events[new[0].event_id].global_position
+        assert outcome.last_position == events[new[-1].event_id].global_position
+    expected = ["AppendResult", "ConcurrencyError", "AppendResult", "DuplicateEventError", "ConcurrencyError"]
+    expected += ["AppendResult", "AppendResult", "ConcurrencyError", "ConcurrencyError", "AppendResult", "AppendResult"]
+    assert [kind_of(answer) for answer in answers] == expected
+    assert answers[2] == original
+    assert answers[3].event_id == again[0].event_id
+    assert [answers[n].actual for n in (1, 4, 7, 8)] == [2, 2, 0, 0]
+    assert [answers[n].expected for n in (1, 4, 7, 8)] == [9, NONE, EXISTS, 4]
+    assert max(sizes) > 1
+
+
+def test_one_stream_may_stand_in_a_group_many_times(play: Callable[..., Any]) -> None:
+    race = [("hot-1", made(by=number), 0) for number in range(40)]
+    anything = [("hot-1", made(2, by=number), ANY) for number in range(40)]
+    (raced, added), sizes, events = play(race, anything)
+    assert sorted(map(kind_of, raced)) == ["AppendResult"] + ["ConcurrencyError"] * 39
+    assert {error.actual for error in raced if isinstance(error, ConcurrencyError)} == {1}
+    assert sorted(result.first_version for result in added) == list(range(2, 82, 2))
+    assert len(events) == 81
+    assert max(sizes) > 10
+    stamps = [event.timestamp for event in sorted(events.values(), key=lambda e: e.version)]
+    assert stamps == sorted(stamps)
+    assert len(set(stamps)) == 41  # one an append: what a retry is recognized by
+
+
+def test_a_poisoned_append_fails_alone(play: Callable[..., Any], postgres_url: str, schema: str) -> None:
+    """A raw write has left `streams` behind: the append there breaks a unique index, and its whole group with it."""
+
+    def poison(_: Any) -> None:
+        with psycopg.connect(postgres_url) as connection:
+            connection.execute(
+                f'INSERT INTO "{schema}".events (stream_id, version, event_type, data) '
+                "VALUES ('bad-1', 1, 'Raw', '{}') ON CONFLICT DO NOTHING"
+            )
+
+    calls = [(f"a-{number}", made(2), NONE) for number in range(30)]
+    calls.insert(15, ("bad-1", made(), NONE))
+    (outcomes,), sizes, _ = play(calls, before=poison)
+    assert [kind_of(outcome) for outcome in outcomes] == ["AppendResult"] * 15 + ["StorageError"] + [
+        "AppendResult"
+    ] * 15
+    assert outcomes[15].sqlstate == "23505"
+    assert max(sizes) > 10
+
+
+def test_a_locked_stream_holds_up_nobody_else(
+    postgres_url: str, schema: str, store: PostgresEventStore, session: Callable[..., Session]
+) -> None:
+    """By threads: while a transaction holds one stream, all others go on, and its append ends when it may."""
+    always_grouped(store)
+    for name in ("slow-1", *(f"a-{n}" for n in range(30))):
+        store.append(name, made(), expected_version=NONE)
+    blocker = session()
+    blocker.lock("slow-1")
+    slow: list[Any] = []
+    waiting = threading.Thread(target=lambda: slow.append(store.append("slow-1", made(), expected_version=1)))
+    waiting.start()
+    began = time.monotonic()
+    for _ in range(3):
+        assert {kind_of(o) for o in all_at_once(store, [(f"a-{n}", made(), ANY) for n in range(30)])} == {
+            "AppendResult"
+        }
+    took = time.monotonic() - began
+    assert slow == []
+    blocker.rollback()
+    waiting.join(10)
+    assert slow[0].first_version == 2
+    assert took < 5, "the groups waited for the locked stream"
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_a_locked_stream_holds_up_no_task(
+    postgres_url: str, schema: str, session: Callable[..., Session], driver: str
+) -> None:
+    """By tasks, with a create that waits for another transaction's uncommitted create as well."""
+
+    async def scenario() -> None:
+        async with AsyncPostgresEventStore(postgres_url, schema=schema, driver=driver, lock_timeout=5) as store:
+            await store.initialize()
+            always_grouped(store)
+            await store.append("slow-1", made(), expected_version=NONE)
+            blocker = session()
+            blocker.lock("slow-1")
+            blocker.run(
+                "INSERT INTO {schema}.streams (stream_id, category, version) VALUES ('new-1', 'new', 1)",
+            )
+            held = [
+                asyncio.create_task(store.append("slow-1", made(), expected_version=1)),
+                asyncio.create_task(store.append("new-1", made(), expected_version=NONE)),
+            ]
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+            for _ in range(5):
+                outcomes = await all_at_once_async(store, [(f"a-{n}", made(), ANY) for n in range(40)])
+                assert {kind_of(outcome) for outcome in outcomes} == {"AppendResult"}
+            assert time.monotonic() - began < 3
+            assert not any(task.done() for task in held)
+            blocker.commit()
+            outcomes = await asyncio.wait_for(asyncio.gather(*held, return_exceptions=True), 10)
+            assert [kind_of(outcome) for outcome in outcomes] == ["AppendResult", "ConcurrencyError"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_cancelling_one_leaves_the_others_unharmed(postgres_url: str, schema: str, driver: str) -> None:
+    """One is cancelled while it waits (and is not stored), one while its group is under way."""
+
+    async def scenario() -> None:
+        async with AsyncPostgresEventStore(postgres_url, schema=schema, driver=driver) as store:
+            await store.initialize()
+            always_grouped(store)
+            backend: Any = store._backend
+            acquire, gate = backend.acquire, asyncio.Event()
+
+            async def gated() -> Any:
+                await gate.wait()
+                return await acquire()
+
+            backend.acquire = gated
+            fetch, sent, reply = backend.fetch, asyncio.Event(), asyncio.Event()
+
+            async def slow(connection: Any, query: Any) -> Any:
+                rows = await fetch(connection, query)
+                sent.set()
+                await reply.wait()
+                return rows
+
+            backend.fetch = slow
+            fillers = [asyncio.create_task(store.append(f"f-{n}", made(), expected_version=NONE)) for n in range(2)]
+            tasks = [asyncio.create_task(store.append(f"a-{n}", made(), expected_version=NONE)) for n in range(20)]
+            await asyncio.sleep(0.01)  # all are in the two lanes' groups, or behind them
+            tasks[3].cancel()
+            await asyncio.sleep(0)
+            gate.set()
+            await sent.wait()
+            tasks[7].cancel()  # after it was sent, before the reply is there
+            await asyncio.sleep(0)
+            reply.set()
+            outcomes = await asyncio.gather(*fillers, *tasks, return_exceptions=True)
+            kinds = [kind_of(outcome) for outcome in outcomes[2:]]
+            assert [n for n, kind in enumerate(kinds) if kind != "AppendResult"] == [3, 7]
+            streams = {info.stream_id async for info in store.streams()}
+            assert "a-3" not in streams
+            assert streams - {"a-7"} == {"f-0", "f-1", *(f"a-{n}" for n in range(20) if n not in (3, 7))}
+            assert await store.append("a-3", made(), expected_version=NONE)
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_lost_in_the_middle_is_told_to_each(
+    play: Callable[..., Any], postgres_url: str, admin_url: str, schema: str
+) -> None:
+    """The server's process is killed inside of a group: unknown to all of it, and each retry stores once."""
+
+    def slow_down(store: Any) -> None:
+        with psycopg.connect(postgres_url, autocommit=True) as owner:
+            owner.execute(
+                f'CREATE OR REPLACE FUNCTION "{schema}".nap() RETURNS trigger LANGUAGE plpgsql AS '
+                "$$ BEGIN PERFORM pg_sleep(5); RETURN NEW; END $$"
+            )
+            owner.execute(
+                f"CREATE TRIGGER nap BEFORE INSERT ON \"{schema}\".events FOR EACH ROW WHEN (NEW.stream_id = 'nap-1') "
+                f'EXECUTE FUNCTION "{schema}".nap()'
+            )
+        threading.Thread(target=kill).start()
+
+    def kill() -> None:
+        with psycopg.connect(admin_url, autocommit=True) as admin:
+            killed = None
+            while not killed:
+                killed = admin.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
+                    "AND query LIKE %s",
+                    (f"%{schema}%append_group%",),
+                ).fetchone()
+        with psycopg.connect(postgres_url, autocommit=True) as owner:
+            owner.execute(f'DROP TRIGGER nap ON "{schema}".events')
+
+    # Three in a row on the sleeper's stream share its group, whatever else the lanes take.
+    calls: list[tuple[str, list[NewEvent], Any]] = [("nap-1", made(by=n), 0 if n == 0 else ANY) for n in range(3)]
+    calls += [(f"a-{n}", made(), NONE) for n in range(20)]
+    (outcomes,), _, events = play(calls, before=slow_down)
+    lost = [
+        (call, outcome) for call, outcome in zip(calls, outcomes, strict=True) if kind_of(outcome) == "StorageError"
+    ]
+    assert lost
+    for (stream, new, expected), outcome in lost:
+        assert isinstance(outcome, OutcomeUnknownError), outcome
+        assert outcome.retry_is_safe is (expected is not ANY)
+        assert new[0].event_id not in events, stream  # rolled back, though nobody could know
+    for (_, new, _), outcome in zip(calls, outcomes, strict=True):
+        if kind_of(outcome) == "AppendResult":
+            assert events[new[0].event_id].global_position == outcome.first_position
+
+
+def test_closing_refuses_what_waits(postgres_url: str, schema: str) -> None:
+    async def scenario() -> None:
+        store = AsyncPostgresEventStore(postgres_url, schema=schema, driver="asyncpg")
+        await store.initialize()
+        always_grouped(store)
+        tasks = [asyncio.create_task(store.append(f"a-{n}", made(), expected_version=NONE)) for n in range(50)]
+        await asyncio.sleep(0)
+        await store.close()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        stored = [n for n, outcome in enumerate(outcomes) if kind_of(outcome) == "AppendResult"]
+        refused = [outcome for outcome in outcomes if isinstance(outcome, StoreClosedError)]
+        assert len(stored) + len(refused) == 50
+        assert refused
+        async with AsyncPostgresEventStore(postgres_url, schema=schema) as other:
+            assert {info.stream_id async for info in other.streams()} == {f"a-{n}" for n in stored}
+
+    asyncio.run(scenario())
+
+
+def test_an_interrupted_leader_leaves_nobody_waiting(store: PostgresEventStore) -> None:
+    """The thread that sends for others is interrupted (as by Ctrl-C): they are told, and the lanes go on."""
+    always_grouped(store)
+    grouping: Any = store._grouping
+    send = grouping._send
+    interrupted = threading.Event()
+
+    def send_or_break(items: Any) -> Any:
+        if len(items) > 1 and not interrupted.is_set():
+            interrupted.set()
+            raise KeyboardInterrupt
+        time.sleep(0.02)  # so that a crowd gathers
+        return send(items)
+
+    grouping._send = send_or_break
+    outcomes: list[object] = []
+
+    def call(number: int) -> None:
+        try:
+            outcomes.append(store.append(f"a-{number}", made(), expected_version=NONE))
+        except BaseException as error:  # noqa: BLE001 -- the outcome
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive(), "a thread was left waiting"
+    assert sum(isinstance(outcome, KeyboardInterrupt) for outcome in outcomes) == 1
+    told = [outcome for outcome in outcomes if isinstance(outcome, OutcomeUnknownError)]
+    assert told
+    assert all(outcome.retry_is_safe for outcome in told)
+    assert grouping._planner.lanes == 0
+    assert store.append("z-1", made(), expected_version=NONE)

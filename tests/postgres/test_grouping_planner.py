@@ -1,0 +1,101 @@
+"""The queue of grouped commits, driven by hand: who goes with whom, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mink_core import ExpectedVersion, NewEvent
+from mink_core.prepare import prepare_append
+from mink_postgres.grouping.planner import GROUP_APPENDS, GROUP_EVENTS, LANES, Entry, Planner, fits, size_of
+
+
+def entry(stream: str, waiter: Any, count: int = 1) -> Entry[Any]:
+    item = prepare_append(stream, [NewEvent("Made", n) for n in range(count)], ExpectedVersion.ANY)
+    return Entry(item, size_of(item), waiter)
+
+
+def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
+    planner: Planner[int] = Planner()
+    assert planner.go_directly()
+    assert planner.go_directly()
+    assert not planner.go_directly()
+    assert planner.add(entry("a-1", 1))
+    assert planner.add(entry("b-1", 2))
+    assert not planner.add(entry("c-1", 3))
+    # Directs that end make no way past those who wait.
+    planner.went_directly()
+    assert not planner.go_directly()
+    assert [e.waiter for e in planner.take()] == [1, 2, 3]
+    assert planner.take() == []
+    assert planner.lanes == 1
+
+
+def test_groups_are_bounded_by_count_events_and_bytes() -> None:
+    planner: Planner[int] = Planner()
+    for number in range(3 * GROUP_APPENDS):
+        planner.add(entry(f"s-{number}", number))
+    assert len(planner.take()) == GROUP_APPENDS
+    many: Planner[int] = Planner()
+    for number in range(20):
+        many.add(entry(f"s-{number}", number, 240))
+    assert len(many.take()) == GROUP_EVENTS // 240
+    wide: Planner[int] = Planner()
+    for number in range(10):
+        item = prepare_append(f"w-{number}", [NewEvent("Made", "x" * 250_000)], ExpectedVersion.ANY)
+        assert fits(item, size_of(item))
+        wide.add(Entry(item, size_of(item), number))
+    assert len(wide.take()) == 4
+    huge = prepare_append("h-1", [NewEvent("Made", "x" * 300_000)], ExpectedVersion.ANY)
+    assert not fits(huge, size_of(huge))
+
+
+@given(st.lists(st.one_of(st.integers(0, 3), st.sampled_from(["land", "open"])), max_size=200))
+def test_nothing_is_lost_repeated_or_overtaken(steps: list[Any]) -> None:
+    """Random arrivals on four streams and random landings: each append flies once, a stream's in their order."""
+    planner: Planner[tuple[int, int]] = Planner()
+    flying: list[list[Entry[tuple[int, int]]]] = []
+    flown: list[tuple[int, int]] = []
+    added: list[tuple[int, int]] = []
+    idle = 0
+
+    def fly() -> None:
+        nonlocal idle
+        while idle:
+            idle -= 1
+            if group := planner.take():
+                flying.append(group)
+
+    def land() -> None:
+        nonlocal idle
+        group = flying.pop(0)
+        flown.extend(e.waiter for e in group)
+        planner.landed(group)
+        idle += 1
+        fly()
+
+    for number, step in enumerate(steps):
+        if step == "land":
+            if flying:
+                land()
+        elif step == "open":
+            if planner.open_lane():
+                idle += 1
+                fly()
+        else:
+            added.append((step, number))
+            if planner.add(entry(f"s-{step}", (step, number))):
+                idle += 1
+                fly()
+        streams = [e.stream_id for group in flying for e in group]
+        assert len(set(streams)) == sum(len({e.stream_id for e in group}) for group in flying)
+        assert len(flying) == planner.lanes <= LANES
+    while flying:
+        land()
+    assert planner.lanes == 0
+    assert planner.drain() == []
+    assert sorted(flown) == sorted(added)
+    for stream in range(4):
+        assert [w for w in flown if w[0] == stream] == [w for w in added if w[0] == stream]

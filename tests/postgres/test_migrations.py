@@ -1,0 +1,179 @@
+"""Upgrades of filled schemas from every version, scripts for review, and old code on a newer schema."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from mink_core import ExpectedVersion, NewEvent, SchemaError
+from mink_core.registry import open_administration
+from mink_postgres import PostgresEventStore
+from mink_postgres.drivers import psycopg_sync
+from mink_postgres.migrations import SCHEMA_VERSION, Migration, raw_migrations
+from mink_postgres.options import PostgresOptions
+from mink_postgres.programs import schema as programs
+from mink_postgres.query import run
+
+if TYPE_CHECKING:
+    from mink_core import StoredEvent
+
+VERSIONS = [step.version for step in raw_migrations()]
+_FIRST_DECLARED = 20
+
+FILL = """
+INSERT INTO {schema}.streams (stream_id, category, version, created_at, updated_at) VALUES
+    ('order-1', 'order', 2, '2024-01-01Z', '2024-01-02Z'), ('käse', 'käse', 1, '2024-01-03Z', '2024-01-03Z');
+INSERT INTO {schema}.events (stream_id, version, event_type, data, metadata, timestamp) VALUES
+    ('order-1', 1, 'Placed', '{"total": 1, "ratio": 1.0, "big": 10000000000000000.0}', NULL, '2024-01-01Z'),
+    ('order-1', 2, 'Paid', '[true, null, "x"]', '{"user_id": "ann"}', '2024-01-02Z'),
+    ('käse', 1, 'Made', '1', '{}', '2024-01-03Z');
+"""
+
+
+def to_version(url: str, schema: str, version: int) -> None:
+    """A schema as a release of that version left it."""
+    with psycopg.connect(url, autocommit=True) as connection, connection.transaction():
+        context = PostgresOptions(schema=schema).context()
+        run(programs.migrate(context, through=version), partial(psycopg_sync.fetch, connection))
+
+
+def raw(url: str, schema: str, statement: str) -> list[Any]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement.replace("{schema}", f'"{schema}"'))
+        return cursor.fetchall() if cursor.description else []
+
+
+def catalog(url: str, schema: str) -> list[Any]:
+    """Everything that defines a schema: columns, constraints, indexes, functions, triggers."""
+    return [
+        raw(url, schema, statement.replace("{name}", schema))
+        for statement in (
+            (
+                "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable, column_default "
+                "FROM information_schema.columns WHERE table_schema = '{name}' ORDER BY 1, ordinal_position"
+            ),
+            (
+                "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+                "WHERE connamespace = '{name}'::regnamespace ORDER BY 1, 2"
+            ),
+            "SELECT indexdef FROM pg_indexes WHERE schemaname = '{name}' ORDER BY 1",
+            "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = '{name}'::regnamespace ORDER BY 1",
+            (
+                "SELECT pg_get_triggerdef(t.oid), tgenabled FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid "
+                "WHERE c.relnamespace = '{name}'::regnamespace AND NOT tgisinternal ORDER BY 1"
+            ),
+            "SELECT version, name, checksum, oldest_code FROM {schema}.schema_migrations ORDER BY 1",
+        )
+    ]
+
+
+def everything(url: str, schema: str) -> tuple[list[StoredEvent], list[Any]]:
+    with PostgresEventStore(url, schema=schema, min_size=1) as store:
+        return list(store.read_all()), list(store.streams())
+
+
+def works(url: str, schema: str) -> None:
+    """A store appends, conflicts, recognizes a retry, and shows all of it in the feed."""
+    with PostgresEventStore(url, schema=schema, min_size=1) as store:
+        before = store.head_position()
+        event = NewEvent("Shipped", {"to": "here"})
+        first = store.append("order-1", [event], expected_version=2)
+        assert store.append("order-1", [event], expected_version=2) == first
+        store.append("new-1", [NewEvent("Made", {})], expected_version=ExpectedVersion.NO_STREAM)
+        assert [it.event_type for it in store.poll(before).events] == ["Shipped", "Made"]
+        versions = [it.timestamp for it in store.read_stream("order-1")]
+        assert versions == sorted(versions)
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_filled_schema_is_upgraded_from_every_version(postgres_url: str, schema: str, version: int) -> None:
+    to_version(postgres_url, schema, version)
+    raw(postgres_url, schema, FILL)
+    stored = raw(postgres_url, schema, "SELECT * FROM {schema}.events ORDER BY 1")
+    url = f"{postgres_url}?schema={schema}"
+    with open_administration(url) as administration:
+        assert [step.version for step in administration.schema_status().pending] == [v for v in VERSIONS if v > version]
+        assert len(administration.migrate()) == len(VERSIONS) - VERSIONS.index(version) - 1
+        assert not administration.schema_status().pending
+    assert raw(postgres_url, schema, "SELECT * FROM {schema}.events ORDER BY 1") == stored
+    events, streams = everything(postgres_url, schema)
+    assert [(it.stream_id, it.version) for it in events] == [("order-1", 1), ("order-1", 2), ("käse", 1)]
+    assert events[0].data == {"total": 1, "ratio": 1.0, "big": 1e16}
+    assert type(events[0].data["total"]) is int
+    assert events[0].metadata == {}
+    assert [it.stream_id for it in streams] == ["käse", "order-1"]
+    works(postgres_url, schema)
+
+
+@pytest.mark.parametrize("version", [0, 3, VERSIONS[-2]])
+def test_the_printed_script_does_what_an_upgrade_does(postgres_url: str, schema: str, version: int) -> None:
+    if version:
+        to_version(postgres_url, schema, version)
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        script = administration.migration_script()
+        assert len(administration.schema_status().pending) == len([v for v in VERSIONS if v > version])
+        raw(postgres_url, schema, script)
+        by_script = catalog(postgres_url, schema)
+        assert administration.migration_script() == ""
+        assert administration.migrate() == []
+        raw(postgres_url, schema, "DROP SCHEMA {schema} CASCADE")
+        administration.migrate()
+    assert catalog(postgres_url, schema) == by_script
+
+
+def test_a_failing_migration_changes_nothing(postgres_url: str, schema: str) -> None:
+    to_version(postgres_url, schema, 1)
+    raw(postgres_url, schema, "CREATE TABLE {schema}.store (already integer)")
+    before = raw(postgres_url, schema, "SELECT version FROM {schema}.schema_migrations")
+    with (
+        PostgresEventStore(postgres_url, schema=schema, min_size=1) as store,
+        pytest.raises(Exception, match='relation "store" already exists'),
+    ):
+        store.initialize()
+    assert raw(postgres_url, schema, "SELECT version FROM {schema}.schema_migrations") == before
+
+
+LATER = "INSERT INTO {schema}.schema_migrations (version, name, checksum, oldest_code) VALUES (%d, 'later', 'x', %s)"
+
+
+def test_old_code_works_on_a_newer_schema_that_allows_it(postgres_url: str, schema: str) -> None:
+    """The state while a new release is rolled out: its migration is applied, this code still runs."""
+    to_version(postgres_url, schema, SCHEMA_VERSION)
+    raw(postgres_url, schema, FILL)
+    raw(postgres_url, schema, "ALTER TABLE {schema}.store ADD COLUMN later integer")
+    raw(postgres_url, schema, LATER % (SCHEMA_VERSION + 1, SCHEMA_VERSION))
+    works(postgres_url, schema)
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        store.initialize()
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        status = administration.schema_status()
+        assert (status.version, status.code_version) == (SCHEMA_VERSION + 1, SCHEMA_VERSION)
+        assert [step.known for step in status.steps][-2:] == [True, False]
+        assert not status.pending
+
+
+@pytest.mark.parametrize("oldest", [str(SCHEMA_VERSION + 1), "NULL"])
+def test_old_code_is_refused_by_a_newer_schema_that_does_not_allow_it(
+    postgres_url: str, schema: str, oldest: str
+) -> None:
+    to_version(postgres_url, schema, SCHEMA_VERSION)
+    raw(postgres_url, schema, LATER % (SCHEMA_VERSION + 1, oldest))
+    # A step after it that would allow more does not soften it.
+    raw(postgres_url, schema, LATER % (SCHEMA_VERSION + 2, SCHEMA_VERSION))
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        with pytest.raises(SchemaError, match=f"works with code of version {SCHEMA_VERSION + 1} or newer only"):
+            store.append("order-1", [NewEvent("Made", {})], expected_version=0)
+        with pytest.raises(SchemaError, match="upgrade mink-eventstore"):
+            store.initialize()
+
+
+def test_each_step_says_which_code_goes_on_working() -> None:
+    declared = {step.version: step.oldest_code for step in raw_migrations() if step.version >= _FIRST_DECLARED}
+    assert all(step.sql.startswith("-- oldest code: ") for step in raw_migrations() if step.version in declared)
+    assert all(oldest <= version for version, oldest in declared.items())
+    assert Migration(7, "x", "-- oldest code: 6\nSELECT 1").oldest_code == 6
+    assert Migration(7, "x", "SELECT 1\n-- oldest code: 6").oldest_code == 7
