@@ -51,6 +51,7 @@ from mink_core.outbox import (
 from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
 from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
+from mink_core.privacy import AsyncPrivacyStore, PrivacyOperation, PrivacyRecord, PrivacyStore
 from mink_core.publishers import AsyncCallablePublisher, AsyncPublisher, CallablePublisher, Publisher, PublishError
 from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
 from mink_core.runtime.async_relay import AsyncOutboxRelay
@@ -91,6 +92,7 @@ __all__ = [
     "AsyncOutboxRelay",
     "AsyncOutboxStore",
     "AsyncParkedEventStore",
+    "AsyncPrivacyStore",
     "AsyncPublisher",
     "AsyncSagaStore",
     "AsyncSnapshotStore",
@@ -143,6 +145,9 @@ __all__ = [
     "Partition",
     "PartitionStatus",
     "PositionAheadError",
+    "PrivacyOperation",
+    "PrivacyRecord",
+    "PrivacyStore",
     "PublishError",
     "Publisher",
     "RelayCounts",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
     from mink_core.outbox import OutboxMessage
+    from mink_core.privacy import AsyncPrivacyStore, PrivacyStore
 
 
 class EventLog(HasSubStores, Protocol):
@@ -189,6 +190,11 @@ class EventStore(EventLog, Protocol):
     """The sync door of an adapter. Safe to use from several threads."""
 
     @property
+    def privacy(self) -> PrivacyStore:
+        """Operations that take away what was stored (`Capability.PRIVACY`)."""
+        ...
+
+    @property
     def capabilities(self) -> frozenset[Capability]:
         """Which optional parts of the contract the adapter has."""
         ...
@@ -345,6 +351,11 @@ class AsyncTransaction(AsyncEventLog, Protocol):
 
 class AsyncEventStore(AsyncEventLog, Protocol):
     """The async door of an adapter. Safe to use from several tasks of one event loop."""
+
+    @property
+    def privacy(self) -> AsyncPrivacyStore:
+        """See `EventStore.privacy`."""
+        ...
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -7,7 +7,7 @@ position order and append-only, so that what a reader has seen of it never chang
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 class Feed:
     """Positions are allocated in one sequence; what stays unused is a hole that delays nobody (FEED-03)."""
 
-    __slots__ = ("_tail", "_writers", "high", "settled", "sleepers")
+    __slots__ = ("_tail", "_writers", "has_holes", "high", "settled", "sleepers")
 
     def __init__(self) -> None:
         self.high = 0
         """The highest position that was ever allocated."""
+        self.has_holes = False
+        """Whether events were purged, so that rows may be holes."""
         self.settled: list[Row] = []
         # Committed above the first position of the oldest open transaction that has appended.
         self._tail: list[Row] = []
@@ -77,7 +79,16 @@ class Feed:
     @property
     def head(self) -> int:
         """The newest position in the feed, 0 in an empty one."""
-        return self.settled[-1].position if self.settled else 0
+        return next((row.position for row in reversed(self.settled) if not row.is_hole), 0)
+
+    def rewrite(self, row: Row) -> None:
+        """Put a row in the place of the one at its position."""
+        index = bisect_left(self.settled, row.position, key=position_of)
+        if index < len(self.settled) and self.settled[index].position == row.position:
+            self.settled[index] = row
+        else:
+            self._tail = [row if old.position == row.position else old for old in self._tail]
+        self.has_holes = self.has_holes or row.is_hole
 
     def index_after(self, position: int) -> int:
         """Where the rows above a position begin in `settled`."""

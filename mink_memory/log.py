@@ -18,8 +18,10 @@ from mink_memory.feed import Feed
 from mink_memory.locks import Locks, Turn, keys_of
 from mink_memory.records import Records, Tables
 from mink_memory.repeats import fits
+from mink_memory.rewriting import Rewriter
 from mink_memory.rows import result_of
 from mink_memory.staging import new_rows, stage
+from mink_memory.states import UNMARKED
 from mink_memory.streams import Streams
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ class MemoryLog:
             if len(items) == 1 and not self.unique:
                 item = items[0]
                 rows = streams.rows.get(item.stream_id)
-                if fits(item.expected, len(rows) if rows else 0):  # the common case, without a draft
+                marked = streams.states and item.stream_id in streams.states
+                if not marked and fits(item.expected, len(rows) if rows else 0):  # the common case, without a draft
                     new = new_rows(item, rows, feed.high, clock)
                     feed.high += len(new)
                     streams.publish_one(item.stream_id, rows, new)
@@ -283,6 +286,19 @@ class MemoryLog:
         with self._lock:
             self._identity = StoreIdentity(self._identity.store, self._identity.epoch + 1)
             return self._identity
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether events were purged, so that rows may be holes."""
+        return self._feed.has_holes
+
+    def hidden_version(self, stream_id: str) -> int:
+        """Events of a stream up to here read as missing; 0 for most."""
+        return self._streams.states.get(stream_id, UNMARKED).hidden_version
+
+    def rewriter(self) -> Rewriter:
+        """What privacy operations work with, inside a change."""
+        return Rewriter(self._streams, self._feed)
 
     def version(self, stream_id: str, draft: Draft | None) -> int:
         """A stream's version, as the draft's writer sees it; 0 where there is none."""

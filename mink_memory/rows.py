@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 -- msgspec resolves a Struct's annotations at run time
 from operator import attrgetter
 from typing import TYPE_CHECKING
-from uuid import UUID  # noqa: TC003 -- as above
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -30,6 +30,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     metadata: str | None
     timestamp: datetime
 
+    @property
+    def is_hole(self) -> bool:
+        """Whether the event was purged: the row keeps the place of its version and position."""
+        return not self.data
+
 
 position_of: Callable[[Row], int] = attrgetter("position")
 
@@ -45,6 +50,11 @@ def make_rows(item: PreparedAppend, version: int, position: int, stamp: datetime
             Row(position, stream_id, version, event.event_id, event.event_type, event.data, event.metadata, stamp)
         )
     return rows
+
+
+def hole(row: Row) -> Row:
+    """What is left of a purged event."""
+    return Row(row.position, row.stream_id, row.version, uuid4(), "", "", None, row.timestamp)
 
 
 def result_of(rows: Sequence[Row]) -> AppendResult:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mink_core.errors import ConcurrencyError, DuplicateEventError
-from mink_core.expected import exact_version
+from mink_core.errors import ConcurrencyError, DuplicateEventError, StreamTombstonedError
+from mink_core.expected import ExpectedVersion, exact_version
 from mink_memory.repeats import fits, is_repeat
 from mink_memory.rows import make_rows, result_of
+from mink_memory.states import UNMARKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +69,10 @@ def _stage(
     results: list[AppendResult] = []
     repeated: list[PreparedAppend] = []
     conflict: ConcurrencyError | None = None
+    if streams.states:
+        for item in items:
+            if streams.states.get(item.stream_id, UNMARKED).tombstoned:
+                raise StreamTombstonedError(item.stream_id)
     for item in items:
         try:
             rows = _first_call(streams, draft, item)
@@ -92,6 +97,9 @@ def _stage(
 def _first_call(streams: Streams, draft: Draft, item: PreparedAppend) -> Sequence[Row]:
     """The rows of the call that this one repeats; none where it is to be stored (APPEND-09)."""
     exact = exact_version(item.expected)
+    state = streams.states.get(item.stream_id, UNMARKED) if streams.states else UNMARKED
+    if exact == 0:
+        exact = state.hidden_version  # as a soft-deleted stream is missing, so it is created again
     if streams.unique:
         ids = [event.event_id for event in item.events]
         stored = [row for key in ids if (row := streams.ids.get(key) or draft.ids.get(key))]
@@ -102,11 +110,15 @@ def _first_call(streams: Streams, draft: Draft, item: PreparedAppend) -> Sequenc
                 raise DuplicateEventError(stored[0].event_id)
             return _repeat(streams, draft, item, after)
     version = streams.version(item.stream_id, draft)
-    if fits(item.expected, version):
+    gone = state.deleted_at is not None and item.stream_id not in draft.pending
+    if gone:
+        if item.expected in (ExpectedVersion.ANY, ExpectedVersion.NO_STREAM):
+            return ()
+    elif (exact == version) if exact is not None else fits(item.expected, version):
         return ()
-    if exact is not None and (first := _repeat(streams, draft, item, exact)):
+    if exact is not None and exact != version and (first := _repeat(streams, draft, item, exact)):
         return first
-    raise ConcurrencyError(item.stream_id, item.expected, version)
+    raise ConcurrencyError(item.stream_id, item.expected, 0 if gone else version)
 
 
 def _repeat(streams: Streams, draft: Draft, item: PreparedAppend, after: int) -> Sequence[Row]:

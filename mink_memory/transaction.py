@@ -39,7 +39,7 @@ def write(
 
 
 def _keys(handle: Handle[Any], items: list[PreparedAppend], beside: Change[None] | None) -> list[Key]:
-    return [*keys_of(items, unique=handle.log.unique), *(beside.keys if beside else ())]
+    return [*keys_of(items, unique=handle.log.unique), *(beside.keys if beside and not callable(beside.keys) else ())]
 
 
 async def write_async(

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
 
-from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.capability import Capability
+from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
 from mink_core.prepare_substores import prepare_messages
@@ -24,6 +25,7 @@ from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
+from mink_postgres.substores.privacy import AsyncPostgresPrivacy
 from mink_postgres.transaction import COMMIT, PROBE, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
     from types import TracebackType
 
-    from mink_core.capability import Capability
     from mink_core.events import AppendResult, NewEvent, StoreIdentity
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
@@ -100,7 +101,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     @property
     def capabilities(self) -> frozenset[Capability]:
         """See `mink_core.EventStore.capabilities`."""
-        return capabilities(unique_event_ids=self._options.unique_event_ids)
+        return capabilities(unique_event_ids=self._options.unique_event_ids, privacy=self._options.privacy)
 
     async def initialize(self) -> None:
         """See `PostgresEventStore.initialize`."""
@@ -157,6 +158,13 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     def _appended(self) -> None:
         if self._wakeups is not None:
             self._wakeups.appended()
+
+    @property
+    def privacy(self) -> AsyncPostgresPrivacy:
+        """Operations that take away what was stored; only on a store opened with `privacy=True`."""
+        if not self._options.privacy:
+            raise CapabilityNotSupportedError(ADAPTER, Capability.PRIVACY, "open the store with privacy=True")
+        return AsyncPostgresPrivacy(self._context, self._run)
 
     def bind(self, connection: Any) -> AsyncPostgresTransaction:
         """See `mink_core.EventStore.bind`. Takes a `psycopg.AsyncConnection` or an asyncpg connection."""

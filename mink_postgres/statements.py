@@ -7,11 +7,12 @@ from functools import cache
 from importlib.resources import files
 
 from mink_core.errors import UsageError
+from mink_postgres.substore_statements import SubStoreStatements
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
-class Statements:
+class Statements(SubStoreStatements):
     """Every statement for one schema, an attribute each, named after its file."""
 
     def __init__(self, schema: str) -> None:
@@ -26,6 +27,7 @@ class Statements:
         self.schema = schema
         self.quoted = f'"{schema}"'
         texts = _texts()
+        super().__init__({name: self._fill(text) for name, text in texts.items()})
         self.append = self._fill(texts["append"])
         self.append_one = self._fill(texts["append_one"])
         self.append_group = self._fill(texts["append_group"])
@@ -58,28 +60,6 @@ class Statements:
         self.list_parked = self._fill(texts["list_parked"])
         self.replay_parked = self._fill(texts["replay_parked"])
         self.remove_parked = self._fill(texts["remove_parked"])
-        self.save_snapshot = self._fill(texts["save_snapshot"])
-        self.load_snapshot = self._fill(texts["load_snapshot"])
-        self.load_with_tail = self._fill(texts["load_with_tail"])
-        self.delete_snapshots = self._fill(texts["delete_snapshots"])
-        self.list_snapshots = self._fill(texts["list_snapshots"])
-        self.append_with_outbox = self._fill(texts["append_with_outbox"])
-        self.append_batch_unique_with_outbox = self._fill(texts["append_batch_unique_with_outbox"])
-        self.add_outbox = self._fill(texts["add_outbox"])
-        self.claim_outbox = self._fill(texts["claim_outbox"])
-        self.settle_outbox = self._fill(texts["settle_outbox"])
-        self.requeue_outbox = self._fill(texts["requeue_outbox"])
-        self.purge_outbox = self._fill(texts["purge_outbox"])
-        self.reserve_key = self._fill(texts["reserve_key"])
-        self.complete_key = self._fill(texts["complete_key"])
-        self.release_key = self._fill(texts["release_key"])
-        self.get_key = self._fill(texts["get_key"])
-        self.purge_keys = self._fill(texts["purge_keys"])
-        self.save_saga = self._fill(texts["save_saga"])
-        self.delete_saga = self._fill(texts["delete_saga"])
-        self.claim_sagas = self._fill(texts["claim_sagas"])
-        self._find_sagas = self._fill(texts["find_sagas"])
-        self._read_outbox = self._fill(texts["read_outbox"])
         self._read_feed = self._fill(texts["read_feed"])
         self._scan_end = self._fill(texts["scan_end"])
 
@@ -94,14 +74,6 @@ class Statements:
         return self._scan_end.replace("{order}", "DESC" if backward else "").replace(
             "{edge}", "min" if backward else "max"
         )
-
-    def read_outbox(self, condition: str) -> str:
-        """Messages in order; `condition` is built of constants and `$1` only."""
-        return self._read_outbox.replace("{condition}", condition)
-
-    def find_sagas(self, conditions: str) -> str:
-        """Sagas in order; `conditions` is built of constants and `$n` only."""
-        return self._find_sagas.replace("{filter}", conditions)
 
     def _fill(self, text: str) -> str:
         return text.replace("{schema}", self.quoted)

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
 
-from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.capability import Capability
+from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
 from mink_core.prepare_substores import prepare_messages
@@ -24,6 +25,7 @@ from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
+from mink_postgres.substores.privacy import PostgresPrivacy
 from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, BoundPostgresTransaction, PostgresTransaction
 from mink_postgres.wakeups import Wakeups
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from psycopg_pool import ConnectionPool
 
-    from mink_core.capability import Capability
     from mink_core.events import AppendResult, NewEvent, StoreIdentity
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
@@ -106,7 +107,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """See `mink_core.EventStore.capabilities`."""
-        return capabilities(unique_event_ids=self._options.unique_event_ids)
+        return capabilities(unique_event_ids=self._options.unique_event_ids, privacy=self._options.privacy)
 
     def initialize(self) -> None:
         """Create or upgrade the schema; idempotent, and safe from several processes at once.
@@ -168,6 +169,13 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     def _appended(self) -> None:
         if self._wakeups is not None:
             self._wakeups.appended()
+
+    @property
+    def privacy(self) -> PostgresPrivacy:
+        """Operations that take away what was stored; only on a store opened with `privacy=True`."""
+        if not self._options.privacy:
+            raise CapabilityNotSupportedError(ADAPTER, Capability.PRIVACY, "open the store with privacy=True")
+        return PostgresPrivacy(self._context, self._run)
 
     def bind(self, connection: sync_psycopg.Connection) -> PostgresTransaction:
         """See `mink_core.EventStore.bind`. Takes a `psycopg.Connection`."""

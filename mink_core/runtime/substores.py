@@ -50,3 +50,8 @@ class SubStores:
     def sagas(self) -> Any:
         """Refused: `Capability.SAGAS` is not declared."""
         self._refuse(Capability.SAGAS)
+
+    @property
+    def privacy(self) -> Any:
+        """Refused: `Capability.PRIVACY` is not declared."""
+        self._refuse(Capability.PRIVACY)

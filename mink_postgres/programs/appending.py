@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mink_core.errors import ConcurrencyError, DuplicateEventError, DuplicateMessageError
+from mink_core.errors import ConcurrencyError, DuplicateEventError, DuplicateMessageError, StreamTombstonedError
 from mink_core.events import AppendResult
 from mink_core.expected import Expected, ExpectedVersion, exact_version
 from mink_postgres.programs import outbox
@@ -63,6 +63,8 @@ def _told(  # noqa: PLR0913, PLR0917 -- a row
 ) -> AppendResult:
     if outcome == "conflict":
         raise ConcurrencyError(item.stream_id, item.expected, actual)
+    if outcome == "tombstoned":
+        raise StreamTombstonedError(item.stream_id)
     if duplicate is not None:
         raise DuplicateEventError(duplicate)
     return result_of(item, actual, first_position, last_position)
@@ -81,6 +83,8 @@ def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[l
     if outcome == "conflict":
         refused = items[number - 1]
         raise ConcurrencyError(refused.stream_id, refused.expected, actual)
+    if outcome == "tombstoned":
+        raise StreamTombstonedError(items[number - 1].stream_id)
     if outcome == "duplicate":
         raise DuplicateEventError(duplicate)
     return [

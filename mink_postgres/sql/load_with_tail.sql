@@ -16,7 +16,10 @@ UNION ALL (
     SELECT false, version, NULL, NULL, NULL, NULL, timestamp AT TIME ZONE 'UTC',
         global_position, event_id, event_type, data::text, metadata::text
     FROM {schema}.events
-    WHERE stream_id = $1::text AND version > coalesce((SELECT p.version FROM snapshot AS p), 0)
+    WHERE stream_id = $1::text AND version > greatest(
+        (SELECT p.version FROM snapshot AS p),
+        coalesce((SELECT t.hidden_version FROM {schema}.stream_states AS t WHERE t.stream_id = $1::text), 0)
+    )
     ORDER BY version
     LIMIT $4::bigint
 )
