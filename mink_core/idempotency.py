@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 -- looked up at run time by get_type_hints
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID  # noqa: TC003 -- as above
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RESERVED_FOR = 300.0
 """Seconds that a reservation lasts, unless told otherwise."""
@@ -101,6 +104,10 @@ class IdempotencyStore(Protocol):
         """What is stored under a key; None where there is nothing, or it has expired."""
         ...
 
+    def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
+        """The keys that have not expired, in code point order, after `after`."""
+        ...
+
     def purge(self, *, limit: int = 1000) -> int:
         """Delete what has expired, and only that; tells how many, at most `limit`: call again until it is 0."""
         ...
@@ -133,6 +140,10 @@ class AsyncIdempotencyStore(Protocol):
 
     async def get(self, key: str) -> IdempotencyRecord | None:
         """See `IdempotencyStore.get`."""
+        ...
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
+        """See `IdempotencyStore.list`."""
         ...
 
     async def purge(self, *, limit: int = 1000) -> int:

@@ -29,6 +29,7 @@ class SubStoreStatements:
         self.complete_key = texts["complete_key"]
         self.release_key = texts["release_key"]
         self.get_key = texts["get_key"]
+        self.list_keys = texts["list_keys"]
         self.purge_keys = texts["purge_keys"]
         self.save_saga = texts["save_saga"]
         self.delete_saga = texts["delete_saga"]

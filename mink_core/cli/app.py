@@ -13,11 +13,15 @@ from mink_core.cli.commands import (
     doctor,
     export,
     grants,
+    idempotency,
     importing,
     info,
     init,
     migrate,
+    outbox,
     read,
+    sagas,
+    snapshots,
     stats,
     streams,
     tail,
@@ -102,3 +106,5 @@ for _command, _examples in _COMMANDS:
     app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(
         _command
     )
+for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):
+    app.add_typer(_group)

@@ -15,8 +15,12 @@ from mink_core.errors import (
     CheckpointConflictError,
     ConcurrencyError,
     DuplicateEventError,
+    DuplicateMessageError,
+    KeyBusyError,
+    LeaseLostError,
     MinkError,
     PositionAheadError,
+    SagaConflictError,
     StreamNotFoundError,
     StreamTombstonedError,
     UsageError,
@@ -45,6 +49,10 @@ _REFUSALS = (
     PositionAheadError,
     CheckpointConflictError,
     StreamNotFoundError,
+    LeaseLostError,
+    DuplicateMessageError,
+    SagaConflictError,
+    KeyBusyError,
 )
 _WRONG_USE = (UsageError, AdapterError, CapabilityNotSupportedError)
 

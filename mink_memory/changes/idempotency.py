@@ -113,6 +113,18 @@ def get(key: str) -> Change[IdempotencyRecord | None]:
     return Change((), apply)
 
 
+def list_all(after: str | None, limit: int) -> Change[list[IdempotencyRecord]]:
+    """What has not expired."""
+
+    def apply(records: Records) -> list[IdempotencyRecord]:
+        rows: list[Row] = [
+            row for key, row in records.items(TABLE) if key > (after or "") and row.expires_at > records.now
+        ]
+        return [row.told() for row in sorted(rows, key=lambda row: row.given.key)[:limit]]
+
+    return Change((), apply)
+
+
 def purge(limit: int) -> Change[int]:
     """Delete a batch of expired keys."""
 

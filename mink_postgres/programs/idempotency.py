@@ -55,6 +55,12 @@ def get(context: Context, key: str) -> Program[IdempotencyRecord | None]:
     return _record(rows[0]) if rows else None
 
 
+def list_all(context: Context, after: str | None, limit: int) -> Program[list[IdempotencyRecord]]:
+    """What has not expired."""
+    rows = yield Query(context.sql.list_keys, (after or "", limit))
+    return [_record(row) for row in rows]
+
+
 def purge(context: Context, limit: int) -> Program[int]:
     """Delete a batch of expired keys."""
     return len((yield Query(context.sql.purge_keys, (limit,), retry_is_safe=True)))

@@ -1,9 +1,8 @@
 WITH snapshot AS MATERIALIZED (
     SELECT a.*
-    FROM {schema}.all_snapshots AS a
+    FROM {schema}.all_snapshots($1::text) AS a
     -- One that is ahead of its stream would hide events.
-    WHERE a.stream_id = $1::text
-        AND a.version <= (SELECT s.version FROM {schema}.streams AS s WHERE s.stream_id = $1::text)
+    WHERE a.version <= (SELECT s.version FROM {schema}.streams AS s WHERE s.stream_id = $1::text)
         AND ($2::text IS NULL OR a.snapshot_type = $2::text)
         AND ($3::integer IS NULL OR a.schema_version = $3::integer)
     ORDER BY a.version DESC

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
 from mink_core.json_codec import encode_json
@@ -13,6 +13,9 @@ from mink_core.prepare_substores import check_reservation, prepare_key
 from mink_core.runtime.key_waiting import pauses
 from mink_postgres.programs import idempotency
 from mink_postgres.substores.base import AsyncSubStore, SubStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class PostgresIdempotency(SubStore):
@@ -50,6 +53,12 @@ class PostgresIdempotency(SubStore):
     def get(self, key: str) -> IdempotencyRecord | None:
         """See `IdempotencyStore.get`."""
         return self._run(idempotency.get(self._context, check_text(key, "idempotency key")))
+
+    def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
+        """See `IdempotencyStore.list`."""
+        if after is not None:
+            check_text(after, "idempotency key")
+        return self._run(idempotency.list_all(self._context, after, check_count(limit, "limit")))
 
     def purge(self, *, limit: int = 1000) -> int:
         """See `IdempotencyStore.purge`."""
@@ -93,6 +102,12 @@ class AsyncPostgresIdempotency(AsyncSubStore):
     async def get(self, key: str) -> IdempotencyRecord | None:
         """See `IdempotencyStore.get`."""
         return await self._run(idempotency.get(self._context, check_text(key, "idempotency key")))
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
+        """See `IdempotencyStore.list`."""
+        if after is not None:
+            check_text(after, "idempotency key")
+        return await self._run(idempotency.list_all(self._context, after, check_count(limit, "limit")))
 
     async def purge(self, *, limit: int = 1000) -> int:
         """See `IdempotencyStore.purge`."""

@@ -12,16 +12,21 @@ CREATE TABLE {schema}.snapshot_details (
 );
 CREATE INDEX idx_snapshots_stream_id_c ON {schema}.snapshots (stream_id COLLATE "C");
 
--- Both tables as one. A row that other software wrote to `snapshots` has no details, and is bytes.
-CREATE VIEW {schema}.all_snapshots AS
-SELECT s.stream_id, s.version, s.data, s.created_at, coalesce(d.snapshot_type, '') AS snapshot_type,
-    coalesce(d.schema_version, 1) AS schema_version, coalesce(d.is_json, FALSE) AS is_json
-FROM {schema}.snapshots AS s
-LEFT JOIN {schema}.snapshot_details AS d ON d.stream_id = s.stream_id AND d.version = s.version
-UNION ALL
-SELECT d.stream_id, d.version, d.data, d.created_at, d.snapshot_type, d.schema_version, d.is_json
-FROM {schema}.snapshot_details AS d
-WHERE d.data IS NOT NULL;
+-- Both tables as one, for a stream. A row that other software wrote to `snapshots` has no details, and is
+-- bytes. A function rather than a view: it runs with the rights of who calls it.
+CREATE FUNCTION {schema}.all_snapshots(p_stream text) RETURNS TABLE (
+    version bigint, data bytea, created_at timestamptz, snapshot_type varchar, schema_version integer, is_json boolean
+) LANGUAGE sql STABLE AS $$
+    SELECT s.version, s.data, s.created_at, coalesce(d.snapshot_type, ''), coalesce(d.schema_version, 1),
+        coalesce(d.is_json, FALSE)
+    FROM {schema}.snapshots AS s
+    LEFT JOIN {schema}.snapshot_details AS d ON d.stream_id = s.stream_id AND d.version = s.version
+    WHERE s.stream_id = p_stream
+    UNION ALL
+    SELECT d.version, d.data, d.created_at, d.snapshot_type, d.schema_version, d.is_json
+    FROM {schema}.snapshot_details AS d
+    WHERE d.stream_id = p_stream AND d.data IS NOT NULL
+$$;
 
 -- The newest version wins: false where a newer one stands.
 CREATE FUNCTION {schema}.save_snapshot(

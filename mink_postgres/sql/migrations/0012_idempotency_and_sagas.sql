@@ -10,6 +10,7 @@ CREATE TABLE {schema}.idempotency (
     completed_at TIMESTAMPTZ,
     expires_at TIMESTAMPTZ NOT NULL
 );
+CREATE INDEX idx_idempotency_key_c ON {schema}.idempotency (key COLLATE "C");
 CREATE INDEX idx_idempotency_expires_at ON {schema}.idempotency (expires_at);
 
 -- Takes a free or expired key; else tells who has it. Waits for a transaction that has just taken it.

@@ -303,8 +303,8 @@ BEGIN
         RETURN;
     END IF;
     -- A state that was made of the event may hold what it said.
-    SELECT count(*) INTO snapshots FROM {schema}.all_snapshots AS a
-    WHERE a.stream_id = p_stream AND a.version >= p_version;
+    SELECT count(*) INTO snapshots FROM {schema}.all_snapshots(p_stream) AS a
+    WHERE a.version >= p_version;
     DELETE FROM {schema}.snapshots AS s WHERE s.stream_id = p_stream AND s.version >= p_version;
     DELETE FROM {schema}.snapshot_details AS d WHERE d.stream_id = p_stream AND d.version >= p_version;
     -- What a handler said of it may repeat it.
