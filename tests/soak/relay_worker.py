@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     from mink_core import ClaimedMessage
 
 
+class Told(OutboxRelay):
+    """Notes at once how many acknowledgements were refused, as it may not live to tell."""
+
+    log = -1
+
+    def run_once(self) -> int:
+        before = self.counts.refused
+        claimed = super().run_once()
+        if self.counts.refused > before:
+            os.write(self.log, f"refused {self.counts.refused - before}\n".encode())
+        return claimed
+
+
 def main(url: str, folder: str, lease: str) -> None:
     # What was written by write() before SIGKILL is in the file: nothing is buffered in the process.
     name = f"{os.getpid()}"
@@ -29,14 +42,13 @@ def main(url: str, folder: str, lease: str) -> None:
             raise RuntimeError(error)
 
     with open_store(url) as store:
-        relay = OutboxRelay(
+        relay = Told(
             store, CallablePublisher(publish), worker=name, lease=float(lease), batch_size=50, poll_interval=0.05
         )
+        relay.log = log
         signal.signal(signal.SIGTERM, lambda *_: relay.stop())
         os.write(log, b"ready\n")
         relay.run()
-        counts = relay.counts
-        os.write(log, f"refused {counts.refused}\n".encode())
 
 
 if __name__ == "__main__":
