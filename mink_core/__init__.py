@@ -52,6 +52,7 @@ from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStor
 from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
 from mink_core.privacy import AsyncPrivacyStore, PrivacyOperation, PrivacyRecord, PrivacyStore
+from mink_core.projections import Projection, append_inline, append_inline_async, handles, switch, switch_async
 from mink_core.publishers import AsyncCallablePublisher, AsyncPublisher, CallablePublisher, Publisher, PublishError
 from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
 from mink_core.runtime.async_relay import AsyncOutboxRelay
@@ -148,6 +149,7 @@ __all__ = [
     "PrivacyOperation",
     "PrivacyRecord",
     "PrivacyStore",
+    "Projection",
     "PublishError",
     "Publisher",
     "RelayCounts",
@@ -190,11 +192,16 @@ __all__ = [
     "Verdict",
     "WhenExhausted",
     "__version__",
+    "append_inline",
+    "append_inline_async",
     "category_of",
+    "handles",
     "idempotent",
     "known_schemes",
     "open_async_store",
     "open_namespaces",
     "open_store",
     "partition_of",
+    "switch",
+    "switch_async",
 ]

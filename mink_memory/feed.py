@@ -1,25 +1,30 @@
 """The feed of a log: the committed rows that nothing can appear below any more.
 
 Every method is called under the log's lock, but `settled` may be read without: it is dense, in
-position order and append-only, so that what a reader has seen of it never changes (FEED-01).
+position order and append-only, so that what a reader has seen of it never changes (FEED-01). A privacy
+operation puts another row in the place of one.
 """
 
 from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
+from operator import attrgetter
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from mink_core.feed_status import FeedHolder, FeedStatus
-from mink_memory.rows import position_of
+from mink_memory.holes import is_hole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import OpenTransaction
-    from mink_memory.rows import Row
+
+
+_position: Callable[[EncodedEvent], int] = attrgetter("global_position")
 
 
 class Feed:
@@ -32,15 +37,15 @@ class Feed:
         """The highest position that was ever allocated."""
         self.has_holes = False
         """Whether events were purged, so that rows may be holes."""
-        self.settled: list[Row] = []
+        self.settled: list[EncodedEvent] = []
         # Committed above the first position of the oldest open transaction that has appended.
-        self._tail: list[Row] = []
+        self._tail: list[EncodedEvent] = []
         # Open transactions that have appended, in the order of their first positions.
         self._writers: dict[OpenTransaction, None] = {}
         self.sleepers: WeakSet[Sleeper] = WeakSet()
         """Whoever waits for events, of any store on the log; nudged at once, which never blocks."""
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[EncodedEvent]) -> None:
         """Add rows that were committed without a transaction."""
         if self._writers:
             self._tail.extend(rows)
@@ -53,14 +58,14 @@ class Feed:
         """Hold the feed below the transaction's first row, until it ends."""
         self._writers.setdefault(transaction)
 
-    def end(self, transaction: OpenTransaction, committed: Sequence[Row]) -> None:
+    def end(self, transaction: OpenTransaction, committed: Sequence[EncodedEvent]) -> None:
         """End a transaction that has these rows to add, or none when it is rolled back."""
         self._tail.extend(committed)
         oldest = next(iter(self._writers), None)
         self._writers.pop(transaction, None)
         if oldest is transaction:  # else the mark is where it was
-            self._tail.sort(key=position_of)
-            cut = bisect_right(self._tail, self.mark, key=position_of)
+            self._tail.sort(key=_position)
+            cut = bisect_right(self._tail, self.mark, key=_position)
             self.settled.extend(self._tail[:cut])
             del self._tail[:cut]
         if self.sleepers:
@@ -79,24 +84,24 @@ class Feed:
     @property
     def head(self) -> int:
         """The newest position in the feed, 0 in an empty one."""
-        return next((row.position for row in reversed(self.settled) if not row.is_hole), 0)
+        return next((row.global_position for row in reversed(self.settled) if not is_hole(row)), 0)
 
-    def rewrite(self, row: Row) -> None:
+    def rewrite(self, row: EncodedEvent) -> None:
         """Put a row in the place of the one at its position."""
-        index = bisect_left(self.settled, row.position, key=position_of)
-        if index < len(self.settled) and self.settled[index].position == row.position:
+        index = bisect_left(self.settled, row.global_position, key=_position)
+        if index < len(self.settled) and self.settled[index].global_position == row.global_position:
             self.settled[index] = row
         else:
-            self._tail = [row if old.position == row.position else old for old in self._tail]
-        self.has_holes = self.has_holes or row.is_hole
+            self._tail = [row if old.global_position == row.global_position else old for old in self._tail]
+        self.has_holes = self.has_holes or is_hole(row)
 
     def index_after(self, position: int) -> int:
         """Where the rows above a position begin in `settled`."""
         # A row's index is below its position; without holes it is just one below.
         end = min(position, len(self.settled))
-        if end == 0 or self.settled[end - 1].position == position:
+        if end == 0 or self.settled[end - 1].global_position == position:
             return end
-        return bisect_right(self.settled, position, hi=end, key=position_of)
+        return bisect_right(self.settled, position, hi=end, key=_position)
 
     def status(self) -> FeedStatus:
         """How far the feed is, and who holds it back (FEED-07)."""

@@ -11,23 +11,24 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from mink_core.deciding import fits
+from mink_core.encoded import result_of
 from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.events import StoreIdentity
+from mink_core.stream_state import UNMARKED
 from mink_memory.drafts import Draft
 from mink_memory.feed import Feed
 from mink_memory.locks import Locks, Turn, keys_of
 from mink_memory.records import Records, Tables
-from mink_memory.repeats import fits
 from mink_memory.rewriting import Rewriter
-from mink_memory.rows import result_of
 from mink_memory.staging import new_rows, stage
-from mink_memory.states import UNMARKED
 from mink_memory.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, StreamInfo
     from mink_core.feed_status import FeedStatus
     from mink_core.prepare import PreparedAppend
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from mink_memory.drafts import OpenTransaction
     from mink_memory.locks import Key
     from mink_memory.records import Change, RecordKey
-    from mink_memory.rows import Row
 
 T = TypeVar("T")
 _COLLECTOR_WAIT = 1.0
@@ -116,7 +116,7 @@ class MemoryLog:
             try:
                 results = stage(self._streams, transaction, items, self._feed.high, clock)
                 if beside is not None and len(transaction.rows) > size:
-                    self._apply_beside(turn, size, beside, clock)
+                    self._apply_beside(transaction, size, beside, clock)
             finally:
                 self._locks.finish(turn)
             if len(transaction.rows) > size:
@@ -124,8 +124,10 @@ class MemoryLog:
                 self._feed.hold(transaction)
             return results
 
-    def _apply_beside(self, turn: Turn, size: int, beside: Change[None], clock: Callable[[], datetime]) -> None:
-        transaction, own = turn.transaction, dict(turn.transaction.records)
+    def _apply_beside(
+        self, transaction: OpenTransaction, size: int, beside: Change[None], clock: Callable[[], datetime]
+    ) -> None:
+        own = dict(transaction.records)
         try:
             beside.apply(self._records_for(transaction, own, clock))
         except BaseException:
@@ -230,7 +232,7 @@ class MemoryLog:
         finally:
             self._lock.release()
 
-    def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[Row]) -> None:
+    def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[EncodedEvent]) -> None:
         transaction.end_reason = reason
         self._feed.end(transaction, committed)
         for turn in tuple(transaction.turns):
@@ -240,7 +242,7 @@ class MemoryLog:
         self._locks.release(transaction.held)
         transaction.clear()
 
-    def feed_page(self, start: int, end: int) -> list[Row]:
+    def feed_page(self, start: int, end: int) -> list[EncodedEvent]:
         """The rows at these indexes of the feed, as `feed_bounds` gave them."""
         return self._feed.settled[start:end]
 
@@ -305,7 +307,7 @@ class MemoryLog:
         with self._lock:
             return self._streams.version(stream_id, draft)
 
-    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[Row]:
+    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[EncodedEvent]:
         """A stream's rows of versions above `start`, up to `end`, as the draft's writer sees them."""
         with self._lock:
             return self._streams.span(stream_id, start, end, draft)

@@ -12,6 +12,7 @@ from mink_core.prepare import prepare_append, prepare_batch
 from mink_core.prepare_substores import prepare_messages
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
+from mink_postgres.rows import consumed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,4 +123,4 @@ class SyncLog:
 
     def _pages(self, reader: reading.Reader[T]) -> Iterator[T]:
         while (program := reader.next_page()) is not None:
-            yield from self._run(program)
+            yield from consumed(self._run(program))

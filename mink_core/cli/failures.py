@@ -23,6 +23,7 @@ from mink_core.errors import (
     SagaConflictError,
     StreamNotFoundError,
     StreamTombstonedError,
+    SubscriptionNotFoundError,
     UsageError,
 )
 
@@ -53,6 +54,7 @@ _REFUSALS = (
     DuplicateMessageError,
     SagaConflictError,
     KeyBusyError,
+    SubscriptionNotFoundError,
 )
 _WRONG_USE = (UsageError, AdapterError, CapabilityNotSupportedError)
 

@@ -14,16 +14,16 @@ from mink_core.errors import StreamNotFoundError, TransientStorageError
 from mink_core.privacy import PrivacyOperation, PrivacyRecord
 from mink_core.runtime.privacy_checks import redacted_event
 from mink_memory.changes import idempotency, outbox, parked, sagas, snapshots
+from mink_memory.holes import hole, is_hole
 from mink_memory.records import Change
-from mink_memory.rows import hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from mink_core.encoded import EncodedEvent
     from mink_memory.handle import Handle
     from mink_memory.records import RecordKey, Records
-    from mink_memory.rows import Row
 
 TABLE = "privacy audit"
 
@@ -72,7 +72,7 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
     def apply(records: Records) -> PrivacyRecord:
         log = handle.log.rewriter()
         rows = log.rows(stream_id)
-        if version > len(rows) or rows[version - 1].is_hole:
+        if version > len(rows) or is_hole(rows[version - 1]):
             raise StreamNotFoundError(stream_id)
         row = rows[version - 1]
         event = redacted_event(stream_id, row.event_id, row.event_type, data, metadata, handle.transforms)
@@ -98,7 +98,7 @@ def purge(
         rows = log.rows(stream_id)
         if not rows:
             raise StreamNotFoundError(stream_id)
-        purged = [row for row in rows[:up_to_version] if not row.is_hole]
+        purged = [row for row in rows[:up_to_version] if not is_hole(row)]
         last = rows[:up_to_version][-1]
         erasure = _Erasure(records)
         erasure.snapshots(stream_id, 0)
@@ -207,7 +207,7 @@ class _Erasure:
 
 
 def _audit(  # noqa: PLR0913, PLR0917 -- what a record says
-    records: Records, operation: PrivacyOperation, row: Row, by: str, reason: str, counts: dict[str, int]
+    records: Records, operation: PrivacyOperation, row: EncodedEvent, by: str, reason: str, counts: dict[str, int]
 ) -> PrivacyRecord:
     return _stored(records, operation, row.stream_id, row.version, by, reason, counts)
 

@@ -18,8 +18,6 @@ from mink_postgres.query import Program, Query
 from mink_postgres.rows import feed_holder, stored_events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mink_core.filters import EventFilter
     from mink_postgres.context import Context
 
@@ -113,6 +111,7 @@ def _scan(  # noqa: PLR0913 -- a stretch has two ends, a size, a filter and a di
 def poll(context: Context, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None) -> Program[Page]:
     """One page of the feed. Only the head of the log pays for a look."""
     if limit == 0:
+        yield from _look(context, after, identity)
         return Page([], after)
     events: list[StoredEvent] = []
     position = after
@@ -150,7 +149,7 @@ class FeedReader(Reader[StoredEvent]):
         self._backward = direction is Direction.BACKWARD
         self._identity = identity
 
-    def _page(self) -> Program[Sequence[StoredEvent]]:
+    def _page(self) -> Program[list[StoredEvent]]:
         if self._high is None:
             self._high = (yield from _look(self._context, self._low, self._identity)).mark
         size = self._size()

@@ -1,4 +1,4 @@
-"""What privacy operations have done to streams."""
+"""What privacy operations have done to a stream, as an adapter keeps it (rules PRIV-01 and PRIV-02)."""
 
 from __future__ import annotations
 
