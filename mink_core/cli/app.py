@@ -14,12 +14,16 @@ from mink_core.cli.commands import (
     epoch,
     export,
     grants,
+    idempotency,
     importing,
     info,
     init,
     migrate,
+    outbox,
     parked,
     read,
+    sagas,
+    snapshots,
     stats,
     streams,
     subscriptions,
@@ -108,3 +112,5 @@ for _command, _examples in _COMMANDS:
     app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(
         _command
     )
+for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):
+    app.add_typer(_group)
