@@ -37,6 +37,7 @@ from mink_core.limits import category_of
 from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
 from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
+from mink_core.projections import Projection, append_inline, append_inline_async, handles, switch, switch_async
 from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
 from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 from mink_core.subscriber import (
@@ -104,6 +105,7 @@ __all__ = [
     "Partition",
     "PartitionStatus",
     "PositionAheadError",
+    "Projection",
     "RetryPolicy",
     "SchemaError",
     "StorageError",
@@ -130,10 +132,15 @@ __all__ = [
     "UsageError",
     "WhenExhausted",
     "__version__",
+    "append_inline",
+    "append_inline_async",
     "category_of",
+    "handles",
     "known_schemes",
     "open_async_store",
     "open_namespaces",
     "open_store",
     "partition_of",
+    "switch",
+    "switch_async",
 ]

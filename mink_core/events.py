@@ -34,9 +34,7 @@ class NewEvent(msgspec.Struct, frozen=True):
             msgspec.structs.force_setattr(self, "event_id", uuid4())
 
 
-class StoredEvent(msgspec.Struct, frozen=True):
-    """An event as the store has it. A reader may change `data`: nothing stored changes with it."""
-
+class _Fields(msgspec.Struct, frozen=True):
     stream_id: str
     version: int
     """1-based in its stream, without holes but for what a privacy operation removed."""
@@ -49,6 +47,62 @@ class StoredEvent(msgspec.Struct, frozen=True):
     """`{}` where none was given."""
     timestamp: datetime
     """Aware, in UTC; never decreases within a stream."""
+
+
+# The two slots below the properties that hide them.
+_slots = {name: _Fields.__dict__[name] for name in ("data", "metadata")}
+_get_data, _set_data = _slots["data"].__get__, _slots["data"].__set__
+_get_metadata, _set_metadata = _slots["metadata"].__get__, _slots["metadata"].__set__
+_decode = msgspec.json.Decoder().decode
+
+
+class StoredEvent(_Fields, frozen=True):
+    """An event as the store has it. A reader may change `data`: nothing stored changes with it.
+
+    An adapter may give `data` and `metadata` as undecoded JSON (`msgspec.Raw`): each is decoded when it
+    is first looked at, so that a reader pays for what it uses. Nothing else tells the difference:
+    comparing, printing, copying and pickling look at both.
+    """
+
+    @property  # type: ignore[misc]  # it reads the field that it hides
+    def data(self) -> Any:
+        """Any JSON value, or what a payload transform made of it."""
+        value = _get_data(self)
+        if type(value) is msgspec.Raw:
+            value = _decode(value)
+            _set_data(self, value)
+        return value
+
+    @property  # type: ignore[misc]  # as above
+    def metadata(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride] -- as above
+        """A JSON object; `{}` where none was given."""
+        value: Any = _get_metadata(self)
+        if type(value) is msgspec.Raw:
+            value = _decode(value) or {}
+            _set_metadata(self, value)
+        found: dict[str, Any] = value
+        return found
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self.__struct_fields__])
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        fields = ", ".join([f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__])
+        return f"{type(self).__name__}({fields})"
+
+    def __copy__(self) -> StoredEvent:
+        return type(self)(*self._values())
+
+    def __reduce__(self) -> tuple[type[StoredEvent], tuple[Any, ...]]:
+        return type(self), self._values()
 
 
 class StreamAppend(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from mink_core.limits import check_stream_id
 from mink_core.prepare import prepare_append, prepare_batch
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
+from mink_postgres.rows import consumed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -110,5 +111,5 @@ class AsyncLog:
 
     async def _pages(self, reader: reading.Reader[T]) -> AsyncIterator[T]:
         while (program := reader.next_page()) is not None:
-            for item in await self._run(program):
+            for item in consumed(await self._run(program)):
                 yield item

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
 
-from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.errors import MinkError, StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
@@ -22,12 +22,13 @@ from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
+from mink_postgres.rows import consumed
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
     from types import TracebackType
 
     from mink_core.capability import Capability
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.runtime.worker import AsyncSubscriptionWorker
+    from mink_postgres.programs.reading import Reader
     from mink_postgres.source import Source
 
 T = TypeVar("T")
@@ -84,9 +86,10 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             raise UsageError(msg)
         self._context = self._options.context()
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
+        self._bound = connection is not None
         self._grouping = (
             AsyncGrouping(self._context, self._backend, self._run_now)
-            if self._options.groups and connection is None
+            if self._options.groups and not self._bound
             else None
         )
         self._opening: asyncio.Lock | None = None
@@ -251,6 +254,29 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                 if not self._opened:
                     await self._backend.open()
                     self._opened = True
+
+    def _pages(self, reader: Reader[T]) -> AsyncIterator[T]:
+        # A connection of the caller's serves one statement at a time, and the next may be the caller's.
+        return super()._pages(reader) if self._bound else self._pages_ahead(reader)
+
+    async def _pages_ahead(self, reader: Reader[T]) -> AsyncIterator[T]:
+        """With the next page asked for while this one is taken."""
+        program = reader.next_page()
+        page = None if program is None else await self._run(program)
+        while page is not None:
+            coming: asyncio.Task[list[T]] | None = None
+            try:
+                if (program := reader.next_page()) is not None:
+                    coming = asyncio.create_task(self._run(program))
+                    await asyncio.sleep(0)  # lets it send its query
+                for item in consumed(page):
+                    yield item
+                page = None if coming is None else await coming
+            finally:
+                if coming is not None:
+                    coming.cancel()  # where the caller reads no further
+                    with suppress(asyncio.CancelledError, MinkError):
+                        await coming
 
     async def _prepare(self) -> None:
         """Open on first use, and refuse a schema that this code does not know."""

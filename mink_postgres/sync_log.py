@@ -11,6 +11,7 @@ from mink_core.limits import check_stream_id
 from mink_core.prepare import prepare_append, prepare_batch
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
+from mink_postgres.rows import consumed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,4 +111,4 @@ class SyncLog:
 
     def _pages(self, reader: reading.Reader[T]) -> Iterator[T]:
         while (program := reader.next_page()) is not None:
-            yield from self._run(program)
+            yield from consumed(self._run(program))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from conformance_tests.check import Level
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.model import strategies as draw
 from conformance_tests.model.driver import READERS, Driver
@@ -45,6 +47,10 @@ _twists = st.sampled_from(
 """How a call that is made again differs from the first time."""
 
 
+_SHRINKING = {Level.SMOKE: 10.0, Level.STANDARD: 60.0, Level.DEEP: 600.0}
+"""Seconds for making a failure small."""
+
+
 def check_programs(lab: Lab) -> None:
     """Run random programs, or the one to replay.
 
@@ -52,7 +58,10 @@ def check_programs(lab: Lab) -> None:
         CheckFailedError: The store answered another thing than the model; with the smallest program that shows it.
     """
     if lab.replay is not None:
-        failure = failure_of(lab, from_json(lab.replay))
+        ops = from_json(lab.replay)
+        lab.count("programs")
+        lab.count("calls", len(ops))
+        failure = failure_of(lab, ops)
         if failure is not None:
             raise failure
         return
@@ -79,15 +88,24 @@ def check_programs(lab: Lab) -> None:
         if budget.shrink:
             smallest = without_needless(lab, smallest)
         # Hypothesis also raises where a failure did not come again.
-        raise smallest from (None if isinstance(error, CheckFailedError) else error)
+        raise smallest from (None if isinstance(error, (CheckFailedError, _EnoughError)) else error)
+
+
+class _EnoughError(BaseException):
+    """Ends the shrinking, which nothing in Hypothesis does after a time."""
 
 
 def _machine(lab: Lab, failures: list[CheckFailedError]) -> type[RuleBasedStateMachine]:  # noqa: C901 -- a class of many short rules
     can = lab.capabilities.__contains__
 
     class Programs(RuleBasedStateMachine):
+        until: ClassVar[list[float]] = []
+        """When there was enough shrinking; set by the first failure."""
+
         def __init__(self) -> None:
             super().__init__()
+            if failures and time.monotonic() > self.until[0]:
+                raise _EnoughError
             self.inner = lab.child()
             self.driver = Driver(self.inner)
             self.numbers = 0
@@ -110,6 +128,7 @@ def _machine(lab: Lab, failures: list[CheckFailedError]) -> type[RuleBasedStateM
                 self.driver.run(op)
             except CheckFailedError as error:
                 failures.append(error)
+                self.until.append(time.monotonic() + _SHRINKING[lab.level])
                 raise
 
         @property

@@ -58,6 +58,10 @@ class Door(Protocol):
         """A step: wait until all have ended, so long at most."""
         ...
 
+    def collect(self, items: Any) -> Any:
+        """A step: everything that an iterator gives, in a list."""
+        ...
+
     def enter(self, block: Any) -> Any:
         """A step: enter a `with` block."""
         ...
@@ -101,6 +105,10 @@ class ThreadDoor:
         for thread in running:
             if thread is not threading.current_thread():
                 thread.join(seconds / len(running))
+
+    def collect(self, items: Any) -> list[Any]:
+        """See `Door.collect`."""
+        return list(items)
 
     def enter(self, block: Any) -> Any:
         """See `Door.enter`."""
@@ -161,6 +169,10 @@ class TaskDoor:
         """See `Door.join`."""
         if running:
             await asyncio.wait(running, timeout=seconds)
+
+    async def collect(self, items: Any) -> list[Any]:
+        """See `Door.collect`."""
+        return [item async for item in items]
 
     async def enter(self, block: Any) -> Any:
         """See `Door.enter`."""

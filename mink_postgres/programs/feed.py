@@ -18,8 +18,6 @@ from mink_postgres.query import Program, Query
 from mink_postgres.rows import feed_holder, stored_events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mink_core.filters import EventFilter
     from mink_postgres.context import Context
 
@@ -151,7 +149,7 @@ class FeedReader(Reader[StoredEvent]):
         self._backward = direction is Direction.BACKWARD
         self._identity = identity
 
-    def _page(self) -> Program[Sequence[StoredEvent]]:
+    def _page(self) -> Program[list[StoredEvent]]:
         if self._high is None:
             self._high = (yield from _look(self._context, self._low, self._identity)).mark
         size = self._size()

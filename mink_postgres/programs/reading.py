@@ -10,8 +10,6 @@ from mink_postgres.query import Program, Query
 from mink_postgres.rows import stored_events, stream_info
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mink_core.events import StoredEvent, StreamInfo
     from mink_postgres.context import Context
 
@@ -31,11 +29,11 @@ class Reader(Generic[T]):
         self._left = limit
         self._done = limit == 0
 
-    def next_page(self) -> Program[Sequence[T]] | None:
+    def next_page(self) -> Program[list[T]] | None:
         """The program that reads the next page, None when everything was read."""
         return None if self._done else self._page()
 
-    def _page(self) -> Program[Sequence[T]]:
+    def _page(self) -> Program[list[T]]:
         raise NotImplementedError  # pragma: no cover -- every reader has its own
 
     def _size(self) -> int:
@@ -62,7 +60,7 @@ class StreamReader(Reader["StoredEvent"]):
         self._before = _END
         self._forward = direction is Direction.FORWARD
 
-    def _page(self) -> Program[Sequence[StoredEvent]]:
+    def _page(self) -> Program[list[StoredEvent]]:
         sql, size = self._context.sql, self._size()
         if self._forward:
             query = Query(sql.read_stream_forward, (self._stream_id, self._after, size))
@@ -86,7 +84,7 @@ class StreamsReader(Reader["StreamInfo"]):
         self._category = category
         self._after = after or ""
 
-    def _page(self) -> Program[Sequence[StreamInfo]]:
+    def _page(self) -> Program[list[StreamInfo]]:
         sql, size = self._context.sql, self._size()
         if self._category is None:
             rows = yield Query(sql.streams, (self._after, size))

@@ -1,4 +1,4 @@
-SELECT global_position, stream_id, version, event_id, event_type, data::text, metadata::text, timestamp AT TIME ZONE 'UTC'
+SELECT global_position, stream_id, version, event_id, event_type, data::text, metadata::text, timestamp
 FROM {schema}.events
 WHERE stream_id = $1::text AND version > $2::bigint
 ORDER BY version

@@ -1,0 +1,1 @@
+"""Measurements and faults: what Mink does under load, as repeatable commands."""
