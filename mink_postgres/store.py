@@ -211,6 +211,10 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         """Tell every reader that kept the old epoch that the history may have lost its end (FEED-08)."""
         return self._run(feed.bump_epoch(self._context))
 
+    def pool_status(self) -> dict[str, int]:
+        """Connections of the pool by state: `used`, `idle`, and calls that wait for one; empty without a pool."""
+        return self._backend.pool_status()
+
     def check(self) -> list[Finding]:
         """See `mink_core.Store.check`. Reads the whole of both tables."""
         return self._run(schema.check(self._context))

@@ -94,6 +94,18 @@ class PsycopgBackend:
         pool: Any = self._pool
         pool.putconn(connection)
 
+    def pool_status(self) -> dict[str, int]:
+        """Connections by state, and calls that wait for one."""
+        if self._pool is None:
+            return {}
+        found = self._pool.get_stats()
+        idle = found.get("pool_available", 0)
+        return {
+            "used": found.get("pool_size", 0) - idle,
+            "idle": idle,
+            "waiting": found.get("requests_waiting", 0),
+        }
+
     def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
         if self._owned and self._pool is not None:
@@ -120,6 +132,10 @@ class BoundBackend:
 
     def release(self, connection: Connection) -> None:
         """It stays the caller's."""
+
+    def pool_status(self) -> dict[str, int]:
+        """There is no pool."""
+        return {}
 
     def close(self) -> None:
         """Nothing of ours to close."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mink_benchmarks.faults.connections import LoseReply
 from mink_benchmarks.faults.crashes import KillClient, KillServer, RollBackAndKill, TerminateBackends
 from mink_benchmarks.faults.lab import Fault, inflict
 from mink_benchmarks.faults.refusals import Batches, ClockAhead, ExhaustPool, FillDisk, Serialize, TimeOut
@@ -24,6 +25,7 @@ FAULTS: tuple[Fault, ...] = (
     KillServer(),
     RollBackAndKill(),
     TerminateBackends(),
+    LoseReply(),
     KillClient(),
     ExhaustPool(),
     TimeOut(),
