@@ -7,6 +7,20 @@ in `conformance_tests.check`; what a check is given, in `conformance_tests.lab`.
 from conformance_tests.check import Check, Layer, Level, check
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.lab import Lab
+from conformance_tests.runner import Report, Result, Status, run
 from conformance_tests.target import Target, target_of
 
-__all__ = ["Check", "CheckFailedError", "Lab", "Layer", "Level", "Target", "check", "target_of"]
+__all__ = [
+    "Check",
+    "CheckFailedError",
+    "Lab",
+    "Layer",
+    "Level",
+    "Report",
+    "Result",
+    "Status",
+    "Target",
+    "check",
+    "run",
+    "target_of",
+]

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import sys
 
-from conformance_tests.check import Level
-from conformance_tests.runner import Status, run
-from conformance_tests.target import target_of
+# What the extra `conformance` brings.
+_BROUGHT_BY_EXTRA = frozenset({"hypothesis", "rich", "typer", "click"})
 
 
-def main() -> int:
-    """Run the checks against the target named on the command line."""
-    with target_of(sys.argv[1]) as target:
-        report = run(target, level=Level.SMOKE)
-    for result in report.results:
-        print(result.status.value, result.check.id, result.what)  # noqa: T201 -- a command line
-        if result.status is Status.FAILED:
-            print(f"  expected {result.expected}\n  seen {result.seen}")  # noqa: T201 -- as above
-    return 0 if report.passed else 1
+def main(arguments: list[str] | None = None, program: str = "python -m conformance_tests") -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code; 2 where the extra `conformance` is not installed.
+    """
+    try:
+        from conformance_tests.check import all_checks  # noqa: PLC0415 -- without the extra, importing fails
+        from conformance_tests.cli import main as run  # noqa: PLC0415 -- as above
+
+        all_checks()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _BROUGHT_BY_EXTRA:
+            raise
+        sys.stderr.write(f"{program}: the kit is not installed whole: pip install 'mink-eventstore[conformance]'\n")
+        return 2
+    return run(arguments, program)
 
 
 if __name__ == "__main__":

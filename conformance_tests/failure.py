@@ -39,6 +39,8 @@ class CheckFailedError(AssertionError):
     replay: Any = None
     """JSON that the check takes back as `lab.replay` to do exactly the same again."""
     notes: list[str] = field(default_factory=list)
+    rule: str = ""
+    """Which of the check's rules is broken, where it knows; its first one otherwise."""
 
     def __str__(self) -> str:
         """All of it, in lines."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import UUID, uuid4
 
 from conformance_tests.check import Level
-from conformance_tests.hooks import Hooks, find_hooks
+from conformance_tests.hooks import Hooks, offered_by
 from conformance_tests.portal import Portal
 from conformance_tests.shaped import Shaped
 from conformance_tests.target import is_async_store
@@ -45,8 +45,8 @@ class Budget:
 
 
 BUDGETS = {
-    Level.SMOKE: Budget(examples=15, steps=20, histories=10, seconds=3),
-    Level.STANDARD: Budget(examples=120, steps=40, histories=60, seconds=20),
+    Level.SMOKE: Budget(examples=30, steps=30, histories=20, seconds=3),
+    Level.STANDARD: Budget(examples=120, steps=40, histories=200, seconds=10),
     Level.DEEP: Budget(examples=1000, steps=60, histories=500, seconds=120),
 }
 
@@ -144,6 +144,10 @@ class Lab:
         """Run a coroutine on the portal's loop and wait for it."""
         return self.portal.run(work)
 
+    def child(self) -> Lab:
+        """A workplace of its own, closed by whoever asked for it: for one of many programs of a check."""
+        return Lab(self.target, level=self.level, seed=self.random.getrandbits(32), budget=self.budget)
+
     # What the target is
 
     @property
@@ -168,8 +172,9 @@ class Lab:
         return self._facts
 
     def hooks(self, namespace: str | None = None) -> Hooks:
-        """What the adapter offers for holding commits and injecting faults in a namespace."""
-        return find_hooks(self.target, namespace or self.here)
+        """What the adapter offers for holding commits, breaking and lending connections in a namespace."""
+        store = self.open_native(namespace)
+        return Hooks(offered_by(store), store, self._stack)
 
     # Doing
 

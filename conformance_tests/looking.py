@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.expect import equal
+from mink_core import AppendResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -45,6 +46,19 @@ def nothing_stored(store: EventLog, what: str = "a refused call") -> Generator[N
 def told(events: list[StoredEvent]) -> list[str]:
     """Events in short, for a failure that people read."""
     return [f"{event.stream_id}@{event.version} #{event.global_position} {event.event_type}" for event in events]
+
+
+def result_of(events: list[StoredEvent]) -> AppendResult:
+    """The result of the append that stored these."""
+    first, last = events[0], events[-1]
+    return AppendResult(
+        first.stream_id,
+        first.version,
+        last.version,
+        first.global_position,
+        last.global_position,
+        tuple(event.event_id for event in events),
+    )
 
 
 def versions(store: EventLog, stream_id: str) -> list[int]:

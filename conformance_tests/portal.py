@@ -30,6 +30,10 @@ class Portal:
 
         An interrupt of the waiting thread cancels it.
         """
+        if threading.current_thread() is self._thread:
+            work.close()
+            msg = "a check waited for the portal's loop on that loop"
+            raise RuntimeError(msg)
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()

@@ -15,6 +15,8 @@ class Rule:
     text: str
     untested: str = ""
     """Why no check proves it, or what part of it none does; empty where all of it is checked."""
+    capability: str = ""
+    """The capability without which a store refuses what the rule is about; empty where it is required of all."""
 
     @property
     def area(self) -> str:

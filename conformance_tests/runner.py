@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
 import traceback
 import zlib
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Check, Level, all_checks
+from conformance_tests.check import Check, Layer, Level, all_checks
+from conformance_tests.environment import environment
 from conformance_tests.failure import CheckFailedError
-from conformance_tests.lab import Budget, Lab
+from conformance_tests.lab import BUDGETS, Budget, Lab
+from conformance_tests.results import Report, Result, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
 
-    from conformance_tests.failure import Step
     from conformance_tests.target import Target
     from mink_core import Capability
 
 
-class Status(Enum):
-    """What came of a check."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_EXERCISED = "not exercised"
-    """It passed, but what it is about never occurred."""
-    NOT_DECLARED = "not declared"
-    """It is about a capability that the store does not declare; that it refuses it, CAP-01 checks."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one check."""
-
-    check: Check
-    status: Status
-    seconds: float
-    seed: int
-    counters: Mapping[str, int] = field(default_factory=dict)
-    what: str = ""
-    """In a sentence: what was wrong, or why it says nothing."""
-    expected: str = ""
-    seen: str = ""
-    notes: Sequence[str] = ()
-    timeline: Sequence[Step] = ()
-    replay: Any = None
+_LIMITS = {Level.SMOKE: 60.0, Level.STANDARD: 240.0, Level.DEEP: 3600.0}
+"""Seconds after which a check is told to hang."""
 
 
 def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
@@ -58,23 +35,30 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
     seed: int,
     capabilities: frozenset[Capability],
     budget: Budget | None = None,
+    exactly: bool = False,
     replay: Any = None,
 ) -> Result:
-    """Run one check, whose own seed is made of `seed` and its name unless `replay` is given."""
-    own = seed if replay is not None else zlib.crc32(f"{seed}:{check.name}".encode())
+    """Run one check.
+
+    Args:
+        check: The check.
+        target: What is tested; entered.
+        level: How much of it.
+        seed: The run's, of which and of the check's name its own is made.
+        capabilities: What the store declares.
+        budget: In place of the level's.
+        exactly: `seed` is the check's own, as a result tells it.
+        replay: What a failure gave, to do just this again.
+    """
+    own = seed if exactly else zlib.crc32(f"{seed}:{check.name}".encode())
     if missing := check.needs - capabilities:
         names = ", ".join(sorted(it.name for it in missing))
         return Result(check, Status.NOT_DECLARED, 0.0, own, what=f"{names} is not declared")
     begun = time.perf_counter()
     lab = Lab(target, level=level, seed=own, budget=budget, replay=replay)
-    try:
-        with lab:
-            check.body(lab)
-    except CheckFailedError as error:
+    error = _failure_of(check, lab, _LIMITS[level])
+    if error is not None:
         return _failed(check, lab, begun, error)
-    except Exception as error:  # noqa: BLE001 -- whatever an adapter raises is a failure of its rule
-        text = "".join(traceback.format_exception(error)).rstrip()
-        return _failed(check, lab, begun, CheckFailedError(f"{type(error).__name__}: {error}", "no such error", text))
     silent = [name for name in check.requires if not lab.counters[name]]
     return Result(
         check,
@@ -84,6 +68,30 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         dict(lab.counters),
         what=f"it never met: {', '.join(silent)}" if silent else "",
     )
+
+
+def _failure_of(check: Check, lab: Lab, limit: float) -> CheckFailedError | None:
+    """Run the body in a thread of its own, so that a store that hangs fails one check rather than the run."""
+    caught: list[CheckFailedError] = []
+
+    def work() -> None:
+        try:
+            with lab:
+                check.body(lab)
+        except CheckFailedError as error:
+            caught.append(error)
+        except BaseException as error:  # noqa: BLE001 -- whatever an adapter raises is a failure of its rule
+            text = "".join(traceback.format_exception(error)).rstrip()
+            caught.append(CheckFailedError(f"{type(error).__name__}: {error}", "no such error", text))
+
+    thread = threading.Thread(target=work, name=f"check {check.name}", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if thread.is_alive():
+        frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the documented way to a thread's stack
+        text = "".join(traceback.format_stack(frame)).rstrip()
+        return CheckFailedError(f"the check did not end within {limit:.0f} seconds", "an end", text)
+    return caught[0] if caught else None
 
 
 def _failed(check: Check, lab: Lab, begun: float, error: CheckFailedError) -> Result:
@@ -99,28 +107,12 @@ def _failed(check: Check, lab: Lab, begun: float, error: CheckFailedError) -> Re
         tuple(error.notes),
         tuple(error.timeline),
         error.replay,
+        error.rule,
     )
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What came of a run."""
-
-    target: str
-    level: Level
-    seed: int
-    capabilities: frozenset[Capability]
-    results: Sequence[Result]
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether no check failed."""
-        return all(result.status is not Status.FAILED for result in self.results)
 
 
 def run(  # noqa: PLR0913 -- as above
@@ -130,8 +122,10 @@ def run(  # noqa: PLR0913 -- as above
     seed: int = 0,
     select: Callable[[Check], bool] = lambda _: True,
     told: Callable[[Result], None] = lambda _: None,
+    begins: Callable[[Check], None] = lambda _: None,
     stop_at_failure: bool = False,
     budget: Budget | None = None,
+    minutes: float | None = None,
 ) -> Report:
     """Run the checks of a level against an entered target.
 
@@ -141,19 +135,57 @@ def run(  # noqa: PLR0913 -- as above
         seed: Of everything that is drawn.
         select: Which checks.
         told: Called with each result at once.
+        begins: Called with each check before it is run.
         stop_at_failure: Run no further check after one failed.
         budget: In place of the level's.
+        minutes: Then draw again, with other seeds, until so long after the beginning.
     """
     begun = time.perf_counter()
     with Lab(target) as lab:
         capabilities = lab.capabilities
-    results: list[Result] = []
-    for check in all_checks():
-        if check.level > level or not select(check):
-            continue
+        has_gate = lab.hooks().commit_gate is not None
+    results: dict[str, Result] = {}
+
+    def one(check: Check, seed: int) -> bool:
+        begins(check)
         result = run_check(check, target, level=level, seed=seed, capabilities=capabilities, budget=budget)
-        results.append(result)
+        before = results.get(check.name)
+        results[check.name] = result if before is None else _added(before, result)
         told(result)
-        if stop_at_failure and result.status is Status.FAILED:
-            break
-    return Report(target.name, level, seed, capabilities, results, time.perf_counter() - begun)
+        return not (stop_at_failure and result.status is Status.FAILED)
+
+    checks = [check for check in all_checks() if check.level <= level and select(check)]
+    goes_on = all(one(check, seed) for check in checks)
+    if minutes is not None and goes_on:
+        _go_on(checks, results, one, seed, begun + 60 * minutes)
+    ordered = [results[check.name] for check in checks if check.name in results]
+    seconds = time.perf_counter() - begun
+    return Report(target.name, level, seed, capabilities, ordered, seconds, has_gate, environment())
+
+
+def _go_on(
+    checks: Iterable[Check], results: dict[str, Result], one: Callable[[Check, int], bool], seed: int, until: float
+) -> None:
+    """Run what draws again and again with other seeds; what has failed is left alone."""
+    draws = [check for check in checks if check.layer not in {Layer.EXAMPLE, Layer.RESOURCE}]
+    while draws := [it for it in draws if results[it.name].status in {Status.PASSED, Status.NOT_EXERCISED}]:
+        seed += 1
+        for check in draws:
+            if time.perf_counter() > until or not one(check, seed):
+                return
+
+
+def _added(before: Result, result: Result) -> Result:
+    """A check's last result, with what it counted and took before."""
+    counters = {name: before.counters.get(name, 0) + number for name, number in result.counters.items()}
+    counters = {**before.counters, **counters}
+    status = before.status if result.status is Status.NOT_EXERCISED else result.status
+    return replace(result, status=status, counters=counters, seconds=before.seconds + result.seconds)
+
+
+def deep_budget() -> Budget:
+    """Of one pass of a deep run, of which there are as many as its minutes allow."""
+    return BUDGETS[Level.STANDARD]
+
+
+__all__ = ["Report", "Result", "Status", "deep_budget", "run", "run_check"]

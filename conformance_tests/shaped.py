@@ -40,7 +40,8 @@ class Shaped:
             return shape(found, self._portal)
 
         def call(*args: Any, **keywords: Any) -> Any:
-            result = found(*args, **keywords)
+            given = [_on_a_thread(arg) for arg in args]
+            result = found(*given, **{name: _on_a_thread(arg) for name, arg in keywords.items()})
             if inspect.isawaitable(result):
                 result = self._portal.run(_awaited(result))
             return shape(result, self._portal)
@@ -81,6 +82,17 @@ def shape(value: Any, portal: Portal) -> Any:
     if isinstance(value, _VALUES) or hasattr(type(value), "__struct_fields__"):
         return value
     return Shaped(value, portal)
+
+
+def _on_a_thread(value: Any) -> Any:
+    """A callback of the check (as of `update`): it uses shaped stores, so it must not run on the loop."""
+    if not inspect.isfunction(value) or inspect.iscoroutinefunction(value):
+        return value
+
+    async def call(*args: Any) -> Any:
+        return await asyncio.to_thread(value, *args)
+
+    return call
 
 
 async def _awaited(awaitable: Any) -> Any:

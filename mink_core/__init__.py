@@ -10,6 +10,7 @@ from mink_core.errors import (
     CheckpointConflictError,
     ConcurrencyError,
     DuplicateEventError,
+    HandlerFailedError,
     LeaseLostError,
     MinkError,
     OutcomeUnknownError,
@@ -30,12 +31,15 @@ from mink_core.expected import Expected, ExpectedVersion
 from mink_core.feed_status import FeedHolder, FeedStatus
 from mink_core.filters import EventFilter
 from mink_core.finding import Finding
+from mink_core.handling import NextStep, RetryPolicy, SubscriptionFailure, SubscriptionOptions, WhenExhausted
 from mink_core.leases import Lease
 from mink_core.limits import category_of
 from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
 from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
+from mink_core.projections import Projection, append_inline, append_inline_async, handles, switch, switch_async
 from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
+from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 from mink_core.subscriber import (
     AsyncStore,
     AsyncSubscriber,
@@ -67,6 +71,7 @@ __all__ = [
     "AsyncSubscriber",
     "AsyncSubscription",
     "AsyncSubscriptionStore",
+    "AsyncSubscriptionWorker",
     "AsyncTransaction",
     "Capability",
     "CapabilityNotSupportedError",
@@ -85,12 +90,14 @@ __all__ = [
     "FeedHolder",
     "FeedStatus",
     "Finding",
+    "HandlerFailedError",
     "Holding",
     "Lease",
     "LeaseLostError",
     "MinkError",
     "Namespaces",
     "NewEvent",
+    "NextStep",
     "OutcomeUnknownError",
     "Page",
     "ParkedEvent",
@@ -98,6 +105,8 @@ __all__ = [
     "Partition",
     "PartitionStatus",
     "PositionAheadError",
+    "Projection",
+    "RetryPolicy",
     "SchemaError",
     "StorageError",
     "Store",
@@ -110,19 +119,28 @@ __all__ = [
     "StreamTombstonedError",
     "Subscriber",
     "Subscription",
+    "SubscriptionFailure",
     "SubscriptionNotFoundError",
+    "SubscriptionOptions",
     "SubscriptionStatus",
     "SubscriptionStore",
+    "SubscriptionWorker",
     "Transaction",
     "TransientStorageError",
     "TypedPayloads",
     "UnknownAdapterError",
     "UsageError",
+    "WhenExhausted",
     "__version__",
+    "append_inline",
+    "append_inline_async",
     "category_of",
+    "handles",
     "known_schemes",
     "open_async_store",
     "open_namespaces",
     "open_store",
     "partition_of",
+    "switch",
+    "switch_async",
 ]

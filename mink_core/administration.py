@@ -13,6 +13,8 @@ from typing import Protocol
 
 import msgspec
 
+from mink_core.events import StoredEvent  # noqa: TC001 -- as above
+
 
 class SchemaStep(msgspec.Struct, frozen=True):
     """One migration, as the code knows it or as the storage records it."""
@@ -155,6 +157,22 @@ class Administration(Protocol):
         Args:
             max_lag: Seconds that a subscription, the outbox or an open transaction may take before it
                 is a warning; ten times as long is critical.
+        """
+        ...
+
+    def import_events(self, events: Sequence[StoredEvent]) -> int:
+        """Store events as they are: ids, versions, timestamps, metadata. Positions are new, in the order given.
+
+        All or nothing. Events that the store has already are left out, so that a call can be repeated.
+        Nothing is transformed: it is for what an export of the stored events gave.
+
+        Returns:
+            How many were stored.
+
+        Raises:
+            UsageError: An event breaks a limit, or does not go on with its stream.
+            DuplicateEventError: The store has another event in an event's place.
+            StorageError: The storage failed; nothing of this call was stored, or all of it: repeat it.
         """
         ...
 

@@ -6,6 +6,7 @@
     ├── StreamTombstonedError             the stream was closed for ever
     ├── PositionAheadError                a reader's position is not from this store's history
     ├── CheckpointConflictError           somebody else moved the checkpoint
+    ├── HandlerFailedError                a subscription's handler failed each time; its worker has ended
     ├── LeaseLostError                    another worker took over; nothing of this one is stored
     ├── StreamNotFoundError               also LookupError
     ├── SubscriptionNotFoundError         also LookupError
@@ -146,6 +147,30 @@ class CheckpointConflictError(MinkError):
         self.name = name
         self.expected = expected
         self.actual = actual
+
+
+class HandlerFailedError(MinkError):
+    """A durable subscription's handler failed on an event each time it was tried, and its worker has ended.
+
+    What the handler raised last is the error's cause. The checkpoint is before the event, which is
+    the first to be handled when a worker starts again.
+
+    Attributes:
+        subscription: The subscription's name.
+        position: The event's global position.
+        attempts: How often it was tried.
+    """
+
+    def __init__(self, subscription: str, position: int, event_type: str, attempts: int, cause: str) -> None:
+        """Keep the facts and say them in one sentence."""
+        super().__init__(
+            f"subscription {subscription!r} has stopped: its handler failed {attempts} times on the {event_type} at "
+            f"position {position} ({cause}); everything before it is done: mend the handler and start the worker "
+            "again, or let it park what it fails on"
+        )
+        self.subscription = subscription
+        self.position = position
+        self.attempts = attempts
 
 
 class LeaseLostError(MinkError):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 from mink_core.event_store import AsyncEventStore, EventStore
 from mink_core.filters import EVERYTHING, EventFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
+    from typing import Literal, Unpack
 
+    from mink_core.event_store import AsyncTransaction, Transaction
     from mink_core.events import Page, StoredEvent, StoreIdentity
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.handling import SubscriptionOptions
+    from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 
 POLL_INTERVAL = 0.1
 """Seconds between polls of a subscription that has caught up, unless told otherwise."""
@@ -175,6 +179,53 @@ class AsyncSubscriber(Protocol):
 class Store(EventStore, Subscriber, Protocol):
     """What `open_store` returns: one object, both protocols."""
 
+    @overload
+    def subscription(
+        self,
+        name: str,
+        handler: Callable[[StoredEvent], object],
+        *,
+        transactional: Literal[False] = False,
+        **options: Unpack[SubscriptionOptions],
+    ) -> SubscriptionWorker: ...
+
+    @overload
+    def subscription(
+        self,
+        name: str,
+        handler: Callable[[StoredEvent, Transaction], object],
+        *,
+        transactional: Literal[True],
+        **options: Unpack[SubscriptionOptions],
+    ) -> SubscriptionWorker: ...
+
+    def subscription(
+        self,
+        name: str,
+        handler: Callable[..., object],
+        *,
+        transactional: bool = False,
+        **options: Unpack[SubscriptionOptions],
+    ) -> SubscriptionWorker:
+        """A worker of a durable subscription: it resumes after the last checkpoint (rules SUB-06 to SUB-09).
+
+        Any number of workers, in any number of processes, share the subscription's partitions.
+
+        Args:
+            name: 1 to 200 characters without `#`. The same name is the same subscription.
+            handler: Called with each event, in order within its stream: `handler(event)`, at least
+                once. It is tried again when it raises.
+            transactional: Call `handler(event, tx)`: what it does on the transaction, and by SQL on
+                `tx.connection`, is committed together with the checkpoint, so exactly once.
+            options: See `SubscriptionOptions`.
+
+        Raises:
+            CapabilityNotSupportedError: The adapter lacks `DURABLE_SUBSCRIPTIONS`, `PARTITIONS` for
+                more than one, or `TRANSACTIONS` for `transactional`.
+            UsageError: An argument is wrong.
+        """
+        ...
+
     def check(self) -> list[Finding]:
         """Look for damage that writes past the store have done; empty where all is well."""
         ...
@@ -182,6 +233,37 @@ class Store(EventStore, Subscriber, Protocol):
 
 class AsyncStore(AsyncEventStore, AsyncSubscriber, Protocol):
     """What `open_async_store` returns: one object, both protocols."""
+
+    @overload
+    def subscription(
+        self,
+        name: str,
+        handler: Callable[[StoredEvent], Awaitable[object]],
+        *,
+        transactional: Literal[False] = False,
+        **options: Unpack[SubscriptionOptions],
+    ) -> AsyncSubscriptionWorker: ...
+
+    @overload
+    def subscription(
+        self,
+        name: str,
+        handler: Callable[[StoredEvent, AsyncTransaction], Awaitable[object]],
+        *,
+        transactional: Literal[True],
+        **options: Unpack[SubscriptionOptions],
+    ) -> AsyncSubscriptionWorker: ...
+
+    def subscription(
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        *,
+        transactional: bool = False,
+        **options: Unpack[SubscriptionOptions],
+    ) -> AsyncSubscriptionWorker:
+        """See `Store.subscription`; called without await, the handler is a coroutine function."""
+        ...
 
     async def check(self) -> list[Finding]:
         """See `Store.check`."""

@@ -13,11 +13,11 @@ from mink_core.prepare import prepare_append, prepare_batch
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
     from mink_core.prepare import PreparedAppend
     from mink_memory.handle import Handle
-    from mink_memory.rows import Row
     from mink_memory.view import View
 
 
@@ -64,7 +64,7 @@ class AsyncMemoryEventLog(ABC):
         """See `EventLog.read_all`."""
         return self._events(self._view.feed_pages(after_position, limit, where, direction, identity))
 
-    async def _events(self, pages: Iterator[list[Row]]) -> AsyncIterator[StoredEvent]:
+    async def _events(self, pages: Iterator[list[EncodedEvent]]) -> AsyncIterator[StoredEvent]:
         decode = self._view.decode
         for rows in pages:
             for row in rows:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
+from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.async_event_log import AsyncMemoryEventLog
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_core.transforms import EventTransform
     from mink_memory.drafts import OpenTransaction
     from mink_memory.records import Change
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpdating):
+class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpdating, AsyncDurable):
     """An event store in this process's memory; see `mink_core.AsyncStore`.
 
     It does not belong to an event loop: several may use it, as may threads use a sync store on the
@@ -55,7 +57,7 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
             UsageError: An argument is wrong, or the named log was opened with another
                 `unique_event_ids`.
         """
-        self._handle: Handle[AsyncPollingSubscription] = Handle(
+        self._handle: Handle[AsyncPollingSubscription | AsyncSubscriptionWorker] = Handle(
             name,
             transforms=transforms,
             unique_event_ids=unique_event_ids,
@@ -128,7 +130,11 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
             poll_interval=poll_interval,
             identity=identity,
         )
-        return self._handle.add_subscription(subscription)
+        self._handle.add_subscription(subscription)
+        return subscription
+
+    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+        self._handle.add_subscription(worker)
 
     async def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""

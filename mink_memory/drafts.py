@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from mink_core.encoded import EncodedEvent
     from mink_memory.locks import Key, Turn
     from mink_memory.records import RecordKey
-    from mink_memory.rows import Row
 
 
 class Draft:
@@ -23,16 +23,16 @@ class Draft:
     __slots__ = ("ids", "pending", "records", "rows")
 
     def __init__(self) -> None:
-        self.pending: dict[str, list[Row]] = {}
+        self.pending: dict[str, list[EncodedEvent]] = {}
         """By stream, in version order: what follows the stream's committed rows."""
-        self.rows: list[Row] = []
+        self.rows: list[EncodedEvent] = []
         """All of them, in position order."""
-        self.ids: dict[UUID, Row] = {}
+        self.ids: dict[UUID, EncodedEvent] = {}
         """By event id; kept where the log has unique event ids."""
         self.records: dict[RecordKey, Any] = {}
         """What its sub-stores have put or dropped."""
 
-    def add(self, rows: Sequence[Row], *, unique: bool) -> None:
+    def add(self, rows: Sequence[EncodedEvent], *, unique: bool) -> None:
         """Add one append's rows."""
         self.pending.setdefault(rows[0].stream_id, []).extend(rows)
         self.rows.extend(rows)
@@ -82,7 +82,7 @@ class OpenTransaction(Draft):
     @property
     def first_position(self) -> int:
         """The first position it was given; only for one that has appended."""
-        return self.rows[0].position
+        return self.rows[0].global_position
 
     @property
     def seconds(self) -> float:

@@ -12,11 +12,11 @@ from mink_core.prepare import prepare_append, prepare_batch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
     from mink_core.prepare import PreparedAppend
     from mink_memory.handle import Handle
-    from mink_memory.rows import Row
     from mink_memory.view import View
 
 
@@ -63,7 +63,7 @@ class MemoryEventLog(ABC):
         """See `EventLog.read_all`."""
         return self._events(self._view.feed_pages(after_position, limit, where, direction, identity))
 
-    def _events(self, pages: Iterator[list[Row]]) -> Iterator[StoredEvent]:
+    def _events(self, pages: Iterator[list[EncodedEvent]]) -> Iterator[StoredEvent]:
         for rows in pages:
             yield from map(self._view.decode, rows)
 

@@ -8,50 +8,68 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from operator import attrgetter
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from mink_core.feed_status import FeedHolder, FeedStatus
-from mink_memory.rows import position_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from mink_core.encoded import EncodedEvent
+    from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import OpenTransaction
-    from mink_memory.rows import Row
+
+
+_position: Callable[[EncodedEvent], int] = attrgetter("global_position")
 
 
 class Feed:
     """Positions are allocated in one sequence; what stays unused is a hole that delays nobody (FEED-03)."""
 
-    __slots__ = ("_tail", "_writers", "high", "settled")
+    __slots__ = ("_tail", "_writers", "high", "settled", "sleepers")
 
     def __init__(self) -> None:
         self.high = 0
         """The highest position that was ever allocated."""
-        self.settled: list[Row] = []
+        self.settled: list[EncodedEvent] = []
         # Committed above the first position of the oldest open transaction that has appended.
-        self._tail: list[Row] = []
+        self._tail: list[EncodedEvent] = []
         # Open transactions that have appended, in the order of their first positions.
         self._writers: dict[OpenTransaction, None] = {}
+        self.sleepers: WeakSet[Sleeper] = WeakSet()
+        """Whoever waits for events, of any store on the log; nudged at once, which never blocks."""
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: Sequence[EncodedEvent]) -> None:
         """Add rows that were committed without a transaction."""
-        (self._tail if self._writers else self.settled).extend(rows)
+        if self._writers:
+            self._tail.extend(rows)
+            return
+        self.settled.extend(rows)
+        if self.sleepers:
+            self._nudge()
 
     def hold(self, transaction: OpenTransaction) -> None:
         """Hold the feed below the transaction's first row, until it ends."""
         self._writers.setdefault(transaction)
 
-    def end(self, transaction: OpenTransaction, committed: Sequence[Row]) -> None:
+    def end(self, transaction: OpenTransaction, committed: Sequence[EncodedEvent]) -> None:
         """End a transaction that has these rows to add, or none when it is rolled back."""
         self._tail.extend(committed)
         oldest = next(iter(self._writers), None)
         self._writers.pop(transaction, None)
         if oldest is transaction:  # else the mark is where it was
-            self._tail.sort(key=position_of)
-            cut = bisect_right(self._tail, self.mark, key=position_of)
+            self._tail.sort(key=_position)
+            cut = bisect_right(self._tail, self.mark, key=_position)
             self.settled.extend(self._tail[:cut])
             del self._tail[:cut]
+        if self.sleepers:
+            self._nudge()
+
+    def _nudge(self) -> None:
+        for sleeper in self.sleepers:
+            sleeper.nudge()
 
     @property
     def mark(self) -> int:
@@ -62,15 +80,15 @@ class Feed:
     @property
     def head(self) -> int:
         """The newest position in the feed, 0 in an empty one."""
-        return self.settled[-1].position if self.settled else 0
+        return self.settled[-1].global_position if self.settled else 0
 
     def index_after(self, position: int) -> int:
         """Where the rows above a position begin in `settled`."""
         # A row's index is below its position; without holes it is just one below.
         end = min(position, len(self.settled))
-        if end == 0 or self.settled[end - 1].position == position:
+        if end == 0 or self.settled[end - 1].global_position == position:
             return end
-        return bisect_right(self.settled, position, hi=end, key=position_of)
+        return bisect_right(self.settled, position, hi=end, key=_position)
 
     def status(self) -> FeedStatus:
         """How far the feed is, and who holds it back (FEED-07)."""

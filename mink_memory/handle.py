@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from mink_core.capability import Capability
 from mink_core.errors import StoreClosedError, UsageError
+from mink_core.runtime.pace import Sleeper
 from mink_memory.drafts import OpenTransaction
 from mink_memory.names import open_log
 
@@ -41,15 +42,15 @@ _CAPABILITIES = frozenset(
 )
 
 
-class Stoppable(Protocol):
-    """A subscription, as its store ends it."""
+class Stoppable(Sleeper, Protocol):
+    """A subscription, as its store nudges and ends it."""
 
     def stop(self) -> None:
         """End it."""
         ...
 
 
-S = TypeVar("S")
+S = TypeVar("S", bound=Stoppable)
 
 
 class Handle(Generic[S]):
@@ -114,12 +115,12 @@ class Handle(Generic[S]):
         self._transactions.discard(transaction)
         self.log.rollback(transaction, "has ended", failure)
 
-    def add_subscription(self, subscription: S) -> S:
+    def add_subscription(self, subscription: S) -> None:
         """Note a subscription that ends at the latest with the store."""
         with self._guard:
             self.check_open()
             self._subscriptions.add(subscription)
-        return subscription
+        self.log.add_sleeper(subscription)
 
     def close(self) -> list[S]:
         """Refuse every further use, roll back what is open; tell which subscriptions are left to stop."""

@@ -89,6 +89,13 @@ class Locks:
                 return False
         return True
 
+    def claim(self, transaction: OpenTransaction, keys: Iterable[Key]) -> None:
+        """Lock what a transaction has changed without having waited for it, as nobody else had it."""
+        for key in keys:
+            if key not in self.owners:
+                self.owners[key] = transaction
+                transaction.held.append(key)
+
     def finish(self, turn: Turn) -> None:
         """End a turn: what its transaction has written to stays locked until the transaction ends."""
         if turn.queued is not None:

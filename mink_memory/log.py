@@ -11,14 +11,14 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
+from mink_core.deciding import fits
+from mink_core.encoded import result_of
 from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.events import StoreIdentity
 from mink_memory.drafts import Draft
 from mink_memory.feed import Feed
 from mink_memory.locks import Locks, Turn, keys_of
 from mink_memory.records import Records, Tables
-from mink_memory.repeats import fits
-from mink_memory.rows import result_of
 from mink_memory.staging import new_rows, stage
 from mink_memory.streams import Streams
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, StreamInfo
     from mink_core.feed_status import FeedStatus
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import OpenTransaction
     from mink_memory.locks import Key
     from mink_memory.records import Change, RecordKey
-    from mink_memory.rows import Row
 
 T = TypeVar("T")
 _COLLECTOR_WAIT = 1.0
@@ -145,6 +146,7 @@ class MemoryLog:
                 result = change.apply(records)
                 self._refuse_locked(transaction, own)
                 transaction.records = own
+                self._locks.claim(transaction, own)
             finally:
                 self._locks.finish(turn)
             return (result,)
@@ -204,7 +206,7 @@ class MemoryLog:
         finally:
             self._lock.release()
 
-    def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[Row]) -> None:
+    def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[EncodedEvent]) -> None:
         transaction.end_reason = reason
         self._feed.end(transaction, committed)
         for turn in tuple(transaction.turns):
@@ -214,7 +216,7 @@ class MemoryLog:
         self._locks.release(transaction.held)
         transaction.clear()
 
-    def feed_page(self, start: int, end: int) -> list[Row]:
+    def feed_page(self, start: int, end: int) -> list[EncodedEvent]:
         """The rows at these indexes of the feed, as `feed_bounds` gave them."""
         return self._feed.settled[start:end]
 
@@ -246,6 +248,11 @@ class MemoryLog:
         with self._lock:
             return self._feed.status()
 
+    def add_sleeper(self, sleeper: Sleeper) -> None:
+        """Nudge somebody at each event from now on."""
+        with self._lock:
+            self._feed.sleepers.add(sleeper)
+
     def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""
         return self._identity
@@ -261,7 +268,7 @@ class MemoryLog:
         with self._lock:
             return self._streams.version(stream_id, draft)
 
-    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[Row]:
+    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[EncodedEvent]:
         """A stream's rows of versions above `start`, up to `end`, as the draft's writer sees them."""
         with self._lock:
             return self._streams.span(stream_id, start, end, draft)

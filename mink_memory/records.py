@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.events import StoreIdentity
     from mink_memory.feed import Feed
-    from mink_memory.rows import Row
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class Records:
         """See `Tables.next_token`."""
         return self._tables.next_token()
 
-    def feed_after(self, position: int) -> Sequence[Row]:
+    def feed_after(self, position: int) -> Sequence[EncodedEvent]:
         """The rows of the feed above a position."""
         feed = self._tables.feed
         return feed.settled[feed.index_after(position) :]

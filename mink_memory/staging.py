@@ -1,40 +1,39 @@
-"""Deciding on appends: what is stored, repeated or refused. Called under the log's lock."""
+"""A draft on top of the committed streams, as the core decides on appends. Used under the log's lock."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mink_core.errors import ConcurrencyError, DuplicateEventError
-from mink_core.expected import exact_version
-from mink_memory.repeats import fits, is_repeat
-from mink_memory.rows import make_rows, result_of
+from mink_core.deciding import Staging, store_appends
+from mink_core.encoded import encode_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
     from mink_memory.drafts import Draft
-    from mink_memory.rows import Row
     from mink_memory.streams import Streams
 
 _TICK = timedelta(microseconds=1)
 
 
 def new_rows(
-    item: PreparedAppend, rows: Sequence[Row] | None, position: int, clock: Callable[[], datetime]
-) -> list[Row]:
+    item: PreparedAppend, rows: Sequence[EncodedEvent] | None, position: int, clock: Callable[[], datetime]
+) -> list[EncodedEvent]:
     """The rows of an append that follows `rows` in its stream and `position` in the store."""
     stamp = clock()
     if not rows:
-        return make_rows(item, 0, position, stamp)
+        return encode_events(item, 0, position, stamp)
     last = rows[-1]
     # Never backwards (READ-07), and never twice: it marks where one append ends (APPEND-09).
     if stamp <= last.timestamp:
         stamp = last.timestamp + _TICK
-    return make_rows(item, last.version, position, stamp)
+    return encode_events(item, last.version, position, stamp)
 
 
 def stage(
@@ -52,67 +51,34 @@ def stage(
     """
     size = len(draft.rows)
     try:
-        return _stage(streams, draft, items, high - size, clock)
+        return store_appends(_DraftStaging(streams, draft, high - size, clock), items)
     except BaseException:
         draft.undo(size)
         raise
 
 
-def _stage(
-    streams: Streams,
-    draft: Draft,
-    items: Sequence[PreparedAppend],
-    offset: int,
-    clock: Callable[[], datetime],
-) -> list[AppendResult]:
-    results: list[AppendResult] = []
-    repeated: list[PreparedAppend] = []
-    conflict: ConcurrencyError | None = None
-    for item in items:
-        try:
-            rows = _first_call(streams, draft, item)
-        except ConcurrencyError as error:
-            # A DuplicateEventError of a later item outweighs it: no retry can mend that one.
-            conflict = conflict or error
-            continue
-        if rows:
-            repeated.append(item)
-        else:
-            last = draft.pending.get(item.stream_id) or streams.rows.get(item.stream_id)
-            rows = new_rows(item, last, offset + len(draft.rows), clock)
-            draft.add(rows, unique=streams.unique)
-        results.append(result_of(rows))
-    if repeated and len(repeated) < len(items):
-        raise DuplicateEventError(repeated[0].events[0].event_id)
-    if conflict:
-        raise conflict
-    return results
+class _DraftStaging(Staging):
+    def __init__(self, streams: Streams, draft: Draft, offset: int, clock: Callable[[], datetime]) -> None:
+        self._streams = streams
+        self._draft = draft
+        self._offset = offset
+        self._clock = clock
 
+    def version(self, stream_id: str) -> int:
+        return self._streams.version(stream_id, self._draft)
 
-def _first_call(streams: Streams, draft: Draft, item: PreparedAppend) -> Sequence[Row]:
-    """The rows of the call that this one repeats; none where it is to be stored (APPEND-09)."""
-    exact = exact_version(item.expected)
-    if streams.unique:
-        ids = [event.event_id for event in item.events]
-        stored = [row for key in ids if (row := streams.ids.get(key) or draft.ids.get(key))]
-        if stored:
-            after = min(row.version for row in stored) - 1
-            here = len(stored) == len(ids) and all(row.stream_id == item.stream_id for row in stored)
-            if not here or exact not in (None, after):
-                raise DuplicateEventError(stored[0].event_id)
-            return _repeat(streams, draft, item, after)
-    version = streams.version(item.stream_id, draft)
-    if fits(item.expected, version):
-        return ()
-    if exact is not None and (first := _repeat(streams, draft, item, exact)):
-        return first
-    raise ConcurrencyError(item.stream_id, item.expected, version)
+    def span(self, stream_id: str, after_version: int, last_version: int) -> Sequence[EncodedEvent]:
+        return self._streams.span(stream_id, after_version, last_version, self._draft)
 
+    def insert(self, item: PreparedAppend, version: int) -> Sequence[EncodedEvent]:
+        del version  # the last row has it, and the last timestamp as well
+        last = self._draft.pending.get(item.stream_id) or self._streams.rows.get(item.stream_id)
+        rows = new_rows(item, last, self._offset + len(self._draft.rows), self._clock)
+        self._draft.add(rows, unique=self._streams.unique)
+        return rows
 
-def _repeat(streams: Streams, draft: Draft, item: PreparedAppend, after: int) -> Sequence[Row]:
-    end = after + len(item.events)
-    around = streams.span(item.stream_id, max(after - 1, 0), end + 1, draft)
-    before = around[0] if around and around[0].version == after else None
-    beyond = around[-1] if around and around[-1].version == end + 1 else None
-    stored = [row for row in around if after < row.version <= end]
-    return stored if is_repeat(item, before, stored, beyond) else ()
+    def find(self, event_ids: Sequence[UUID]) -> Sequence[EncodedEvent]:
+        if not self._streams.unique:
+            return ()
+        stored, new = self._streams.ids, self._draft.ids
+        return [row for key in event_ids if (row := stored.get(key) or new.get(key))]

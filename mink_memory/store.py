@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.worker import SubscriptionWorker
     from mink_core.transforms import EventTransform
     from mink_memory.drafts import OpenTransaction
     from mink_memory.records import Change
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating):
+class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
     """An event store in this process's memory; see `mink_core.Store`. Safe to use from several threads."""
 
     def __init__(
@@ -59,7 +61,7 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating):
             UsageError: An argument is wrong, or the named log was opened with another
                 `unique_event_ids`.
         """
-        self._handle: Handle[PollingSubscription] = Handle(
+        self._handle: Handle[PollingSubscription | SubscriptionWorker] = Handle(
             name,
             transforms=transforms,
             unique_event_ids=unique_event_ids,
@@ -131,7 +133,11 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating):
             poll_interval=poll_interval,
             identity=identity,
         )
-        return self._handle.add_subscription(subscription)
+        self._handle.add_subscription(subscription)
+        return subscription
+
+    def _watch(self, worker: SubscriptionWorker) -> None:
+        self._handle.add_subscription(worker)
 
     def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""
@@ -160,7 +166,7 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating):
     def close(self) -> None:
         """End subscriptions, roll back open transactions. The events of a named log stay. Idempotent."""
         for subscription in self._handle.close():
-            subscription.close()
+            subscription.stop()
 
     def __enter__(self) -> Self:
         self._handle.check_open()

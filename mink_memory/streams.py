@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
+    from mink_core.encoded import EncodedEvent
     from mink_memory.drafts import Draft
-    from mink_memory.rows import Row
 
 _AFTER_DASH = "."
 """The code point after `-`."""
@@ -31,18 +31,18 @@ class Streams:
     def __init__(self, *, unique: bool) -> None:
         self.unique = unique
         """Whether event ids are stored once only, and `ids` is kept."""
-        self.rows: dict[str, list[Row]] = {}
-        self.ids: dict[UUID, Row] = {}
+        self.rows: dict[str, list[EncodedEvent]] = {}
+        self.ids: dict[UUID, EncodedEvent] = {}
         """By event id."""
         self._sorted_names: list[str] = []
         self._new_names: list[str] = []
 
-    def publish(self, pending: Mapping[str, list[Row]]) -> None:
+    def publish(self, pending: Mapping[str, list[EncodedEvent]]) -> None:
         """Add what was committed."""
         for stream_id, own in pending.items():
             self.publish_one(stream_id, self.rows.get(stream_id), own)
 
-    def publish_one(self, stream_id: str, rows: list[Row] | None, own: list[Row]) -> None:
+    def publish_one(self, stream_id: str, rows: list[EncodedEvent] | None, own: list[EncodedEvent]) -> None:
         """Add what was committed to one stream, which has these rows."""
         if rows is None:
             self.rows[stream_id] = own
@@ -56,9 +56,9 @@ class Streams:
         rows = own or self.rows.get(stream_id)
         return rows[-1].version if rows else 0
 
-    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[Row]:
+    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[EncodedEvent]:
         """The rows of versions above `start`, up to `end`."""
-        rows: Sequence[Row] = self.rows.get(stream_id, ())
+        rows: Sequence[EncodedEvent] = self.rows.get(stream_id, ())
         found = list(rows[start:end])
         if draft is not None and (own := draft.pending.get(stream_id)):
             size = len(rows)

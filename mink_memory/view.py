@@ -9,21 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mink_core.direction import Direction
+from mink_core.encoded import decode_event
 from mink_core.events import Page, StoredEvent
 from mink_core.limits import check_stream_id
+from mink_core.matching import predicate_of
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
-from mink_core.transforms import apply_incoming
-from mink_memory.predicates import predicate_of
-from mink_memory.rows import stored_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.events import StoreIdentity, StreamInfo
     from mink_core.filters import EventFilter
     from mink_memory.drafts import OpenTransaction
     from mink_memory.handle import Handle
-    from mink_memory.rows import Row
 
 _PAGE = 500
 _SCAN = 10_000
@@ -39,7 +38,7 @@ class View:
         self._handle = handle
         self._log = handle.log
         self._transaction = transaction
-        self.decode: Callable[[Row], StoredEvent] = self._transformed if handle.transforms else stored_event
+        self.decode: Callable[[EncodedEvent], StoredEvent] = self._transformed if handle.transforms else decode_event
         """Make the event of a row."""
 
     def check(self) -> None:
@@ -52,12 +51,12 @@ class View:
             self._transaction.check_open()
         self._handle.check_open()
 
-    def _transformed(self, row: Row) -> StoredEvent:
-        return apply_incoming(self._handle.transforms, stored_event(row))
+    def _transformed(self, row: EncodedEvent) -> StoredEvent:
+        return decode_event(row, self._handle.transforms)
 
     def stream_pages(
         self, stream_id: str, after_version: int, limit: int | None, direction: Direction
-    ) -> Iterator[list[Row]]:
+    ) -> Iterator[list[EncodedEvent]]:
         """See `EventLog.read_stream`."""
         self.check()
         check_read_stream(stream_id, after_version, limit, direction)
@@ -66,7 +65,7 @@ class View:
             return self._stream_forward(stream_id, after_version, left)
         return self._stream_backward(stream_id, after_version, left)
 
-    def _stream_forward(self, stream_id: str, after: int, left: int) -> Iterator[list[Row]]:
+    def _stream_forward(self, stream_id: str, after: int, left: int) -> Iterator[list[EncodedEvent]]:
         while left:
             self.check()
             full = min(left, _PAGE)
@@ -77,7 +76,7 @@ class View:
             after += full
             left -= full
 
-    def _stream_backward(self, stream_id: str, after: int, left: int) -> Iterator[list[Row]]:
+    def _stream_backward(self, stream_id: str, after: int, left: int) -> Iterator[list[EncodedEvent]]:
         self.check()
         top = self._log.version(stream_id, self._transaction)
         while left and top > after:
@@ -94,7 +93,7 @@ class View:
         where: EventFilter,
         direction: Direction,
         identity: StoreIdentity | None,
-    ) -> Iterator[list[Row]]:
+    ) -> Iterator[list[EncodedEvent]]:
         """See `EventLog.read_all`; the mark is taken here, by the call."""
         self.check()
         check_feed(after_position, limit, where, identity, direction)
@@ -103,7 +102,7 @@ class View:
 
     def _feed_pages(
         self, start: int, end: int, left: int, where: EventFilter, direction: Direction
-    ) -> Iterator[list[Row]]:
+    ) -> Iterator[list[EncodedEvent]]:
         passes = predicate_of(where)
         while left and start < end:
             self.check()
@@ -126,18 +125,20 @@ class View:
         passes = predicate_of(where)
         if passes is None:
             rows = self._log.feed_page(start, min(end, start + limit))
-            return Page([*map(self.decode, rows)], rows[-1].position if rows else after_position)
+            return Page([*map(self.decode, rows)], rows[-1].global_position if rows else after_position)
         rows, next_position = self._scan(start, end, limit, passes)
         return Page([*map(self.decode, rows)], next_position or after_position)
 
-    def _scan(self, start: int, end: int, limit: int, passes: Callable[[Row], bool]) -> tuple[list[Row], int]:
-        found: list[Row] = []
+    def _scan(
+        self, start: int, end: int, limit: int, passes: Callable[[EncodedEvent], bool]
+    ) -> tuple[list[EncodedEvent], int]:
+        found: list[EncodedEvent] = []
         position = 0
         while limit and start < end:
             rows = self._log.feed_page(start, min(start + _PAGE, end))
             start += len(rows)
             for row in rows:
-                position = row.position
+                position = row.global_position
                 if passes(row):
                     found.append(row)
                     if len(found) == limit:

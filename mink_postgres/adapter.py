@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from mink_core.errors import UsageError
 from mink_postgres.administration import PostgresAdministration, administered
@@ -69,7 +70,10 @@ def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str,
     driver = "asyncpg" if "asyncpg" in extras else "psycopg"
     if "embedded" not in extras:
         return f"postgresql://{rest}", driver, options.as_keywords()
-    if rest and not rest.startswith("/"):
-        msg = "an embedded server's URL is …+embedded:// (temporary) or …+embedded:///path/to/folder (kept)"
+    # A folder is made where there is none: only where the URL plainly says.
+    if rest and (not rest.startswith("/") or ".." in unquote(rest).split("/")):
+        msg = (
+            "an embedded server's URL is …+embedded:// (temporary) or …+embedded:///path/to/folder (kept), without '..'"
+        )
         raise UsageError(msg)
     return EmbeddedSource(rest or None), driver, options.as_keywords()

@@ -6,9 +6,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import psycopg
+
 from mink_core.administration import SchemaStatus, SchemaStep
 from mink_postgres.backends.sync_psycopg import transaction
 from mink_postgres.drivers import psycopg_sync
+from mink_postgres.drivers.psycopg_errors import translated
+from mink_postgres.importing import import_events
 from mink_postgres.migrations import SCHEMA_VERSION, raw_migrations
 from mink_postgres.programs import schema
 from mink_postgres.programs.diagnosing import diagnose
@@ -19,9 +23,8 @@ from mink_postgres.query import Program, Query, run
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    import psycopg
-
     from mink_core.administration import Access, Diagnosis, StoreStatistics
+    from mink_core.events import StoredEvent
     from mink_postgres.options import PostgresOptions
     from mink_postgres.source import Source
 
@@ -81,6 +84,14 @@ class PostgresAdministration:
     def statistics(self) -> StoreStatistics:
         """See `Administration.statistics`."""
         return self._run(statistics(self._context))
+
+    def import_events(self, events: Sequence[StoredEvent]) -> int:
+        """See `Administration.import_events`."""
+        try:
+            with transaction(self._connection, _COMMIT):
+                return import_events(self._context, self._connection, events)
+        except psycopg.Error as error:
+            raise translated(error, _COMMIT, lost=self._connection.broken) from error
 
     def _run(self, program: Program[T]) -> T:
         return run(program, partial(psycopg_sync.fetch, self._connection))

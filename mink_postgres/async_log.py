@@ -37,15 +37,22 @@ class AsyncLog:
     def _check_open(self) -> None:
         """Raise `StoreClosedError` when closed."""
 
+    def _appended(self) -> None:
+        """Note that an append was done: committed by a store, in a transaction to be committed."""
+
     async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
         """See `mink_core.EventLog.append`."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
-        return await self._run(appending.append(self._context, item))
+        result = await self._run(appending.append(self._context, item))
+        self._appended()
+        return result
 
     async def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
         """See `mink_core.EventLog.append_batch`."""
         prepared = prepare_batch(items, self._context.transforms)
-        return await self._run(appending.append_batch(self._context, prepared))
+        results = await self._run(appending.append_batch(self._context, prepared))
+        self._appended()
+        return results
 
     def read_stream(
         self,

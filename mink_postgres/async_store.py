@@ -12,6 +12,7 @@ from mink_core.errors import MinkError, StorageError, StoreClosedError, UsageErr
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
+from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.async_log import AsyncLog
@@ -24,6 +25,7 @@ from mink_postgres.query import Program, Query, run_async
 from mink_postgres.rows import consumed
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
+from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -34,13 +36,14 @@ if TYPE_CHECKING:
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_postgres.programs.reading import Reader
     from mink_postgres.source import Source
 
 T = TypeVar("T")
 
 
-class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
+class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgresSubStores):
     """See `mink_core.AsyncEventStore` and `mink_core.AsyncSubscriber`. For the tasks of one event loop.
 
     Example:
@@ -78,6 +81,9 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
         self._options = PostgresOptions.of(options)
+        if self._options.wakeups and conninfo is None:
+            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
+            raise UsageError(msg)
         self._context = self._options.context()
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
         self._bound = connection is not None
@@ -88,7 +94,8 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
         )
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._subscriptions: WeakSet[AsyncPollingSubscription] = WeakSet()
+        self._subscriptions: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
+        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -107,10 +114,13 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
         """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
         if self._grouping is None:
-            return await self._run(appending.append(self._context, item))
-        if self._closed or not self._checked or self._loop is not asyncio.get_running_loop():
-            await self._prepare()
-        return await self._grouping.append(item)
+            result = await self._run(appending.append(self._context, item))
+        else:
+            if self._closed or not self._checked or self._loop is not asyncio.get_running_loop():
+                await self._prepare()
+            result = await self._grouping.append(item)
+        self._appended()
+        return result
 
     async def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
@@ -133,6 +143,12 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
                     await self._backend.fetch(connection, PROBE)
             finally:
                 transaction.end()
+        if transaction.has_appended:
+            self._appended()
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:
@@ -164,8 +180,17 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
             poll_interval=poll_interval,
             identity=identity,
         )
-        self._subscriptions.add(subscription)
+        self._follows(subscription)
         return subscription
+
+    def _follows(self, one: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
+        self._subscriptions.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
+
+    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+        self._check_open()
+        self._follows(worker)
 
     async def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""
@@ -192,6 +217,8 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
             subscription.stop()
         if self._grouping is not None:
             await self._grouping.close()
+        if self._wakeups is not None:
+            await asyncio.to_thread(self._wakeups.close)
         await self._backend.close()
 
     async def __aenter__(self) -> Self:

@@ -34,6 +34,8 @@ class PostgresOptions:
     """Seconds to wait for a stream that another transaction has locked; then `TransientStorageError` (TX-04)."""
     unique_event_ids: bool = False
     """Keep event ids unique in the whole store, by an index (`Capability.UNIQUE_EVENT_IDS`)."""
+    wakeups: bool = False
+    """Tell waiting subscribers of appends at once, and be told: two more connections, on which NOTIFY and LISTEN work."""
     group_commits: bool = True
     """Let appends that wait at the same moment share a transaction, each with an answer of its own."""
     transforms: Sequence[EventTransform] = ()
@@ -92,6 +94,9 @@ def split_url(url: str, given: dict[str, Any]) -> tuple[str, PostgresOptions]:
     Raises:
         UsageError: An option has a value that it cannot have. The message holds no part of the URL but that value.
     """
+    if not url.isprintable():
+        msg = "a store's URL holds no control characters; it is not shown, since it may hold a password"
+        raise UsageError(msg)
     base, mark, query = url.partition("?")
     pairs = parse_qsl(query, keep_blank_values=True)
     ours = {key: _parse(key, value) for key, value in pairs if key in _TEXTUAL}

@@ -11,6 +11,7 @@ from weakref import WeakSet
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
+from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
@@ -24,6 +25,7 @@ from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
 from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
+from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.runtime.worker import SubscriptionWorker
 
 T = TypeVar("T")
 
 
-class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
+class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     """See `mink_core.EventStore` and `mink_core.Subscriber`. Safe to use from several threads.
 
     Example:
@@ -77,6 +80,9 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
         self._options = PostgresOptions.of(options)
+        if self._options.wakeups and conninfo is None:
+            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
+            raise UsageError(msg)
         self._context = self._options.context()
         if connection is not None:
             self._backend: sync_psycopg.PsycopgBackend | sync_psycopg.BoundBackend = sync_psycopg.BoundBackend(
@@ -91,7 +97,8 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             else None
         )
         self._lock = threading.Lock()
-        self._subscriptions: WeakSet[PollingSubscription] = WeakSet()
+        self._subscriptions: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
+        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -115,10 +122,13 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
         """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
         if self._grouping is None:
-            return self._run(appending.append(self._context, item))
-        if self._closed or not self._checked:
-            self._prepare()
-        return self._grouping.append(item)
+            result = self._run(appending.append(self._context, item))
+        else:
+            if self._closed or not self._checked:
+                self._prepare()
+            result = self._grouping.append(item)
+        self._appended()
+        return result
 
     def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
@@ -141,6 +151,12 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
                     sync_psycopg.fetch(connection, PROBE)
             finally:
                 transaction.end()
+        if transaction.has_appended:
+            self._appended()
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:
@@ -170,9 +186,18 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             poll_interval=poll_interval,
             identity=identity,
         )
-        with self._lock:
-            self._subscriptions.add(subscription)
+        self._follows(subscription)
         return subscription
+
+    def _follows(self, one: PollingSubscription | SubscriptionWorker) -> None:
+        with self._lock:
+            self._subscriptions.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
+
+    def _watch(self, worker: SubscriptionWorker) -> None:
+        self._check_open()
+        self._follows(worker)
 
     def identity(self) -> StoreIdentity:
         """See `mink_core.Subscriber.identity`."""
@@ -186,6 +211,10 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
         """Tell every reader that kept the old epoch that the history may have lost its end (FEED-08)."""
         return self._run(feed.bump_epoch(self._context))
 
+    def pool_status(self) -> dict[str, int]:
+        """Connections of the pool by state: `used`, `idle`, and calls that wait for one; empty without a pool."""
+        return self._backend.pool_status()
+
     def check(self) -> list[Finding]:
         """See `mink_core.Store.check`. Reads the whole of both tables."""
         return self._run(schema.check(self._context))
@@ -198,9 +227,11 @@ class PostgresEventStore(SyncLog, Updating, PostgresSubStores):
             self._closed = True
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
-            subscription.close()
+            subscription.stop()
         if self._grouping is not None:
             self._grouping.close()
+        if self._wakeups is not None:
+            self._wakeups.close()
         self._backend.close()
 
     def __enter__(self) -> Self:

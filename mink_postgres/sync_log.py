@@ -37,15 +37,22 @@ class SyncLog:
     def _check_open(self) -> None:
         """Raise `StoreClosedError` when closed."""
 
+    def _appended(self) -> None:
+        """Note that an append was done: committed by a store, in a transaction to be committed."""
+
     def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
         """See `mink_core.EventLog.append`."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
-        return self._run(appending.append(self._context, item))
+        result = self._run(appending.append(self._context, item))
+        self._appended()
+        return result
 
     def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
         """See `mink_core.EventLog.append_batch`."""
         prepared = prepare_batch(items, self._context.transforms)
-        return self._run(appending.append_batch(self._context, prepared))
+        results = self._run(appending.append_batch(self._context, prepared))
+        self._appended()
+        return results
 
     def read_stream(
         self,

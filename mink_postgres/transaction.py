@@ -34,6 +34,7 @@ class _State:
         self._context = context.in_transaction()
         self._connection = connection
         self._lent = False
+        self.has_appended = False
         self._ended = False
         self._failed: StorageError | None = None
 
@@ -43,6 +44,9 @@ class _State:
         self._check_open()
         self._lent = True
         return self._connection
+
+    def _appended(self) -> None:
+        self.has_appended = True
 
     def _check_open(self) -> None:
         if self._ended:

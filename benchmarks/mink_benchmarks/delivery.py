@@ -1,96 +1,281 @@
-"""From the append call to a live subscriber."""
+"""How long an event takes to a subscriber, and what wake-ups cost the appends.
+
+    python -m mink_benchmarks.delivery --plot delivery.png
+
+Writers are processes of their own. A delay is counted from the call of `append` to the handler's call.
+Rounds of all arms are interleaved, so that a busy moment of the machine hits them alike.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import multiprocessing
+import statistics
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mink_benchmarks.samples import Sample
-from mink_benchmarks.targets import OpenStore, Target
-from mink_core import ExpectedVersion
+from mink_core import ExpectedVersion, NewEvent, StoredEvent
+from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from mink_postgres.server import EmbeddedServer
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Callable, Iterator
 
-    from mink_benchmarks.workload import Workload
-
+ANY = ExpectedVersion.ANY
 RATE = 500
-"""Appends a second."""
+PAYLOAD = {"customer": "c-1234", "lines": [{"sku": f"sku-{n}", "quantity": n, "price": 9.5} for n in range(4)]}
 
 
-class Delivery:
-    """One writer at a steady pace, one subscriber at the head; the latency of each event."""
+class Arm(NamedTuple):
+    """One way to follow."""
 
-    def __init__(self, name: str, target: Target, workload: Workload, *, poll_interval: float = 0.01) -> None:
-        """Take the store, and how often the subscription looks by itself."""
-        self.name = name
-        self.target = target
-        self.workload = workload
-        self.poll_interval = poll_interval
+    name: str
+    wakeups: bool
+    poll_interval: float
+    durable: bool
 
-    def open(self) -> None:
-        """Open the store."""
-        self.opened = OpenStore(self.target)
 
-    def close(self) -> None:
-        """Close the store."""
-        self.opened.close()
+ARMS = (
+    Arm("live, wake-ups", wakeups=True, poll_interval=0.1, durable=False),
+    Arm("live, polling every 100 ms", wakeups=False, poll_interval=0.1, durable=False),
+    Arm("live, polling every 10 ms", wakeups=False, poll_interval=0.01, durable=False),
+    Arm("durable, wake-ups", wakeups=True, poll_interval=0.1, durable=True),
+    Arm("durable, polling every 100 ms", wakeups=False, poll_interval=0.1, durable=True),
+)
 
-    def measure(self, seconds: float) -> Sample:
-        """Append at the pace for so long, and wait for the last one."""
-        sent: dict[UUID, float] = {}
-        got: dict[UUID, float] = {}
-        began = time.perf_counter()
-        if self.opened.is_async:
-            self.opened.run(self._tasks(seconds, sent, got))
+
+def write_steadily(url: str, wakeups: bool, rate: float, seconds: float, begin: float) -> None:
+    """Append one event at a time, at a rate."""
+    with PostgresEventStore(url, wakeups=wakeups, min_size=1) as store:
+        store.append("warm-1", [NewEvent("Warm", None)], expected_version=ANY)
+        time.sleep(max(begin - time.monotonic(), 0))
+        count = 0
+        while (now := time.monotonic()) < begin + seconds:
+            event = NewEvent("Placed", {"called": time.monotonic_ns(), **PAYLOAD})
+            store.append(f"order-{count % 1000}", [event], expected_version=ANY)
+            count += 1
+            time.sleep(max(begin + count / rate - now, 0))
+
+
+def delays(url: str, arm: Arm, rate: float, seconds: float) -> list[float]:
+    """Milliseconds from each call of append to the handler's."""
+    found: list[float] = []
+
+    def handle(event: StoredEvent) -> None:
+        if event.event_type == "Placed":
+            found.append((time.monotonic_ns() - event.data["called"]) / 1e6)
+
+    with PostgresEventStore(url, wakeups=arm.wakeups, min_size=2) as store:
+        begin = time.monotonic() + 1.5
+        arguments = (url, arm.wakeups, rate, seconds, begin)
+        writer = multiprocessing.get_context("spawn").Process(target=write_steadily, args=arguments)
+        if arm.durable:
+            with store.subscription("delay", handle, after_position=None, poll_interval=arm.poll_interval):
+                wait_for(writer)
+            store.subscriptions.reset("delay")
         else:
-            self._threads(seconds, sent, got)
-        latencies = [got[key] - sent[key] for key in sent]
-        return Sample(len(latencies), time.perf_counter() - began, latencies)
+            subscription = store.subscribe(after_position=store.head_position(), poll_interval=arm.poll_interval)
 
-    def _threads(self, seconds: float, sent: dict[UUID, float], got: dict[UUID, float]) -> None:
-        store, count = self.opened.store, int(seconds * RATE)
-        ready = store.head_position()
-
-        def follow() -> None:
-            with store.subscribe(after_position=ready, poll_interval=self.poll_interval) as subscription:
+            def follow() -> None:
                 for batch in subscription:
-                    now = time.perf_counter()
                     for event in batch:
-                        got[event.event_id] = now
-                    if len(got) >= count:
-                        return
+                        handle(event)
 
-        follower = threading.Thread(target=follow)
-        follower.start()
-        start = time.perf_counter() + 0.05
-        for number in range(count):
-            time.sleep(max(0.0, start + number / RATE - time.perf_counter()))
-            events = self.workload.events(1)
-            sent[events[0].event_id] = time.perf_counter()
-            store.append(f"live-{number % 100}", events, expected_version=ExpectedVersion.ANY)
-        follower.join()
+            follower = threading.Thread(target=follow)
+            follower.start()
+            wait_for(writer)
+            subscription.close()
+            follower.join()
+    return found
 
-    async def _tasks(self, seconds: float, sent: dict[UUID, float], got: dict[UUID, float]) -> None:
-        store, count = self.opened.store, int(seconds * RATE)
-        ready = await store.head_position()
 
-        async def follow() -> None:
-            async with store.subscribe(after_position=ready, poll_interval=self.poll_interval) as subscription:
-                async for batch in subscription:
-                    now = time.perf_counter()
-                    for event in batch:
-                        got[event.event_id] = now
-                    if len(got) >= count:
-                        return
+def wait_for(writer: Any) -> None:
+    """Start it, and give its last events time to arrive."""
+    writer.start()
+    writer.join()
+    time.sleep(0.3)
 
-        follower = asyncio.create_task(follow())
-        start = time.perf_counter() + 0.05
-        for number in range(count):
-            await asyncio.sleep(max(0.0, start + number / RATE - time.perf_counter()))
-            events = self.workload.events(1)
-            sent[events[0].event_id] = time.perf_counter()
-            await store.append(f"live-{number % 100}", events, expected_version=ExpectedVersion.ANY)
-        await follower
+
+def append_by_threads(url: str, callers: int, seconds: float, slices: int) -> Iterator[tuple[float, float]]:
+    """Appends a second of so many threads on the sync store, off and on in turn."""
+    with (
+        PostgresEventStore(url, min_size=4, max_size=callers) as off,
+        PostgresEventStore(url, wakeups=True, min_size=4, max_size=callers) as on,
+    ):
+
+        def slice_of(store: PostgresEventStore, seconds: float) -> float:
+            done = [0] * callers
+            end = time.monotonic() + seconds
+
+            def work(number: int) -> None:
+                while time.monotonic() < end:
+                    event = NewEvent("Placed", PAYLOAD)
+                    store.append(f"t-{number}-{done[number] % 16}", [event], expected_version=ANY)
+                    done[number] += 1
+
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(callers)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return sum(done) / seconds
+
+        for store in (off, on):
+            slice_of(store, 0.5)
+        for number in range(slices):
+            pair = {store: slice_of(store, seconds) for store in ((off, on) if number % 2 else (on, off))}
+            yield pair[off], pair[on]
+
+
+def append_by_tasks(url: str, callers: int, seconds: float, slices: int) -> Iterator[tuple[float, float]]:
+    """The same of so many tasks on the async store, by asyncpg."""
+
+    async def slice_of(store: AsyncPostgresEventStore, seconds: float) -> float:
+        done = [0] * callers
+        end = time.monotonic() + seconds
+
+        async def one(number: int) -> None:
+            while time.monotonic() < end:
+                event = NewEvent("Placed", PAYLOAD)
+                await store.append(f"t-{number}-{done[number] % 16}", [event], expected_version=ANY)
+                done[number] += 1
+
+        await asyncio.gather(*map(one, range(callers)))
+        return sum(done) / seconds
+
+    async def work() -> list[tuple[float, float]]:
+        async with (
+            AsyncPostgresEventStore(url, driver="asyncpg") as off,
+            AsyncPostgresEventStore(url, driver="asyncpg", wakeups=True) as on,
+        ):
+            found = []
+            for store in (off, on):
+                await slice_of(store, 0.5)
+            for number in range(slices):
+                order = (off, on) if number % 2 else (on, off)
+                pair = {store: await slice_of(store, seconds) for store in order}
+                found.append((pair[off], pair[on]))
+            return found
+
+    yield from asyncio.run(work())
+
+
+def follow_beside(url: str) -> None:
+    """A live subscriber in a process of its own, for as long as it lives."""
+    with PostgresEventStore(url, wakeups=True, min_size=1) as store:
+        for _ in store.subscribe(after_position=store.head_position(), batch_size=1000):
+            pass
+
+
+WRITERS: dict[str, Callable[[str, int, float, int], Iterator[tuple[float, float]]]] = {
+    "threads, psycopg": append_by_threads,
+    "tasks, asyncpg": append_by_tasks,
+}
+
+
+def cost(url: str, slices: int, *, follower: bool) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    """Appends a second with wake-ups off and on, in turn, in changing order."""
+    for name, writer in WRITERS.items():
+        for callers in (16, 64):
+            beside = multiprocessing.get_context("spawn").Process(target=follow_beside, args=(url,), daemon=True)
+            if follower:
+                beside.start()
+                time.sleep(1)
+            yield f"{callers} {name}{', one follower' if follower else ''}", list(writer(url, callers, 1, slices))
+            if follower:
+                beside.kill()
+                beside.join()
+
+
+def spread(values: list[float]) -> str:
+    """Min, median and max."""
+    return f"{min(values):9.2f} {statistics.median(values):9.2f} {max(values):9.2f}"
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that this share is not above."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def measure(url: str, rounds: int, seconds: float) -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
+    """All of it, printed as it comes."""
+    found: dict[str, list[list[float]]] = defaultdict(list)
+    for _ in range(rounds):
+        for arm in ARMS:
+            found[arm.name].append(delays(url, arm, RATE, seconds))
+    print(f"Delay in ms at {RATE} appends/s, {rounds} rounds of {seconds:g} s{'':14}min    median       max")
+    for name, runs in found.items():
+        for label, share in (("p50", 0.5), ("p99", 0.99)):
+            print(f"{name:36} {label:12} {spread([percentile(run, share) for run in runs])}", flush=True)
+    ratios: dict[str, list[float]] = {}
+    print(
+        "\nAppends/s with wake-ups on / off                           off        on    ratio: min    median       max"
+    )
+    for follower in (False, True):
+        for name, pairs in cost(url, 2 * rounds, follower=follower):
+            ratios[name] = [on / off for off, on in pairs]
+            off, on = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+            print(f"{name:52} {off:9.0f} {on:9.0f}     {spread(ratios[name])}", flush=True)
+    return found, ratios
+
+
+def plot(path: str, found: dict[str, list[list[float]]], ratios: dict[str, list[float]]) -> None:
+    """The delays' distributions, and each round's ratio."""
+    import matplotlib as mpl  # noqa: PLC0415 -- only for the plot
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415 -- after the choice of a backend
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5), width_ratios=(3, 2))
+    for name, runs in found.items():
+        values = sorted(value for run in runs for value in run)
+        shares = [(index + 1) / len(values) for index in range(len(values))]
+        left.step(values, shares, where="post", label=name)
+    left.set(xscale="log", xlabel="ms from append's call to the handler's", ylabel="share of events")
+    left.set_title(f"Delivery at {RATE} appends/s")
+    left.axhline(0.99, color="grey", linewidth=0.5)
+    left.grid(alpha=0.3)
+    left.legend(loc="lower right")
+    for height, values in enumerate(reversed(ratios.values())):
+        right.plot(values, [height] * len(values), "o", color="tab:blue", alpha=0.5)
+        right.plot(statistics.median(values), height, "|", color="black", markersize=16)
+    right.set_yticks(range(len(ratios)), list(reversed(ratios)))
+    right.axvline(0.95, color="tab:red", linewidth=1, label="0.95")
+    right.set(xlabel="appends/s with wake-ups on, of those with them off")
+    right.set_title("What wake-ups cost the appends")
+    right.grid(alpha=0.3)
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Measure on a server of its own, or on the one that is given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", help="a PostgreSQL to use; without, one is started")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--plot", metavar="FILE", help="write a plot there (needs matplotlib)")
+    given = parser.parse_args()
+    if given.url:
+        results = run_on(given.url, given.rounds, given.seconds)
+    else:
+        with EmbeddedServer.start() as server:
+            results = run_on(server.url(), given.rounds, given.seconds)
+    if given.plot:
+        plot(given.plot, *results)
+
+
+def run_on(url: str, rounds: int, seconds: float) -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
+    """Initialize and measure."""
+    with PostgresEventStore(url, min_size=1) as store:
+        store.initialize()
+    return measure(url, rounds, seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -64,7 +64,7 @@ class PgbenchFloor:
             command = ["pgbench", self._server.url, "-n", "-M", "prepared", "-f", str(path)]
             command += ["-c", str(self._clients), "-j", "2", "-T", str(length)]
             command += ["-D", f"clients={self._clients}", "-D", f"per={STREAMS // self._clients}"]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- our own words
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
         tps = next(float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("tps"))
         return Sample(round(tps * length * self._events), length)
 
@@ -104,7 +104,7 @@ def asyncpg_call(server: Server, workload: Workload, runner: Callable[[Any], Any
 
 def _pages(schema: str) -> str:
     return (
-        "SELECT global_position, stream_id, version, event_id, event_type, data::text, metadata::text, timestamp "
+        "SELECT global_position, stream_id, version, event_id, event_type, data::text, metadata::text, timestamp "  # noqa: S608 -- our own name
         f'FROM "{schema}".events WHERE global_position > $1 ORDER BY global_position LIMIT {PAGE}'
     )
 
@@ -122,7 +122,8 @@ def asyncpg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Fu
             count += len(rows)
             if decode:
                 for row in rows:
-                    decoder(row[5]), decoder(row[6])
+                    decoder(row[5])
+                    decoder(row[6])
         took = time.perf_counter() - began
         await connection.close()
         return Sample(count, took)
@@ -144,7 +145,8 @@ def psycopg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Fu
                 count += len(rows)
                 if decode:
                     for row in rows:
-                        decoder(row[5]), decoder(row[6])
+                        decoder(row[5])
+                        decoder(row[6])
         return Sample(count, time.perf_counter() - began)
 
     return Function(name, work)
@@ -159,7 +161,8 @@ def json_loads(workload: Workload) -> Function:
         count, began = 0, time.perf_counter()
         while time.perf_counter() - began < seconds:
             for _ in range(1000):
-                decoder(data), decoder(metadata)
+                decoder(data)
+                decoder(metadata)
             count += 1000
         return Sample(count, time.perf_counter() - began)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import floors, memory
 from mink_benchmarks.appends import Appends, TenEvents
-from mink_benchmarks.delivery import Delivery
+from mink_benchmarks.live_delivery import Delivery
 from mink_benchmarks.reads import Reads
 from mink_benchmarks.targets import target_of
 
@@ -96,11 +96,11 @@ class Plan:
             "delivery": self.delivery,
         }
 
-    def _target(self, *, driver: str = "", schema: str = "") -> Target:
+    def _target(self, *, driver: str = "", schema: str = "", **options: Any) -> Target:
         name = schema or self.server.new_schema("mink")
         base = self.server.url
         url = base.replace("postgresql://", f"postgresql+{driver}://") if driver == "asyncpg" else base
-        return target_of(f"{url}?schema={name}", is_async=bool(driver))
+        return target_of(f"{url}?schema={name}", is_async=bool(driver), **options)
 
     def _floor(self, group: Group, clients: int, events: int = 1) -> str | None:
         name = f"floor, {clients}" + (f", {events} events" if events > 1 else "")
@@ -112,7 +112,7 @@ class Plan:
 
     def _eventsourcing(self, group: Group, writers: int) -> str | None:
         if not self.eventsourcing:
-            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[bench]'")
+            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[peers]'")
             return None
         from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra
 
@@ -122,7 +122,7 @@ class Plan:
 
     def _umadb(self, group: Group, writers: int, events: int = 1) -> str | None:
         if not self.umadb:
-            group.missing.append("umadb is not installed: pip install 'mink-eventstore[bench]'")
+            group.missing.append("umadb is not installed: pip install 'mink-eventstore[peers]'")
             return None
         from mink_benchmarks.peers import umadb_server  # noqa: PLC0415 -- an extra
 
@@ -240,7 +240,7 @@ class Plan:
                 what = f"stream of 100, {door}: of eventsourcing with json.loads"
                 self._against(group, what, f"mink {door}, stream", peer.name, 1.3)
         else:
-            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[bench]'")
+            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[peers]'")
         return group
 
     def memory(self) -> Group:
@@ -257,7 +257,7 @@ class Plan:
     def delivery(self) -> Group:
         """From the append to a live subscriber."""
         group = Group("delivery", [])
-        own = Delivery("mink asyncpg, delivery", self._target(driver="asyncpg"), self.workload, poll_interval=0.1)
+        own = Delivery("mink asyncpg, delivery", self._target(driver="asyncpg", wakeups=True), self.workload)
         group.cases.append(own)
         if self.eventsourcing:
             from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra

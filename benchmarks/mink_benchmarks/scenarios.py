@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mink_benchmarks.appends import Appends, Batches, HotStreams, TenEvents
-from mink_benchmarks.delivery import Delivery
+from mink_benchmarks.live_delivery import Delivery
 from mink_benchmarks.reads import Reads
 
 if TYPE_CHECKING:

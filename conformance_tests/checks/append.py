@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal, fail, raises, same, true
-from conformance_tests.looking import nothing_stored, versions
+from conformance_tests.looking import nothing_stored, result_of, versions
 from mink_core import AppendResult, ConcurrencyError, ExpectedVersion, NewEvent, StreamNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -232,19 +232,6 @@ def result_equals_what_a_read_returns(lab: Lab) -> None:
             equal(stored.event_type, given.event_type, "event_type")
             equal((stored.data, stored.metadata), (given.data, given.metadata), "data and metadata")
         equal(list(other.read_all(after_position=result.first_position - 1)), mine, "the same events in the feed")
-
-
-def result_of(events: list[StoredEvent]) -> AppendResult:
-    """The result of the append that stored these."""
-    first, last = events[0], events[-1]
-    return AppendResult(
-        first.stream_id,
-        first.version,
-        last.version,
-        first.global_position,
-        last.global_position,
-        tuple(event.event_id for event in events),
-    )
 
 
 @check("READ-07", "APPEND-10")

@@ -6,9 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
-from conformance_tests.checks.append import result_of
 from conformance_tests.expect import equal, raises, true
-from conformance_tests.looking import nothing_stored, versions
+from conformance_tests.looking import nothing_stored, result_of, versions
 from mink_core import Capability, ConcurrencyError, ExpectedVersion, StreamAppend, UsageError
 
 if TYPE_CHECKING:

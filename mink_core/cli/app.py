@@ -7,7 +7,24 @@ from typing import Annotated, Any
 import typer
 
 from mink_core import __version__
-from mink_core.cli.commands import append, check, doctor, grants, info, init, migrate, read, stats, streams, tail
+from mink_core.cli.commands import (
+    append,
+    check,
+    doctor,
+    epoch,
+    export,
+    grants,
+    importing,
+    info,
+    init,
+    migrate,
+    parked,
+    read,
+    stats,
+    streams,
+    subscriptions,
+    tail,
+)
 from mink_core.cli.demo import command as demo
 from mink_core.cli.failures import EXIT_CODES
 from mink_core.cli.group import MinkGroup
@@ -74,12 +91,20 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
     (tail.tail, tail.EXAMPLES),
     (streams.streams, streams.EXAMPLES),
     (info.info, info.EXAMPLES),
+    (subscriptions.subscriptions, subscriptions.EXAMPLES),
+    (parked.parked, parked.EXAMPLES),
     (check.check, check.EXAMPLES),
     (migrate.migrate, migrate.EXAMPLES),
     (grants.grants, grants.EXAMPLES),
     (doctor.doctor, doctor.EXAMPLES),
     (stats.stats, stats.EXAMPLES),
+    (epoch.epoch, epoch.EXAMPLES),
+    (export.export, export.EXAMPLES),
+    (importing.import_, importing.EXAMPLES),
     (demo.demo, demo.EXAMPLES),
 )
 for _command, _examples in _COMMANDS:
-    app.command(short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(_command)
+    # A keyword of the language cannot name a function: import_ is the command import.
+    app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(
+        _command
+    )

@@ -19,6 +19,7 @@ from mink_core.errors import (
     PositionAheadError,
     StreamNotFoundError,
     StreamTombstonedError,
+    SubscriptionNotFoundError,
     UsageError,
 )
 
@@ -45,6 +46,7 @@ _REFUSALS = (
     PositionAheadError,
     CheckpointConflictError,
     StreamNotFoundError,
+    SubscriptionNotFoundError,
 )
 _WRONG_USE = (UsageError, AdapterError, CapabilityNotSupportedError)
 

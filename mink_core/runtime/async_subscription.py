@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from mink_core.errors import StoreClosedError
 from mink_core.runtime.checks import check_subscribe
+from mink_core.runtime.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class AsyncPollingSubscription:
         self._position = after_position
         self._where = where
         self._batch_size = batch_size
-        self._poll_interval = poll_interval
+        self._pace = Pace(poll_interval)
         self._identity = identity
         self._closed = False
         self._wake = asyncio.Event()
@@ -60,6 +61,7 @@ class AsyncPollingSubscription:
         """Poll until there is a batch, or the subscription is closed."""
         self._loop = asyncio.get_running_loop()
         while not self._closed:
+            self._wake.clear()  # before the poll: a hint that comes while it runs is not lost
             try:
                 page = await self._log.poll(
                     self._position, limit=self._batch_size, where=self._where, identity=self._identity
@@ -71,10 +73,11 @@ class AsyncPollingSubscription:
             moved = page.next_position > self._position
             self._position = page.next_position
             if page.events:
+                self._pace.busy()
                 return page.events
-            if not moved:
+            if not moved and not self._closed:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._poll_interval)
+                    await asyncio.wait_for(self._wake.wait(), self._pace.idle())
         raise StopAsyncIteration
 
     async def close(self) -> None:
@@ -84,6 +87,10 @@ class AsyncPollingSubscription:
     def stop(self) -> None:
         """What `close` does, from any thread: for a store that closes its subscriptions."""
         self._closed = True
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Look for new events at once, instead of after the poll interval. From any thread."""
         if self._loop is not None:
             with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
                 self._loop.call_soon_threadsafe(self._wake.set)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from mink_core.errors import StoreClosedError
 from mink_core.runtime.checks import check_subscribe
+from mink_core.runtime.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,10 @@ class PollingSubscription:
         self._position = after_position
         self._where = where
         self._batch_size = batch_size
-        self._poll_interval = poll_interval
+        self._pace = Pace(poll_interval)
         self._identity = identity
-        self._closed = threading.Event()
+        self._closed = False
+        self._wake = threading.Event()
 
     @property
     def position(self) -> int:
@@ -59,7 +61,8 @@ class PollingSubscription:
 
     def __next__(self) -> Sequence[StoredEvent]:
         """Poll until there is a batch, or the subscription is closed."""
-        while not self._closed.is_set():
+        while not self._closed:
+            self._wake.clear()  # before the poll: a hint that comes while it runs is not lost
             try:
                 page = self._log.poll(
                     self._position, limit=self._batch_size, where=self._where, identity=self._identity
@@ -70,15 +73,25 @@ class PollingSubscription:
             moved = page.next_position > self._position
             self._position = page.next_position
             if page.events:
+                self._pace.busy()
                 return page.events
             # A filtered page may be empty and yet have moved on: the rest is still catch-up.
-            if not moved:
-                self._closed.wait(self._poll_interval)
+            if not moved and not self._closed:
+                self._wake.wait(self._pace.idle())
         raise StopIteration
 
     def close(self) -> None:
         """End the iteration promptly. Idempotent, from any thread."""
-        self._closed.set()
+        self._closed = True
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """Look for new events at once, instead of after the poll interval. From any thread."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """What `close` does: for a store that ends its subscriptions."""
+        self.close()
 
     def __enter__(self) -> Self:
         """The subscription itself."""

@@ -57,6 +57,8 @@ class AsyncpgBackend(_AsyncpgDriver):
     def __init__(self, source: Source | None, pool: Any, options: PostgresOptions) -> None:
         """Open nothing yet."""
         self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
         self._pool = pool
         self._owned = pool is None
         self._options = options
@@ -67,7 +69,7 @@ class AsyncpgBackend(_AsyncpgDriver):
         """Reach the server, then open the pool."""
         if not self._owned or self._source is None:
             return
-        conninfo = await asyncio.to_thread(self._source.open)
+        conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
         try:
             await (await driver.connect(conninfo)).close()
             self._pool = await asyncpg.create_pool(
@@ -108,6 +110,8 @@ class AsyncpgBackend(_AsyncpgDriver):
 
 class AsyncpgBoundBackend(_AsyncpgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
+
+    conninfo = None
 
     def __init__(self, connection: Any) -> None:
         """Keep it."""

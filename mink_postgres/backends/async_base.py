@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 class AsyncBackend(Protocol):
     """A driver's connections, for asyncio."""
 
+    @property
+    def conninfo(self) -> str | None:
+        """Where to connect, once it is open; None where the caller gave a pool or a connection."""
+        ...
+
     def array(self, values: list[Any]) -> Any:
         """An array argument, in the form that costs the driver least."""
         ...

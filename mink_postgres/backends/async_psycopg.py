@@ -59,6 +59,8 @@ class AsyncPsycopgBackend(_PsycopgDriver):
     def __init__(self, source: Source | None, pool: AsyncConnectionPool[Any] | None, options: PostgresOptions) -> None:
         """Open nothing yet."""
         self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
         self._pool = pool
         self._owned = pool is None
         self._options = options
@@ -74,7 +76,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         if not self._owned or self._source is None:
             return
         # Starting a server takes a second: not in the event loop's thread.
-        conninfo = await asyncio.to_thread(self._source.open)
+        conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
         try:
             await (await psycopg_async.connect(conninfo)).close()
         except BaseException:
@@ -133,6 +135,8 @@ class AsyncPsycopgBackend(_PsycopgDriver):
 
 class AsyncBoundPsycopgBackend(_PsycopgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
+
+    conninfo = None
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""

@@ -28,6 +28,8 @@ class PsycopgBackend:
     def __init__(self, source: Source | None, pool: ConnectionPool[Any] | None, options: PostgresOptions) -> None:
         """Open nothing yet. With `pool` given, it is only borrowed from (LIFE-03)."""
         self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
         self._pool = pool
         self._owned = pool is None
         self._options = options
@@ -42,7 +44,7 @@ class PsycopgBackend:
         """
         if not self._owned or self._source is None:
             return
-        conninfo = self._source.open()
+        conninfo = self.conninfo = self._source.open()
         try:
             # A pool only says that it timed out; one connection of our own says why.
             psycopg_sync.connect(conninfo).close()
@@ -92,6 +94,18 @@ class PsycopgBackend:
         pool: Any = self._pool
         pool.putconn(connection)
 
+    def pool_status(self) -> dict[str, int]:
+        """Connections by state, and calls that wait for one."""
+        if self._pool is None:
+            return {}
+        found = self._pool.get_stats()
+        idle = found.get("pool_available", 0)
+        return {
+            "used": found.get("pool_size", 0) - idle,
+            "idle": idle,
+            "waiting": found.get("requests_waiting", 0),
+        }
+
     def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
         if self._owned and self._pool is not None:
@@ -102,6 +116,8 @@ class PsycopgBackend:
 
 class BoundBackend:
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
+
+    conninfo = None
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
@@ -116,6 +132,10 @@ class BoundBackend:
 
     def release(self, connection: Connection) -> None:
         """It stays the caller's."""
+
+    def pool_status(self) -> dict[str, int]:
+        """There is no pool."""
+        return {}
 
     def close(self) -> None:
         """Nothing of ours to close."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from mink_core.errors import StoreClosedError, TransientStorageError
+from mink_postgres.conninfo import check_conninfo
 from mink_postgres.sqlstate import translate
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def is_closed(connection: Any) -> bool:
 
 async def connect(conninfo: str) -> Any:
     """See `psycopg_sync.connect`."""
+    check_conninfo(conninfo)
     try:
         return await asyncpg.connect(conninfo)
     except ERRORS as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _cursor(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncRawCursor[
 
 async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
     """See `psycopg_sync.connect`."""
+    check_conninfo(conninfo)
     try:
         return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
     except psycopg.Error as error:

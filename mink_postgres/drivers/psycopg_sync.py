@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import tuple_row
 
+from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
 
 if TYPE_CHECKING:
@@ -52,8 +53,10 @@ def connect(conninfo: str) -> psycopg.Connection[Any]:
     """Open one connection.
 
     Raises:
+        UsageError: The connection string cannot be read.
         StorageError: It cannot be opened; says why, without the password.
     """
+    check_conninfo(conninfo)
     try:
         return psycopg.connect(conninfo, autocommit=True)
     except psycopg.Error as error:

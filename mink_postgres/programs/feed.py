@@ -111,6 +111,7 @@ def _scan(  # noqa: PLR0913 -- a stretch has two ends, a size, a filter and a di
 def poll(context: Context, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None) -> Program[Page]:
     """One page of the feed. Only the head of the log pays for a look."""
     if limit == 0:
+        yield from _look(context, after, identity)
         return Page([], after)
     events: list[StoredEvent] = []
     position = after

@@ -121,3 +121,11 @@ def test_memory_has_nothing_to_administer(mink: Mink, command: tuple[str, ...]) 
     refused = mink(*command, store_url="memory://x")
     assert refused.exit_code == 2
     assert refused.stderr.startswith("mink: a memory:// store has nothing to administer")
+
+
+def test_epoch_is_shown_and_raised(mink: Mink, url: str) -> None:
+    assert mink("init", store_url=url).exit_code == 0
+    [first] = lines(mink("epoch", store_url=url).stdout)
+    [raised] = lines(mink("epoch", "--bump", store_url=url).stdout)
+    assert raised == {"store": first["store"], "epoch": first["epoch"] + 1}
+    assert lines(mink("epoch", store_url=url).stdout) == [raised]

@@ -135,7 +135,7 @@ class Delivery(_OnRecorder):
 
     def measure(self, seconds: float) -> Sample:
         """Append at the usual pace, and wait for the last one."""
-        from mink_benchmarks.delivery import RATE  # noqa: PLC0415 -- the one thing in common
+        from mink_benchmarks.live_delivery import RATE  # noqa: PLC0415 -- the one thing in common
 
         sent: dict[int, float] = {}
         got: dict[int, float] = {}

@@ -43,7 +43,7 @@ class Appends:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         program = Path(sys.executable).with_name("umadb")
-        self._server = subprocess.Popen(  # noqa: S603 -- our own words
+        self._server = subprocess.Popen(
             [str(program), "--listen", f"127.0.0.1:{port}", "--db-path", str(self._folder / "uma.db")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

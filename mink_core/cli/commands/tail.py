@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mink_core import StoredEvent, Subscription, TransientStorageError
+from mink_core.cli.following import DurableTail
 from mink_core.cli.output import BATCH, Printer
 from mink_core.cli.redaction import redact
 from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
@@ -21,6 +22,7 @@ Examples:
   mink tail
   mink tail --after 0 --category order
   mink tail --limit 1 --json | jq .data
+  mink tail --subscription audit --after 0 --json >> audit.jsonl
 """
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.2, 5.0
@@ -41,6 +43,15 @@ def tail(
     types: Types = None,
     streams: Streams = None,
     metadata: Metadata = None,
+    subscription: Annotated[
+        str | None,
+        typer.Option(
+            "--subscription",
+            metavar="NAME",
+            help="As this durable subscription: what was printed is not printed again.",
+            show_default=False,
+        ),
+    ] = None,
     poll_interval: Annotated[
         float, typer.Option("--poll-interval", metavar="SECONDS", help="How often to look for new events.")
     ] = POLL_INTERVAL,
@@ -51,7 +62,8 @@ def tail(
     """Print events as they come, until Ctrl-C.
 
     Ctrl-C is how it is meant to end: the exit code is 0 then. A storage that fails for the moment
-    is tried again from where the feed was left, and stderr says so.
+    is tried again from where the feed was left, and stderr says so. As a durable subscription it
+    goes on after its checkpoint, wherever it begins the first time; see mink subscriptions.
     """
     session = session_of(ctx, store, as_json, debug)
     if from_now and after is not None:
@@ -63,12 +75,15 @@ def tail(
         with session.open() as opened:
             # Asked in any case: a store that is not reached at the start is no passing fault.
             head = opened.head_position()
+            if subscription is not None:
+                durable = DurableTail(session, printer, limit)
+                durable.run(opened, subscription, after=after, where=where, poll_interval=poll_interval)
+                return
             start = head if after is None else after
-            subscription = opened.subscribe(
+            with opened.subscribe(
                 after_position=start, where=where, batch_size=BATCH, poll_interval=poll_interval
-            )
-            with subscription:
-                for batch in _up_to(limit, _persistently(subscription, session)):
+            ) as live:
+                for batch in _up_to(limit, _persistently(live, session)):
                     printer.batch(batch)
     except KeyboardInterrupt:
         return

@@ -1,4 +1,4 @@
-"""An `EventFilter` made into a test of rows, once a call."""
+"""An `EventFilter` made into a test of encoded events, once a call."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mink_core.limits import category_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.filters import EventFilter
-    from mink_memory.rows import Row
 
 _ABSENT = object()
 
 
-def predicate_of(where: EventFilter) -> Callable[[Row], bool] | None:
-    """The test that a row must pass; None when every row passes."""
-    tests: list[Callable[[Row], bool]] = []
+def predicate_of(where: EventFilter) -> Callable[[EncodedEvent], bool] | None:
+    """The test that an event must pass (rule READ-05); None when every event passes."""
+    tests: list[Callable[[EncodedEvent], bool]] = []
     if where.event_types:
         types = frozenset(where.event_types)
         tests.append(lambda row: row.event_type in types)

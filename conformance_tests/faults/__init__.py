@@ -1,0 +1,1 @@
+"""Faults: broken connections, ended sessions, used up pools, cancelled calls."""

@@ -1,0 +1,1 @@
+"""Concurrent histories: programs that Hypothesis draws, run for real, and judged afterwards."""

@@ -1,0 +1,1 @@
+"""Controlled interleavings: commits that are held open until a step of a schedule."""

@@ -1,0 +1,1 @@
+"""Random sequences of calls on a store, compared step by step with a small model of the contract."""

@@ -1,0 +1,1 @@
+"""What is left behind, and how much memory a reader takes."""

@@ -1,0 +1,1 @@
+"""Every module here is loaded: its classes are the zoo."""

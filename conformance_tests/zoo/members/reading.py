@@ -1,0 +1,421 @@
+"""Reads with wrong bounds, a wrong order, wrong filters, or of what was."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from conformance_tests.zoo.member import breaks
+from conformance_tests.zoo.wrapped import Altered, Wrapped, passes
+from mink_core import Capability, Direction, EventFilter, StoredEvent, StreamInfo, StreamNotFoundError, UsageError
+from mink_core.adapter import EVERYTHING
+
+BACKWARDS = [Capability.BACKWARDS]
+
+
+@breaks("READ-01")
+class MissingIsVersionZero(Wrapped):
+    """Gives a stream that does not exist as one at version 0."""
+
+    def stream_info(self, stream_id: str) -> Any:
+        try:
+            return self.store.stream_info(stream_id)
+        except StreamNotFoundError:
+            return StreamInfo(stream_id, stream_id, 0, datetime.now(UTC), datetime.now(UTC))
+
+
+@breaks("READ-01")
+class MissingIsAnError(Wrapped):
+    """Raises where a missing stream should read as empty."""
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        events = self.store.read_stream(stream_id, **arguments)
+        self.store.stream_info(stream_id)
+        return events
+
+
+@breaks("READ-02")
+class VersionInclusive(Wrapped):
+    """Reads from `after_version` on, itself included."""
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        after = arguments.get("after_version", 0)
+        if type(after) is int and after > 0:
+            arguments["after_version"] = after - 1
+        return self.store.read_stream(stream_id, **arguments)
+
+
+@breaks("READ-02")
+class PositionInclusive(Wrapped):
+    """`read_all` gives the event at `after_position` again."""
+
+    def read_all(self, **arguments: Any) -> Any:
+        after = arguments.get("after_position", 0)
+        if type(after) is int and after > 0:
+            list(self.store.read_all(**{**arguments, "limit": 1}))
+            arguments["after_position"] = after - 1
+        return self.store.read_all(**arguments)
+
+
+@breaks("READ-02", "FEED-06")
+class PollInclusive(Wrapped):
+    """`poll` gives the event at `after_position` again."""
+
+    def poll(self, after_position: int, **arguments: Any) -> Any:
+        page = self.store.poll(after_position, **arguments)
+        return self.store.poll(max(after_position - 1, 0), **arguments) if page.events else page
+
+
+@breaks("READ-02", "READ-09")
+class NamesInclusive(Wrapped):
+    """`streams` gives the stream `after` itself."""
+
+    def streams(self, **arguments: Any) -> Any:
+        infos = self.store.streams(**arguments)
+        after, limit, category = (arguments.get(name) for name in ("after", "limit", "category"))
+        if after is None or limit == 0:
+            return infos
+        try:
+            info = self.store.stream_info(after)
+        except StreamNotFoundError:
+            return infos
+        found = [info, *infos] if category in (None, info.category) else list(infos)
+        return iter(found[:limit])
+
+
+@breaks("READ-02", needs=BACKWARDS)
+class BackwardIgnoresAfter(Wrapped):
+    """Reading backwards goes down to the beginning, whatever `after_version` says."""
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        events = self.store.read_stream(stream_id, **arguments)
+        if arguments.get("direction") is Direction.BACKWARD:
+            return self.store.read_stream(stream_id, **{**arguments, "after_version": 0})
+        return events
+
+
+@breaks("READ-02", "FEED-01", needs=BACKWARDS)
+class BackwardFeedIgnoresAfter(Wrapped):
+    """Reading the feed backwards goes down to the beginning, whatever `after_position` says."""
+
+    def read_all(self, **arguments: Any) -> Any:
+        events = self.store.read_all(**arguments)
+        if arguments.get("direction") is Direction.BACKWARD:
+            return self.store.read_all(**{**arguments, "after_position": 0})
+        return events
+
+
+@breaks("READ-03")
+class ZeroIsEverything(Wrapped):
+    """Takes `limit=0` for no limit."""
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        if arguments.get("limit") == 0 and arguments["limit"] is not False:
+            arguments["limit"] = None
+        return self.store.read_stream(stream_id, **arguments)
+
+
+@breaks("READ-03")
+class NegativeIsEmpty(Wrapped):
+    """Takes a negative limit for 0."""
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        limit = arguments.get("limit")
+        if type(limit) is int and limit < 0:
+            arguments["limit"] = 0
+        return self.store.read_stream(stream_id, **arguments)
+
+
+@breaks("READ-03", needs=BACKWARDS)
+class LimitThenTurn(Wrapped):
+    """Backwards gives the first events of the stream, turned round."""
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        events = self.store.read_stream(stream_id, **arguments)
+        if arguments.get("direction") is not Direction.BACKWARD or not arguments.get("limit"):
+            return events
+        return reversed(list(self.store.read_stream(stream_id, **{**arguments, "direction": Direction.FORWARD})))
+
+
+@breaks("READ-03", needs=BACKWARDS)
+class FeedLimitThenTurn(Wrapped):
+    """Backwards gives the first events of the feed, turned round."""
+
+    def read_all(self, **arguments: Any) -> Any:
+        events = self.store.read_all(**arguments)
+        if arguments.get("direction") is not Direction.BACKWARD or not arguments.get("limit"):
+            return events
+        return reversed(list(self.store.read_all(**{**arguments, "direction": Direction.FORWARD})))
+
+
+@breaks("READ-03")
+class LimitPerPage(Wrapped):
+    """Loses the last event of a limit that is met exactly."""
+
+    def read_all(self, **arguments: Any) -> Any:
+        limit = arguments.get("limit")
+        if type(limit) is int and limit > 1:
+            arguments["limit"] = limit - 1
+        return self.store.read_all(**arguments)
+
+
+@breaks("READ-04")
+class ReadsItAll(Wrapped):
+    """Loads a whole stream before it gives the first event."""
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        return iter(list(self.store.read_stream(stream_id, **arguments)))
+
+
+@breaks("READ-04")
+class ReadsTheWholeFeed(Wrapped):
+    """Loads the whole feed before it gives the first event."""
+
+    def read_all(self, **arguments: Any) -> Any:
+        return iter(list(self.store.read_all(**arguments)))
+
+
+class _Filtering(Wrapped):
+    """Filters the feed itself."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        return passes(where, event)
+
+    def read_all(self, *, limit: int | None = None, where: EventFilter = EVERYTHING, **arguments: Any) -> Any:
+        self.store.read_all(limit=limit, where=where, **arguments)
+        found = (event for event in self.store.read_all(**arguments) if self.lets(where, event))
+        return (event for _, event in zip(range(2**31 if limit is None else limit), found, strict=False))
+
+    def poll(self, after_position: int, *, where: EventFilter = EVERYTHING, **arguments: Any) -> Any:
+        self.store.poll(after_position, where=where, **arguments)
+        page = self.store.poll(after_position, **arguments)
+        return type(page)([event for event in page.events if self.lets(where, event)], page.next_position)
+
+
+@breaks("READ-05")
+class CategoryByPrefix(_Filtering):
+    """Takes every stream whose id starts with a category to be of it."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        if where.categories and not event.stream_id.startswith(where.categories):
+            return False
+        return passes(replace(where, categories=()), event)
+
+
+@breaks("READ-05")
+class CategoryByLastDash(_Filtering):
+    """Takes what stands before the last dash for the category."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        if where.categories and event.stream_id.rpartition("-")[0] not in where.categories:
+            return event.stream_id in where.categories and passes(replace(where, categories=()), event)
+        return passes(replace(where, categories=()), event)
+
+
+@breaks("READ-05")
+class TypesByLike(_Filtering):
+    """Looks for event types by LIKE: `_` and `%` match more than themselves."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        patterns = [
+            "".join({"_": ".", "%": ".*"}.get(char, re.escape(char)) for char in it) for it in where.event_types
+        ]
+        if patterns and not any(re.fullmatch(pattern, event.event_type, re.DOTALL) for pattern in patterns):
+            return False
+        return passes(replace(where, event_types=()), event)
+
+
+@breaks("READ-05")
+class IgnoresCase(_Filtering):
+    """Compares stream ids without regard to case."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        wanted = {stream_id.lower() for stream_id in where.stream_ids}
+        if wanted and event.stream_id.lower() not in wanted:
+            return False
+        return passes(replace(where, stream_ids=()), event)
+
+
+@breaks("READ-05")
+class AxesOr(_Filtering):
+    """Lets an event through that passes one of two axes."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        if where.event_types and where.categories:
+            rest = replace(where, event_types=(), categories=())
+            by_type, by_category = (
+                replace(rest, event_types=where.event_types),
+                replace(rest, categories=where.categories),
+            )
+            return passes(by_type, event) or passes(by_category, event)
+        return passes(where, event)
+
+
+@breaks("READ-05")
+class FirstOfAnAxis(_Filtering):
+    """Looks at the first member of each axis only."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        return passes(replace(where, event_types=where.event_types[:1], stream_ids=where.stream_ids[:1]), event)
+
+
+@breaks("READ-05", needs=[Capability.METADATA_FILTER])
+class TrueIsANumber(_Filtering):
+    """Compares metadata as Python does: true equals 1."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        if any(event.metadata.get(key, event) != value for key, value in where.metadata.items()):
+            return False
+        return passes(replace(where, metadata={}), event)
+
+
+@breaks("READ-05", needs=[Capability.METADATA_FILTER])
+class NumbersAsText(_Filtering):
+    """Compares metadata by its text: 1 and 1.0 differ."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        if any(repr(event.metadata.get(key, event)) != repr(value) for key, value in where.metadata.items()):
+            return False
+        return passes(replace(where, metadata={}), event)
+
+
+@breaks("READ-05", needs=[Capability.METADATA_FILTER])
+class AbsentIsNull(_Filtering):
+    """Finds an event without the key where null is asked for."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        asked = {key: value for key, value in where.metadata.items() if value is not None or key in event.metadata}
+        return passes(replace(where, metadata=asked), event)
+
+
+@breaks("READ-05", needs=[Capability.TIME_FILTER])
+class SinceExclusive(_Filtering):
+    """Leaves out the event at `since` itself."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        return passes(where, event) and event.timestamp != where.since
+
+
+@breaks("READ-05", needs=[Capability.TIME_FILTER])
+class UntilInclusive(_Filtering):
+    """Gives the event at `until` as well."""
+
+    def lets(self, where: EventFilter, event: StoredEvent) -> bool:
+        until = where.until + timedelta(microseconds=1) if where.until else None
+        return passes(replace(where, until=until), event)
+
+
+@breaks("READ-06")
+class ReadsFromAReplica(Wrapped):
+    """Reads a stream from a copy that lags a little behind."""
+
+    def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
+        before = len(list(self.store.read_stream(stream_id))) if isinstance(stream_id, str) and stream_id else 0
+        result = self.store.append(stream_id, events, expected_version=expected_version)
+        self.shared.facts[stream_id] = (time.monotonic() + 0.05, before)
+        return result
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        events = self.store.read_stream(stream_id, **arguments)
+        until, version = self.shared.facts.get(stream_id, (0, 0))
+        return events if time.monotonic() > until else (event for event in events if event.version <= version)
+
+
+@breaks("READ-06")
+class CachesInfo(Wrapped):
+    """Remembers what it was told of a stream, and does not ask again."""
+
+    def stream_info(self, stream_id: str) -> Any:
+        if stream_id not in self.shared.facts:
+            self.shared.facts[stream_id] = self.store.stream_info(stream_id)
+        return self.shared.facts[stream_id]
+
+
+@breaks("READ-06", "FEED-06")
+class FeedLags(Wrapped):
+    """Shows in the feed what is 50 ms old, as guards by the clock do."""
+
+    def poll(self, after_position: int, **arguments: Any) -> Any:
+        page = self.store.poll(after_position, **arguments)
+        old = datetime.now(UTC) - timedelta(milliseconds=50)
+        seen: list[StoredEvent] = []
+        for event in page.events:
+            if event.timestamp > old:
+                return type(page)(seen, seen[-1].global_position if seen else after_position)
+            seen.append(event)
+        return page
+
+
+@breaks("READ-07")
+class ClockOfTheMoment(Altered):
+    """Takes the clock's time as it is, and the clock is set back now and then."""
+
+    def out(self, event: StoredEvent) -> StoredEvent:
+        return replace(event, timestamp=event.timestamp - timedelta(seconds=event.version % 3 == 0))
+
+
+@breaks("READ-08")
+class HandsOutOneObject(Altered):
+    """Keeps what it has read: two readers of an event share its data."""
+
+    def out(self, event: StoredEvent) -> StoredEvent:
+        kept: StoredEvent = self.shared.facts.setdefault((event.stream_id, event.version), event)
+        return kept
+
+
+@breaks("READ-09")
+class ListsByLocale(Wrapped):
+    """Lists streams as a dictionary does: case and punctuation aside."""
+
+    def streams(self, **arguments: Any) -> Any:
+        self.store.streams(**arguments)
+        after, limit = arguments.pop("after", None), arguments.pop("limit", None)
+        infos = sorted(self.store.streams(**arguments), key=lambda info: (info.stream_id.casefold(), info.stream_id))
+        if after is not None:
+            infos = [info for info in infos if (info.stream_id.casefold(), info.stream_id) > (after.casefold(), after)]
+        return iter(infos[:limit])
+
+
+@breaks("READ-09")
+class ListsByUtf16(Wrapped):
+    """Lists streams by UTF-16 units, as some languages compare text."""
+
+    def streams(self, **arguments: Any) -> Any:
+        self.store.streams(**arguments)
+        after, limit = arguments.pop("after", None), arguments.pop("limit", None)
+        infos = sorted(self.store.streams(**arguments), key=lambda info: info.stream_id.encode("utf-16-be"))
+        if after is not None:
+            infos = [info for info in infos if info.stream_id.encode("utf-16-be") > after.encode("utf-16-be")]
+        return iter(infos[:limit])
+
+
+@breaks("READ-05", "READ-09")
+class ListsByPrefix(Wrapped):
+    """Lists the streams of a category by its letters, without the dash."""
+
+    def streams(self, **arguments: Any) -> Any:
+        self.store.streams(**arguments)
+        category, limit = arguments.pop("category", None), arguments.pop("limit", None)
+        infos = self.store.streams(**arguments)
+        return iter([info for info in infos if category is None or info.stream_id.startswith(category)][:limit])
+
+
+@breaks("APPEND-12")
+class ReadsAnyId(Wrapped):
+    """Finds nothing under an id that no stream can have, instead of refusing it."""
+
+    def stream_info(self, stream_id: str) -> Any:
+        try:
+            return self.store.stream_info(stream_id)
+        except UsageError:
+            raise StreamNotFoundError(stream_id) from None
+
+    def read_stream(self, stream_id: str, **arguments: Any) -> Any:
+        try:
+            return self.store.read_stream(stream_id, **arguments)
+        except UsageError:
+            return self.store.read_stream("none", **arguments)

@@ -1,0 +1,148 @@
+"""One partition of a durable subscription, followed under one lease.
+
+Order matters: a position moves only after what is at or below it was handled or parked, and after
+any error of the storage the checkpoint is loaded again, as only it tells what is stored.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mink_core.errors import CheckpointConflictError, LeaseLostError, StorageError, StoreClosedError
+from mink_core.handling import NextStep
+from mink_core.partitions import Partition
+from mink_core.runtime.delivery import AtLeastOnce, ExactlyOnce, HandlerError
+from mink_core.runtime.pace import Pace, backoff
+from mink_core.runtime.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mink_core.leases import Lease
+    from mink_core.parked import ParkedEvent
+    from mink_core.runtime.doors import Door
+    from mink_core.runtime.settings import SubscriptionSettings
+    from mink_core.runtime.steps import Steps
+
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 5.0
+
+
+class Consumer:
+    """Delivers the events of one partition to the handler, until it is stopped or loses its lease."""
+
+    def __init__(
+        self, store: Any, door: Door, settings: SubscriptionSettings, lease: Lease, is_alive: Callable[[], bool]
+    ) -> None:
+        """Follow nothing yet.
+
+        Args:
+            store: Of either door.
+            door: The store's.
+            settings: The subscription's.
+            lease: On the partition.
+            is_alive: Whether the worker still counts as alive: if not, another may have the partition.
+        """
+        self.lease = lease
+        self.wake = door.signal()
+        """Set when there may be new events."""
+        self.failure: Exception | None = None
+        """What ended it, where that must end the worker."""
+        self.running: Any = None
+        """What `Door.spawn` gave for it."""
+        self._store = store
+        self._settings = settings
+        self._is_alive = is_alive
+        self._share = Partition(lease.partition, settings.partitions) if settings.partitions > 1 else None
+        self._where = msgspec.structs.replace(settings.where, partition=self._share)
+        self._progress = Progress(store, settings, lease)
+        kind = ExactlyOnce if settings.transactional else AtLeastOnce
+        self._delivery = kind(store, door, settings, lease, self._progress)
+        self._delivery.may_work = self._may_work
+        self._replays_at = 0.0
+
+    @property
+    def in_handler(self) -> bool:
+        """Whether the handler may be running at this moment."""
+        return self._delivery.in_handler
+
+    def stop(self) -> None:
+        """End soon, after the event that is being handled. From any thread."""
+        self._delivery.halt.set()
+        self.wake.set()
+
+    def _may_work(self) -> bool:
+        return not self._delivery.halt.is_set() and self._is_alive()
+
+    def run(self) -> Steps[None]:
+        """Follow the partition; errors of the storage are told, and waited out (SUB-03)."""
+        attempt = 0
+        while self._may_work():
+            try:
+                yield from self._progress.load()
+                attempt = 0
+                yield from self._follow()
+            except LeaseLostError as error:
+                if not self._delivery.halt.is_set():
+                    self._delivery.tell(error, None, 0, NextStep.LOST)
+                return
+            except StoreClosedError:
+                return
+            except CheckpointConflictError:
+                continue  # moved on purpose: go on from where it is now
+            except StorageError as error:
+                attempt += 1
+                wait = backoff(attempt, _FIRST_BACKOFF, _LONGEST_BACKOFF)
+                self._delivery.tell(error, None, attempt, NextStep.RECONNECT, wait)
+                yield self._delivery.halt.wait(wait)
+            except Exception as error:  # noqa: BLE001 -- ends the worker, which raises it
+                self.failure = error
+                return
+
+    def _follow(self) -> Steps[None]:
+        pace = Pace(self._settings.poll_interval)
+        progress = self._progress
+        while self._may_work():
+            yield from self._replay_parked()
+            self.wake.clear()  # before the poll: a hint that comes while it runs is not lost
+            page = yield self._store.poll(
+                progress.position, limit=self._settings.batch_size, where=self._where, identity=progress.identity
+            )
+            if page.events:
+                pace.busy()
+                yield from self._delivery.deliver(page.events)
+                if progress.position == page.events[-1].global_position:
+                    progress.position = page.next_position  # also over what was left out behind it
+                continue
+            moved = page.next_position > progress.position
+            progress.position = page.next_position
+            yield from progress.save_skipped()
+            if not moved and self._may_work():
+                yield self.wake.wait(pace.idle())
+        yield from progress.save()
+
+    def _replay_parked(self) -> Steps[None]:
+        """Try again what an operator asked for, as often as the worker beats."""
+        if time.monotonic() < self._replays_at:
+            return
+        self._replays_at = time.monotonic() + self._settings.lease_seconds / 4
+        for parked in (yield self._store.parked.list(self._settings.name)):
+            mine = self._share is None or self._share.has(parked.stream_id)
+            if parked.replay and mine and self._may_work():
+                yield from self._replay(parked)
+
+    def _replay(self, parked: ParkedEvent) -> Steps[None]:
+        page = yield self._store.poll(parked.global_position - 1, limit=1)
+        if not page.events or page.events[0].global_position != parked.global_position:
+            # The log has it no longer: there is nothing to try again.
+            yield self._store.parked.remove(parked.subscription, parked.global_position)
+            return
+        event, attempts = page.events[0], parked.attempts + 1
+        try:
+            yield from self._delivery.replay(event)
+        except HandlerError as failed:
+            said = f"{type(failed.error).__name__}: {failed.error}"
+            yield from self._delivery.park(event, attempts, said, self._progress.saved)
+            self._delivery.tell(failed.error, event, attempts, NextStep.PARK)

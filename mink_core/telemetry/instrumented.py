@@ -1,0 +1,97 @@
+"""A sync store whose calls are recorded; everything else is the store's own."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from mink_core.runtime.updating import Updating
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StreamAppend
+    from mink_core.expected import Expected
+    from mink_core.telemetry.signals import Signals
+
+
+class _Recorded:
+    """The calls that a store and a transaction have in common."""
+
+    def __init__(self, inner: Any, signals: Signals) -> None:
+        """Pass calls on to `inner`."""
+        self._inner = inner
+        self._signals = signals
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not recorded is the store's own."""
+        return getattr(self._inner, name)
+
+    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+        """See `mink_core.EventLog.append`."""
+        with self._signals.operation("append", stream_id=str(stream_id)):
+            result: AppendResult = self._inner.append(stream_id, events, expected_version=expected_version)
+        self._signals.appended(len(result.event_ids))
+        return result
+
+    def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
+        """See `mink_core.EventLog.append_batch`."""
+        given = list(items)
+        with self._signals.operation("append_batch", streams=len(given)):
+            results: list[AppendResult] = self._inner.append_batch(given)
+        self._signals.appended(sum(len(result.event_ids) for result in results))
+        return results
+
+    def poll(self, after_position: int, **options: Any) -> Page:
+        """See `mink_core.EventLog.poll`."""
+        with self._signals.operation("poll"):
+            page: Page = self._inner.poll(after_position, **options)
+        self._signals.read(len(page.events))
+        return page
+
+    def read_stream(self, stream_id: str, **options: Any) -> Iterator[StoredEvent]:
+        """See `mink_core.EventLog.read_stream`. Recorded from the first event taken to the last."""
+        # Called here, so that a wrong argument is told by the call.
+        return self._events("read_stream", self._inner.read_stream(stream_id, **options), stream_id=stream_id)
+
+    def read_all(self, **options: Any) -> Iterator[StoredEvent]:
+        """See `mink_core.EventLog.read_all`. Recorded from the first event taken to the last."""
+        return self._events("read_all", self._inner.read_all(**options))
+
+    def _events(self, name: str, events: Iterator[StoredEvent], **about: Any) -> Iterator[StoredEvent]:
+        count = 0
+        try:
+            with self._signals.operation(name, current=False, **about):
+                for event in events:
+                    count += 1
+                    yield event
+        finally:
+            self._signals.read(count)
+
+
+class InstrumentedStore(_Recorded, Updating):
+    """See `mink_core.telemetry.instrument`. `update` goes through the recorded reads and appends."""
+
+    @contextmanager
+    def transaction(self) -> Generator[Any]:
+        """See `mink_core.EventStore.transaction`."""
+        with self._signals.operation("transaction"), self._inner.transaction() as transaction:
+            yield _Recorded(transaction, self._signals)
+
+    def subscription(self, name: str, handler: Callable[..., Any], **options: Any) -> Any:
+        """See `mink_core.Store.subscription`; each delivery is recorded."""
+
+        def recorded(event: StoredEvent, *rest: Any) -> Any:
+            with self._signals.delivery(name, event):
+                return handler(event, *rest)
+
+        return self._inner.subscription(name, recorded, **options)
+
+    def __enter__(self) -> Self:
+        """Open the store."""
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close it."""
+        self._inner.__exit__(*error)

@@ -1,0 +1,127 @@
+"""What is recorded of an operation, whichever door it came by."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context, metrics, trace
+
+from mink_core.errors import ConcurrencyError, OutcomeUnknownError, StorageError
+from mink_core.telemetry.propagation import links_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from mink_core.events import StoredEvent
+
+NAME = "mink"
+log = logging.getLogger("mink.store")
+"""Records carry `operation`, `seconds`, `error` and what the operation was about as attributes."""
+
+
+class Signals:
+    """The instruments of one store."""
+
+    def __init__(
+        self, tracer_provider: trace.TracerProvider | None, meter_provider: metrics.MeterProvider | None
+    ) -> None:
+        """Make them; without providers, those that the application has set."""
+        self._tracer = trace.get_tracer(NAME, tracer_provider=tracer_provider)
+        self.meter = metrics.get_meter(NAME, meter_provider=meter_provider)
+        self._duration = self.meter.create_histogram(
+            "mink.operation.duration", "s", "How long a call to the store took"
+        )
+        self._appended = self.meter.create_counter("mink.events.appended", "{event}", "Events that were stored")
+        self._read = self.meter.create_counter("mink.events.read", "{event}", "Events that were given to a reader")
+        self._conflicts = self.meter.create_counter("mink.append.conflicts", "{call}", "Appends refused as a conflict")
+        self._lag = self.meter.create_histogram(
+            "mink.delivery.lag", "s", "From an event's timestamp to its delivery, by this machine's clock"
+        )
+
+    @contextmanager
+    def operation(self, name: str, *, current: bool = True, **about: Any) -> Generator[None]:
+        """A call to the store: a span, its duration, its error, and a log record.
+
+        Args:
+            name: Which.
+            current: Whether what happens inside belongs to the span. Not so for an iterator: between
+                its steps it is the caller's code that runs.
+            about: Attributes of the span and the record.
+        """
+        attributes = {f"mink.{key}": value for key, value in about.items()}
+        began = time.perf_counter()
+        span = self._tracer.start_span(f"mink.{name}", kind=trace.SpanKind.CLIENT, attributes=attributes)
+        token = context.attach(trace.set_span_in_context(span)) if current else None
+        try:
+            yield
+        except GeneratorExit:
+            # The caller took no more events: as good an end as any.
+            self._done(name, time.perf_counter() - began, about)
+            raise
+        except BaseException as error:
+            self._failed(span, name, error, time.perf_counter() - began, about)
+            raise
+        else:
+            self._done(name, time.perf_counter() - began, about)
+        finally:
+            if token is not None:
+                context.detach(token)
+            span.end()
+
+    def _done(self, name: str, seconds: float, about: dict[str, Any]) -> None:
+        self._duration.record(seconds, {"mink.operation": name})
+        if log.isEnabledFor(logging.DEBUG):
+            extra = {"operation": name, "seconds": seconds, "error": None, **about}
+            log.debug("%s took %.6f s", name, seconds, extra=extra)
+
+    def _failed(self, span: trace.Span, name: str, error: BaseException, seconds: float, about: dict[str, Any]) -> None:
+        kind = type(error).__name__
+        self._duration.record(seconds, {"mink.operation": name, "error.type": kind})
+        span.set_attribute("error.type", kind)
+        span.record_exception(error)
+        if isinstance(error, ConcurrencyError):
+            # An answer, not a failure: somebody else was first.
+            self._conflicts.add(1)
+            level = logging.INFO
+        else:
+            span.set_status(trace.Status(trace.StatusCode.ERROR, kind))
+            worst = isinstance(error, OutcomeUnknownError) or not isinstance(error, StorageError)
+            level = logging.ERROR if worst else logging.WARNING
+        if isinstance(error, Exception):
+            log.log(
+                level,
+                "%s failed: %s: %s",
+                name,
+                kind,
+                error,
+                extra={"operation": name, "seconds": seconds, "error": kind, **about},
+            )
+
+    def appended(self, count: int) -> None:
+        """So many events were stored."""
+        self._appended.add(count)
+
+    def read(self, count: int) -> None:
+        """So many events were given to a reader."""
+        self._read.add(count)
+
+    @contextmanager
+    def delivery(self, subscription: str, event: StoredEvent) -> Generator[None]:
+        """A handler works on an event: a span that links to the one in which the event was made."""
+        self._lag.record(
+            max((datetime.now(UTC) - event.timestamp).total_seconds(), 0.0), {"mink.subscription": subscription}
+        )
+        attributes: dict[str, str | int] = {
+            "mink.subscription": subscription,
+            "mink.stream_id": event.stream_id,
+            "mink.event_type": event.event_type,
+            "mink.global_position": event.global_position,
+        }
+        with self._tracer.start_as_current_span(
+            "mink.deliver", kind=trace.SpanKind.CONSUMER, attributes=attributes, links=links_of(event)
+        ):
+            yield

@@ -1,0 +1,127 @@
+"""A store's feed as lines. An export that was interrupted goes on where it stopped."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from mink_core.errors import UsageError
+from mink_core.events import StoredEvent, StoreIdentity
+from mink_core.transfer.digests import Digests
+from mink_core.transfer.lines import FORMAT, End, Head, StreamLine, Totals, event_line, other_line, parse
+from mink_core.transfer.progress import Progress, unseen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mink_core.subscriber import Store
+
+_TOGETHER = 1000
+
+
+class Exported(NamedTuple):
+    """What an export wrote, all of its parts together."""
+
+    events: int
+    streams: int
+    last_position: int
+
+
+class Resumed(NamedTuple):
+    """How far an interrupted export came."""
+
+    identity: StoreIdentity
+    position: int
+    """The last complete line's."""
+    digests: Digests
+    size: int
+    """Bytes of complete lines: what follows is cut off."""
+    complete: bool
+    """Whether the end line is there: nothing is left to do."""
+
+
+def export(
+    store: Store,
+    write: Callable[[bytes], object],
+    *,
+    after: Resumed | None = None,
+    progress: Progress = unseen,
+) -> Exported:
+    """Write all events that the feed shows, then a line for each stream and one for the whole.
+
+    Args:
+        store: An open store; what is appended meanwhile may or may not be in it.
+        write: Takes whole lines.
+        after: Go on behind these.
+        progress: Told the position reached and the one at the end.
+
+    Raises:
+        PositionAheadError: `after` is of another store, or of another epoch of it.
+    """
+    identity = after.identity if after else store.identity()
+    digests = after.digests if after else Digests()
+    position = after.position if after else 0
+    head = store.head_position()
+    if after is None:
+        write(other_line(Head(FORMAT, identity.store, identity.epoch, head)) + b"\n")
+    held: list[bytes] = []
+    for event in store.read_all(after_position=position, identity=identity):
+        digests.add(event)
+        position = event.global_position
+        held.append(event_line(event))
+        if len(held) == _TOGETHER:
+            write(b"\n".join(held) + b"\n")
+            held.clear()
+            progress(position, head)
+    for line in (*held, *_ending(digests)):
+        write(line + b"\n")
+    progress(head, head)
+    return Exported(digests.events, len(digests.streams), position)
+
+
+def _ending(digests: Digests) -> Iterator[bytes]:
+    for name, of in digests.streams.items():
+        yield other_line(StreamLine(name, of.version, of.events, of.digest.hex()))
+    yield other_line(End(Totals(digests.events, len(digests.streams), digests.order)))
+
+
+def resume(file: IO[bytes]) -> Resumed | None:
+    """Read what an interrupted export has written; None where it is not even a head.
+
+    Raises:
+        UsageError: The file is no export.
+    """
+    digests, position, size = Digests(), 0, 0
+    identity: StoreIdentity | None = None
+    lines = _CompleteLines(file)
+    for number, line in parse(lines):
+        if isinstance(line, Head):
+            if number != 1 or line.mink_export != FORMAT:
+                break
+            identity, size = StoreIdentity(line.store, line.epoch), lines.size
+        elif identity is None:
+            break
+        elif isinstance(line, StoredEvent):
+            digests.add(line)
+            position, size = line.global_position, lines.size
+        elif isinstance(line, End):
+            return Resumed(identity, position, digests, lines.size, complete=True)
+    else:
+        # Lines of streams are written anew: they stand behind all events.
+        return None if identity is None else Resumed(identity, position, digests, size, complete=False)
+    msg = "the file is no export that this version can go on with; it was not changed: choose another file"
+    raise UsageError(msg)
+
+
+class _CompleteLines:
+    """The lines of a file but for a last one that was cut off, and how many bytes of them were taken."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                return
+            self.size += len(line)
+            yield line

@@ -1,0 +1,122 @@
+"""Lines back into a store, and the proof that all of it is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mink_core.errors import StorageError, UsageError
+from mink_core.events import StoredEvent
+from mink_core.transfer.digests import Digests
+from mink_core.transfer.lines import FORMAT, Head, StreamLine, Totals, parse
+from mink_core.transfer.progress import Progress, unseen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mink_core.administration import Administration
+    from mink_core.subscriber import Store
+
+BATCH = 2000
+"""Events that are stored together, all or none."""
+
+
+class Imported(NamedTuple):
+    """What an import did."""
+
+    events: int
+    """In the file."""
+    stored: int
+    """That were not there before."""
+    streams: int
+    digests: Digests
+
+
+def import_lines(
+    lines: Iterable[bytes],
+    administration: Administration,
+    *,
+    batch: int = BATCH,
+    progress: Progress = unseen,
+) -> Imported:
+    """Store the events of an export. Those that are there already are left out, so a repeat goes on where it stopped.
+
+    Raises:
+        UsageError: The file is damaged or ends early; what came before is stored.
+        DuplicateEventError: The store has another event where one of the file belongs.
+        StorageError: The storage failed; the batches before are stored: repeat the import.
+    """
+    digests, stored = Digests(), 0
+    held: list[StoredEvent] = []
+    head: Head | None = None
+    told: dict[str, StreamLine] = {}
+    end: Totals | None = None
+
+    def flush() -> None:
+        nonlocal stored
+        if held:
+            stored += administration.import_events(held)
+            progress(held[-1].global_position, head.head if head else 0)
+            held.clear()
+
+    for number, line in parse(lines):
+        if end is not None or (head is None) != isinstance(line, Head):
+            msg = f"line {number} is out of place: an export has one head, first, and one end, last"
+            raise UsageError(msg)
+        if isinstance(line, StoredEvent):
+            digests.add(line)
+            held.append(line)
+            if len(held) >= batch:
+                flush()
+        elif isinstance(line, Head):
+            if line.mink_export != FORMAT:
+                msg = f"the file is of format {line.mink_export}, this version reads {FORMAT}: upgrade mink-eventstore"
+                raise UsageError(msg)
+            head = line
+        elif isinstance(line, StreamLine):
+            told[line.mink_stream] = line
+        else:
+            end = line.mink_end
+    flush()
+    _check_file(digests, told, end)
+    return Imported(digests.events, stored, len(digests.streams), digests)
+
+
+def _check_file(digests: Digests, told: dict[str, StreamLine], end: Totals | None) -> None:
+    """Whether the lines are those that were written."""
+    if end is None:
+        msg = (
+            f"the file ends early, after {digests.events} events; they are stored: export again with --resume, then "
+            "import again, which leaves out what is there"
+        )
+        raise UsageError(msg)
+    mine = {name: StreamLine(name, it.version, it.events, it.digest.hex()) for name, it in digests.streams.items()}
+    if mine != told or end != Totals(digests.events, len(mine), digests.order):
+        changed = sorted(name for name in mine.keys() | told.keys() if mine.get(name) != told.get(name))
+        where = f"of stream {changed[0]!r} and {len(changed) - 1} more" if changed else "in another order"
+        msg = f"the file was changed after it was written: the events {where} are not those exported; they are stored"
+        raise UsageError(msg)
+
+
+def verify(store: Store, wanted: Digests, *, progress: Progress = unseen) -> None:
+    """Read a store back and compare: every stream's events, their number and their order.
+
+    Events and streams that the store has beside those of the import are passed over.
+
+    Raises:
+        StorageError: The store has not what was imported; names a stream.
+    """
+    found = Digests()
+    head = store.head_position()
+    for event in store.read_all():
+        of = wanted.streams.get(event.stream_id)
+        if of is not None and event.version <= of.version:
+            found.add(event)
+        if event.global_position % BATCH == 0:
+            progress(event.global_position, head)
+    progress(head, head)
+    for name in wanted.differences(found):
+        msg = f"stream {name!r} is not what was imported: the store has other events, or lacks some: import again"
+        raise StorageError(msg)
+    if found.order != wanted.order:
+        msg = "all events are there, but streams lie otherwise in one another: other imports or appends were between"
+        raise StorageError(msg)

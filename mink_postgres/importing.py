@@ -1,0 +1,95 @@
+"""Events as they are, by COPY: their ids, versions and timestamps are given, their positions are new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import tuple_row
+
+from mink_core.errors import DuplicateEventError, UsageError
+from mink_core.json_codec import encode_json
+from mink_core.limits import category_of, check_event_type, check_stream_id
+from mink_core.transfer.digests import canonical
+from mink_postgres.rows import stored_events
+from mink_postgres.statements import admin_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from mink_core.events import StoredEvent
+    from mink_postgres.context import Context
+
+
+def import_events(context: Context, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
+    """Store events that go on with their streams. Runs inside a transaction that the caller holds.
+
+    The trigger on `events` fences the COPY, so that readers of the feed skip nothing meanwhile.
+
+    Returns:
+        How many were stored; those that were there already are left out.
+    """
+    rows = [_row(event) for event in events]
+    newest = {event.stream_id: event for event in events}
+    first = {event.stream_id: event for event in reversed(events)}
+    names = sorted(newest)
+    schema = context.sql.quoted
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute(
+            _filled("import_streams", schema),
+            (names, [category_of(name) for name in names], [first[name].timestamp for name in names]),
+        )
+        stored: dict[str, int] = dict(cursor.execute(_filled("import_lock", schema), (names,)).fetchall())
+        _compare(cursor, schema, [event for event in events if event.version <= stored[event.stream_id]])
+        new = [row for row, event in zip(rows, events, strict=True) if event.version > stored[event.stream_id]]
+        versions = dict(stored)
+        for stream_id, version, *_ in new:
+            if version != versions[stream_id] + 1:
+                msg = (
+                    f"stream {stream_id!r} is at version {versions[stream_id]}, but the next event to import has version "
+                    f"{version}; nothing of this batch was stored: import what is between first"
+                )
+                raise UsageError(msg)
+            versions[stream_id] = version
+        if new:
+            with cursor.copy(_filled("import_copy", schema)) as copy:
+                for row in new:
+                    copy.write_row(row)
+            grown = sorted({row[0] for row in new})
+            stamps = [newest[name].timestamp for name in grown]
+            cursor.execute(_filled("import_versions", schema), (grown, [versions[name] for name in grown], stamps))
+    return len(new)
+
+
+def _filled(name: str, schema: str) -> Any:
+    return admin_sql(name).replace("{schema}", schema)
+
+
+def _row(event: StoredEvent) -> tuple[Any, ...]:
+    """Check an event as an append would, and encode it."""
+    if event.timestamp.tzinfo is None:
+        msg = f"the timestamp of event {event.event_id} has no time zone; nothing of this batch was stored"
+        raise UsageError(msg)
+    return (
+        check_stream_id(event.stream_id),
+        event.version,
+        event.event_id,
+        check_event_type(event.event_type),
+        encode_json(event.data),
+        encode_json(event.metadata, "metadata") if event.metadata else None,
+        event.timestamp,
+    )
+
+
+def _compare(cursor: psycopg.Cursor[Any], schema: str, events: Sequence[StoredEvent]) -> None:
+    """Refuse where the store has something else in an event's place."""
+    if not events:
+        return
+    keys = ([event.stream_id for event in events], [event.version for event in events])
+    stored = stored_events(cursor.execute(_filled("import_compare", schema), keys).fetchall(), ())
+    found = {(event.stream_id, event.version): event for event in stored}
+    for event in events:
+        mine = found.get((event.stream_id, event.version))
+        if mine is None or canonical(mine) != canonical(event):
+            raise DuplicateEventError(event.event_id)

@@ -1,0 +1,271 @@
+"""Spans, metrics and logs of both doors; the trace in metadata; nothing of it where it is not asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from mink_core import (
+    ConcurrencyError,
+    ExpectedVersion,
+    NewEvent,
+    StreamAppend,
+    UsageError,
+    open_async_store,
+    open_store,
+)
+from mink_core.health import check_health, check_health_async
+from mink_core.telemetry import instrument, observe, trace_metadata
+from mink_postgres import PostgresEventStore
+
+if TYPE_CHECKING:
+    from tests.adapters.doors import Door
+
+ANY = ExpectedVersion.ANY
+
+
+class Recorded:
+    """An SDK that keeps everything in memory."""
+
+    def __init__(self) -> None:
+        self._spans = InMemorySpanExporter()
+        self._metrics = InMemoryMetricReader()
+        self.tracers = TracerProvider()
+        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.meters = MeterProvider([self._metrics])
+
+    def wrap(self, store: Any) -> Any:
+        return instrument(store, tracer_provider=self.tracers, meter_provider=self.meters)
+
+    @property
+    def spans(self) -> list[Any]:
+        return list(self._spans.get_finished_spans())
+
+    def points(self, name: str) -> list[Any]:
+        data = self._metrics.get_metrics_data()
+        return [
+            point
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    return Recorded()
+
+
+def names(recorded: Recorded) -> list[str]:
+    return [span.name for span in recorded.spans]
+
+
+def exercise(store: Any) -> None:
+    store.append("order-1", [NewEvent("Placed", 1), NewEvent("Paid", 2)], expected_version=0)
+    store.append_batch([StreamAppend("a-1", [NewEvent("A", 1)], ANY), StreamAppend("b-1", [NewEvent("B", 1)], ANY)])
+    with pytest.raises(ConcurrencyError):
+        store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    with pytest.raises(UsageError):
+        store.append("order-1", [], expected_version=2)
+    assert len(list(store.read_stream("order-1"))) == 2
+    assert len(store.poll(0).events) == 4
+    assert next(store.read_all()).version == 1
+    store.update("order-1", lambda events: [NewEvent("Shipped", len(events))])
+    with store.transaction() as transaction:
+        transaction.append("order-1", [NewEvent("Closed", 1)], expected_version=3)
+    assert store.head_position() == 6
+
+
+async def exercise_async(store: Any) -> None:
+    await store.append("order-1", [NewEvent("Placed", 1), NewEvent("Paid", 2)], expected_version=0)
+    await store.append_batch(
+        [StreamAppend("a-1", [NewEvent("A", 1)], ANY), StreamAppend("b-1", [NewEvent("B", 1)], ANY)]
+    )
+    with pytest.raises(ConcurrencyError):
+        await store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    with pytest.raises(UsageError):
+        await store.append("order-1", [], expected_version=2)
+    assert len([event async for event in store.read_stream("order-1")]) == 2
+    assert len((await store.poll(0)).events) == 4
+    events = store.read_all()
+    async for event in events:
+        assert event.version == 1
+        break
+    await events.aclose()
+    await store.update("order-1", lambda events: [NewEvent("Shipped", len(events))])
+    async with store.transaction() as transaction:
+        await transaction.append("order-1", [NewEvent("Closed", 1)], expected_version=3)
+    assert await store.head_position() == 6
+
+
+CALLS = [
+    "mink.append", "mink.append_batch", "mink.append", "mink.append", "mink.read_stream", "mink.poll", "mink.read_all",
+    "mink.read_stream", "mink.append", "mink.append", "mink.transaction",
+]  # fmt: skip
+
+
+def test_every_call_is_recorded_at_every_door(door: Door, recorded: Recorded, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "mink.store")
+    if door.is_async:
+
+        async def work(store: Any) -> None:
+            await exercise_async(recorded.wrap(store))
+
+        door.run(work)
+    else:
+        door.run(lambda store: exercise(recorded.wrap(store)))
+    assert names(recorded) == CALLS
+    spans = recorded.spans
+    assert spans[0].attributes == {"mink.stream_id": "order-1"}
+    assert spans[1].attributes == {"mink.streams": 2}
+    # A conflict is an answer; wrong use is an error. The transaction's append is a part of it.
+    assert spans[2].attributes["error.type"] == "ConcurrencyError"
+    assert spans[2].status.status_code is trace.StatusCode.UNSET
+    assert spans[3].status.status_code is trace.StatusCode.ERROR
+    assert spans[9].parent.span_id == spans[10].context.span_id
+    assert all(span.parent is None for span in spans[:9])
+    [appended] = recorded.points("mink.events.appended")
+    [read] = recorded.points("mink.events.read")
+    [conflicts] = recorded.points("mink.append.conflicts")
+    assert (appended.value, read.value, conflicts.value) == (6, 2 + 4 + 1 + 2, 1)
+    counts = {tuple(sorted(it.attributes.items())): it.count for it in recorded.points("mink.operation.duration")}
+    assert counts[("mink.operation", "append"),] == 3
+    assert counts[("error.type", "ConcurrencyError"), ("mink.operation", "append")] == 1
+    refused = [it for it in caplog.records if getattr(it, "error", None)]
+    assert [(it.levelname, it.operation, it.stream_id, it.error) for it in refused] == [  # type: ignore[attr-defined]
+        ("INFO", "append", "order-1", "ConcurrencyError"),
+        ("ERROR", "append", "order-1", "UsageError"),
+    ]
+    assert len(caplog.records) == len(CALLS)
+
+
+def test_a_delivery_links_to_where_the_event_was_made(recorded: Recorded, postgres_url: str, schema: str) -> None:
+    tracer = recorded.tracers.get_tracer("test")
+    done = threading.Event()
+    with recorded.wrap(PostgresEventStore(postgres_url, schema=schema, min_size=1)) as store:
+        store.initialize()
+        with tracer.start_as_current_span("request") as request:
+            made = NewEvent("Placed", 1, trace_metadata({"user_id": "ann"}))
+            store.append("order-1", [made], expected_version=0)
+        assert made.metadata is not None
+        assert set(made.metadata) == {"user_id", "traceparent"}
+        # A retry from another span has the same content, so it is recognized.
+        with tracer.start_as_current_span("retry"):
+            assert store.append("order-1", [made], expected_version=0).last_version == 1
+        store.append("order-1", [NewEvent("Plain", 1, {"traceparent": 7, "x": ["y"]})], expected_version=1)
+        handled: list[tuple[str, bool]] = []
+
+        def handle(event: Any) -> None:
+            handled.append((event.event_type, trace.get_current_span().is_recording()))
+            if len(handled) == 2:
+                done.set()
+
+        worker = store.subscription("totals", handle, poll_interval=0.01)
+        running = threading.Thread(target=worker.run)
+        running.start()
+        assert done.wait(10)
+        worker.stop()
+        running.join(10)
+    assert handled == [("Placed", True), ("Plain", True)]
+    first, second = [span for span in recorded.spans if span.name == "mink.deliver"]
+    assert [link.context.span_id for link in first.links] == [request.get_span_context().span_id]
+    assert first.attributes["mink.subscription"] == "totals"
+    assert first.kind is trace.SpanKind.CONSUMER
+    assert list(second.links) == []
+    [lag] = recorded.points("mink.delivery.lag")
+    assert (lag.count, lag.attributes) == (2, {"mink.subscription": "totals"})
+    assert 0 <= lag.sum < 60
+
+
+def test_between_the_steps_of_an_iterator_the_caller_s_span_is_current(recorded: Recorded) -> None:
+    store = recorded.wrap(open_store(f"memory://{uuid.uuid4().hex}"))
+    store.initialize()
+    store.append("a-1", [NewEvent("A", 1), NewEvent("A", 2)], expected_version=0)
+    with recorded.tracers.get_tracer("test").start_as_current_span("mine") as mine:
+        for _ in store.read_stream("a-1"):
+            assert trace.get_current_span() is mine
+    assert store.close() is None
+
+
+def test_feed_and_pool_are_watched(recorded: Recorded, postgres_url: str, schema: str) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=2, max_size=3) as store:
+        store.initialize()
+        observe(store, meter_provider=recorded.meters)
+
+        def value(name: str) -> Any:
+            [point] = recorded.points(name)
+            return point.value
+
+        assert value("mink.feed.lag") == 0
+        assert value("mink.feed.hold_time") == 0.0
+        with store.transaction() as transaction:
+            transaction.append("a-1", [NewEvent("A", 1)], expected_version=0)
+            assert value("mink.feed.lag") == 1
+            assert value("mink.feed.hold_time") > 0
+            states = {it.attributes["mink.state"]: it.value for it in recorded.points("mink.pool.connections")}
+            assert states["used"] >= 1
+            assert states.keys() == {"used", "idle", "waiting"}
+    # A look at a store that is closed gives no figures, and no error.
+    assert recorded.points("mink.feed.lag") == []
+
+
+def test_a_wrong_argument_is_told_by_the_call(recorded: Recorded) -> None:
+    store = recorded.wrap(open_store("memory://"))
+    store.initialize()
+    with pytest.raises(UsageError):
+        store.read_stream("")
+    store.close()
+
+
+def test_the_core_does_not_import_opentelemetry() -> None:
+    code = (
+        "import sys; import mink_core, mink_postgres, mink_memory, mink_core.health\n"
+        "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("max_hold", [60.0, 0.0])
+def test_health(postgres_url: str, schema: str, max_hold: float) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        store.initialize()
+        assert check_health(store, max_hold=max_hold).healthy
+        with store.transaction() as transaction:
+            transaction.append("a-1", [NewEvent("A", 1)], expected_version=0)
+            found = check_health(store, max_hold=max_hold)
+            assert found.healthy is (max_hold > 0)
+            assert found.held_seconds is not None
+            assert ("mink doctor" in found.problem) is (max_hold == 0)
+    closed = check_health(store)
+    assert (closed.healthy, closed.held_seconds) == (False, None)
+    assert "closed" in closed.problem
+
+
+def test_health_async() -> None:
+    async def work() -> None:
+        async with open_async_store("memory://") as store:
+            await store.initialize()
+            assert (await check_health_async(store)).healthy
+        assert not (await check_health_async(store)).healthy
+        unreachable = open_async_store("postgresql://app:hunter2@127.0.0.1:1/app")
+        found = await check_health_async(unreachable)
+        assert not found.healthy
+        assert "no connection to PostgreSQL" in found.problem
+        assert "hunter2" not in found.problem
+
+    asyncio.run(work())

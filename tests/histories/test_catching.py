@@ -1,0 +1,71 @@
+"""Each twin is rejected by a check of the rule it breaks, at `smoke`, whatever the seed; a good store by none.
+
+MINK_CATCH_SEEDS=20 measures the catch rate over as many seeds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conformance_tests.check import Layer
+from tests.histories import twins
+from tests.histories.catching import checks_of, failure, first_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEEDS = range(int(os.environ.get("MINK_CATCH_SEEDS", "1")))
+
+
+@pytest.mark.parametrize("twin", [*twins.SYNC, *twins.ASYNC, *twins.AT_STANDARD], ids=lambda twin: twin.__name__)
+def test_a_twin_is_rejected_by_its_rule(twin: Any, record_property: Callable[[str, object], None]) -> None:
+    rules = [rule.strip() for rule in (twin.__doc__ or "").partition(":")[0].split(",")]
+    area = rules[0].partition("-")[0]
+    patterns = [rules[0], *(f"{area}-{number}" for number in rules[1:])]
+    caught = [seed for seed in SEEDS if first_failure(twin, seed, *patterns) is not None]
+    record_property("caught", f"{len(caught)} of {len(SEEDS)}")
+    assert caught == list(SEEDS)
+
+
+@pytest.mark.parametrize("store", [twins.Wrapped, twins.AsyncWrapped])
+def test_a_good_store_is_rejected_by_none(store: Any) -> None:
+    for check in checks_of("*", layers=[Layer.HISTORY, Layer.INTERLEAVING]):
+        error = failure(check, store, seed=7)
+        assert error is None, (check.id, error)
+
+
+def test_a_failing_history_is_small_and_told() -> None:
+    (check,) = checks_of("racing_appends_are_linearizable")
+    error = failure(check, twins.ReadThenWrite, seed=3, shrink=True)
+    assert error is not None
+    blamed = [step for step in error.timeline if step.at_fault]
+    assert len(blamed) >= 2
+    assert len({step.actor for step in blamed}) >= 2
+    appends = [step for step in error.timeline if "+=" in step.call]
+    assert len(appends) <= 6, [step.call for step in appends]
+    assert any(rule in error.what for rule in ("APPEND-03", "APPEND-04", "APPEND-06"))
+
+
+def test_a_failure_is_judged_the_same_from_its_file() -> None:
+    """The recorded history is judged again exactly, also by a store that is good by now."""
+    (check,) = checks_of("racing_appends_are_linearizable")
+    first = failure(check, twins.ReadThenWrite, seed=5)
+    assert first is not None
+    kept = json.loads(json.dumps(first.replay))
+    for store, reruns in ((twins.ReadThenWrite, "broke a rule in"), (twins.Wrapped, "broke a rule in 0")):
+        again = failure(check, store, seed=99, replay=kept)
+        assert again is not None
+        assert (again.what, again.expected, again.seen) == (first.what, first.expected, first.seen)
+        assert any(reruns in note for note in again.notes)
+    assert again.timeline == first.timeline
+
+
+def test_a_subscription_that_does_not_end_is_told() -> None:
+    (check,) = checks_of("waiting_subscriptions_end_promptly")
+    error = failure(check, twins.SleepsOn, seed=0)
+    assert error is not None
+    assert "SUB-04" in error.what

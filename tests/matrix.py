@@ -1,0 +1,99 @@
+"""The whole kill matrix: every member of the zoo, every example, and of the rest what it takes to kill it.
+
+    python -m tests.matrix --minutes 60 --write
+
+Runs at `standard` over three seeds, within so many minutes; members that were not reached are told. The first seed
+makes the table; with the others a member is let go when it is killed. Exits with 1
+where a member survives, a rule has no member, or the minutes did not suffice. `--write` puts the figures into
+docs/kill-matrix.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import platform
+import sys
+import time
+from contextlib import ExitStack
+from fnmatch import fnmatchcase
+from pathlib import Path
+from statistics import median
+
+from conformance_tests import Level
+from conformance_tests.check import all_checks
+from conformance_tests.zoo.matrix import Trial, put_through, rules_without_member
+from conformance_tests.zoo.report import as_markdown, first_kill, idle_checks, verdict
+from mink_postgres.server import postgres_for_tests
+from tests.zoo.bases import ON_MEMORY, ON_POSTGRES, base_of
+
+PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
+HEAD = """\
+# Kill matrix
+
+Each row is a store that is broken on purpose, in one rule: around the memory adapter, or where it is about connections
+or SQL, around the PostgreSQL one. A number is how many checks of
+an area failed on it. *First kill* is the first check of a rule it breaks that failed, and *seconds* the time until
+then, checks of its own rule first. All examples run on each member; histories, interleavings and what else takes
+long only until it is killed. A member that no check of a rule it breaks can see has survived, whatever else failed.
+
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.matrix", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--level", choices=["smoke", "standard"], default="standard")
+    parser.add_argument("--members", default="*", help="a glob")
+    parser.add_argument("--write", action="store_true", help="write docs/kill-matrix.md")
+    given = parser.parse_args()
+    faulthandler.enable()
+    level = Level[given.level.upper()]
+    members = [member for member in [*ON_MEMORY, *ON_POSTGRES] if fnmatchcase(member.name, given.members)]
+    until = time.monotonic() + given.minutes * 60
+    begun = time.monotonic()
+    trials: list[tuple[int, Trial]] = []
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres_for_tests()) if set(members) & set(ON_POSTGRES) else ""
+        for seed, member in ((seed, member) for seed in given.seeds for member in members):
+            if time.monotonic() > until:
+                print(f"not reached: {member.name}, seed {seed}")
+                continue
+            base = base_of(member, url if member in ON_POSTGRES else "")
+            trial = put_through(member, base, level=level, seed=seed, stop_at_failure=seed != given.seeds[0])
+            trials.append((seed, trial))
+            print(f"{seed} {verdict(trial):9} {member.name:28} {trial.seconds:7.2f} s  {first_kill(trial)}", flush=True)
+    took = time.monotonic() - begun
+    survivors = sorted({trial.member.name for _, trial in trials if trial.survived and not trial.is_out_of_reach})
+    without = rules_without_member([*ON_MEMORY, *ON_POSTGRES])
+    times = sorted(trial.seconds for _, trial in trials if not trial.survived)
+    figures = (
+        f"{len(members)} members, {len(all_checks())} checks, level `{given.level}`, seeds {given.seeds}: "
+        f"{len(trials)} trials in {took / 60:.1f} minutes, {sum(trial.survived for _, trial in trials)} survived. "
+        f"Seconds to the first kill: min {times[0]:.2f}, median {median(times):.2f}, max {times[-1]:.2f} "
+        f"(CPython {platform.python_version()}, {platform.system()})."
+    )
+    print(figures)
+    print(f"survivors: {survivors}; rules without a member: {without}")
+    if given.write:
+        write(figures, [trial for seed, trial in trials if seed == given.seeds[0]], [trial for _, trial in trials])
+    return 1 if survivors or without or len(trials) < len(members) * len(given.seeds) else 0
+
+
+def write(figures: str, first: list[Trial], every: list[Trial]) -> None:
+    idle = idle_checks(every)
+    text = [
+        HEAD,
+        figures,
+        f"\nThe table is of the first seed.\n\n{as_markdown(first)}\n\n## Checks that killed nobody\n",
+    ]
+    text.append(
+        "They ran and no member failed on them: they guard what no member breaks, or what others saw first (a check that "
+        f"takes long does not run on a member that is dead).\n\n{', '.join(f'`{name}`' for name in idle) or 'None.'}\n"
+    )
+    PAGE.write_text("\n".join(text), "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
