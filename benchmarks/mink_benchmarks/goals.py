@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import floors, memory
 from mink_benchmarks.appends import Appends, TenEvents
+from mink_benchmarks.bulk import BulkImport, RawCopy
 from mink_benchmarks.live_delivery import Delivery
 from mink_benchmarks.reads import Reads
 from mink_benchmarks.targets import target_of
@@ -90,6 +91,7 @@ class Plan:
             "tasks": self.tasks,
             "ten": self.ten_events,
             "threads": self.threads,
+            "bulk": self.bulk,
             "replay": self.replay,
             "stream": self.stream,
             "memory": self.memory,
@@ -190,6 +192,16 @@ class Plan:
             name = f"mink psycopg, {writers}"
             group.cases.append(Appends(name, self._target(), self.workload, writers))
             self._against(group, f"{writers} threads, 1 event: of the pgbench floor", name, floor, at_least)
+        return group
+
+    def bulk(self) -> Group:
+        """Bulk import against raw COPY."""
+        group = Group("bulk", [])
+        schema = self.server.new_schema("bulk")
+        raw = RawCopy("raw COPY", self.server, self.workload, schema)
+        own = BulkImport("mink import_events", self.server, self.workload, schema)
+        group.cases += [raw, own]
+        group.goals.append(Goal("bulk import: of raw COPY into the same schema", own.name, 0.9, raw.name))
         return group
 
     def replay(self) -> Group:

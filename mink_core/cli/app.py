@@ -25,6 +25,7 @@ from mink_core.cli.commands import (
     subscriptions,
     tail,
 )
+from mink_core.cli.commands.plugins import add_plugins
 from mink_core.cli.demo import command as demo
 from mink_core.cli.failures import EXIT_CODES
 from mink_core.cli.group import MinkGroup
@@ -108,3 +109,4 @@ for _command, _examples in _COMMANDS:
     app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(
         _command
     )
+add_plugins(app)
