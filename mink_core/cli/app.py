@@ -30,6 +30,7 @@ from mink_core.cli.commands import (
     subscriptions,
     tail,
 )
+from mink_core.cli.commands.plugins import add_plugins
 from mink_core.cli.demo import command as demo
 from mink_core.cli.failures import EXIT_CODES
 from mink_core.cli.group import MinkGroup
@@ -122,3 +123,4 @@ for _command, _examples in _COMMANDS:
     )
 for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):
     app.add_typer(_group)
+add_plugins(app)
