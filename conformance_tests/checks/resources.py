@@ -12,7 +12,7 @@ from conformance_tests.check import Layer, Level, check
 from conformance_tests.expect import equal, fail, raises, true
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import Started
-from conformance_tests.patience import take
+from conformance_tests.patience import promptly, soon, take
 from conformance_tests.resources.held import SOCKETS, can_count_sockets, growth, held, left_behind, peak, tracing
 from conformance_tests.shaped import Shaped
 from mink_core import Capability, ConcurrencyError, ExpectedVersion, NewEvent
@@ -27,10 +27,6 @@ ANY = ExpectedVersion.ANY
 BOUND = "stores bound to the caller's transaction by the adapter's hook"
 LENT = "connections lent by the adapter's hook"
 
-_PROMPT = 3.0
-"""Seconds that ending something may take on a slow machine."""
-_SERVED = 8.0
-"""Seconds within which a store with idle readers serves a call, the readers having begun."""
 _LONG = 6000
 """Events of a stream that is too long to be held by a reader."""
 _CALL = 1000
@@ -95,10 +91,10 @@ def waiting_subscriptions_end_promptly(lab: Lab) -> None:
             waiting = Started(partial(list, subscription))
             time.sleep(0.1)
             (subscription if how == "the subscription" else store).close()
-            if not waiting.ended(_PROMPT):
+            if not waiting.ended(promptly()):
                 fail(
                     f"SUB-04: a waiting subscription, {how} being closed",
-                    expected=f"it ends within {_PROMPT:g} s",
+                    expected=f"it ends within {promptly():g} s",
                     seen="it still waits",
                 )
             equal(waiting.result(), [], "SUB-04: what the closed subscription gave")
@@ -222,11 +218,11 @@ def readers_hold_nothing_between_pages(lab: Lab) -> None:
         equal(len(list(store.read_stream("other-1"))), 1, "READ-06: the events of another stream")
 
     started = Started(work)
-    if not started.ended(_SERVED):
+    if not started.ended(soon()):
         fail(
             f"READ-04: an append while {_ABANDONED} readers are in the middle of a stream",
             expected="it is served: no reader holds a connection between pages",
-            seen=f"it still waits after {_SERVED:g} s",
+            seen=f"it still waits after {soon():g} s",
         )
     started.result()
 
