@@ -109,9 +109,11 @@ class Altered(Wrapped):
         """What is read in place of an event."""
         return event
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], **arguments: Any) -> AppendResult:
+    def append(self, stream_id: str, events: Any, *, expected_version: Any, **more: Any) -> Any:
         """See `EventStore.append`."""
-        result: AppendResult = self.store.append(stream_id, self._each(events, self.into), **arguments)
+        result: AppendResult = self.store.append(
+            stream_id, self._each(events, self.into), expected_version=expected_version, **more
+        )
         return result
 
     def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
