@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mink_core.errors import UsageError
 
@@ -56,6 +57,23 @@ def check_stream_id(stream_id: object) -> str:
     return stream_id
 
 
+def checked_category(stream_id: str) -> str:
+    """The category of a stream id that is checked on the way.
+
+    Raises:
+        UsageError: As by `check_stream_id`.
+    """
+    if type(stream_id) is str:  # an equal str of a subclass is none
+        return _checked_category(stream_id)
+    return category_of(check_stream_id(stream_id))
+
+
+# Appends come to the same streams again and again: looking one up takes a fifth of checking it.
+@lru_cache(maxsize=4096)
+def _checked_category(stream_id: str) -> str:
+    return category_of(check_stream_id(stream_id))
+
+
 def check_category(category: object) -> str:
     """Refuse what no stream can have as its category.
 
@@ -81,8 +99,15 @@ def check_event_type(event_type: object) -> str:
         UsageError: When it is no str, empty, above `MAX_EVENT_TYPE` characters, or holds a
             control character or a lone surrogate.
     """
+    if type(event_type) is str:  # an equal str of a subclass is none
+        return _checked_event_type(event_type)
     _check_name(event_type, "event type", MAX_EVENT_TYPE)
-    assert isinstance(event_type, str)  # noqa: S101 -- as above
+    raise AssertionError  # pragma: no cover -- refused above
+
+
+@lru_cache(maxsize=1024)
+def _checked_event_type(event_type: str) -> str:
+    _check_name(event_type, "event type", MAX_EVENT_TYPE)
     return event_type
 
 

@@ -8,10 +8,11 @@ transaction what it put is seen by that transaction only, until the commit.
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from mink_core.encoded import EncodedEvent
@@ -110,10 +111,10 @@ class Records:
         """See `Tables.next_token`."""
         return self._tables.next_token()
 
-    def feed_after(self, position: int) -> Sequence[EncodedEvent]:
+    def feed_after(self, position: int) -> Iterator[EncodedEvent]:
         """The rows of the feed above a position."""
         feed = self._tables.feed
-        return feed.settled[feed.index_after(position) :]
+        return islice(feed.settled, feed.index_after(position), None)
 
 
 Keys: TypeAlias = "tuple[RecordKey, ...] | Callable[[Records], tuple[RecordKey, ...]]"

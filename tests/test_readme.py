@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-EXAMPLE, AROUND = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLE, DURABLE, AROUND = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.mark.parametrize("adapter", ["memory", "postgresql"])
@@ -38,6 +38,18 @@ def test_the_example(adapter: str, request: pytest.FixtureRequest, capsys: pytes
         "1 order-1 1 OrderPlaced {'total': 1200}",
         "2 order-1 2 OrderPaid {'of': 1200}",
     ]
+
+
+@pytest.mark.parametrize("adapter", ["memory", "postgresql"])
+def test_the_durable_subscription(
+    adapter: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = DURABLE
+    if adapter == "postgresql":
+        url, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
+        code = code.replace("memory://accounts", f"{url}?schema={schema}")
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "{'amount': 5}\n"
 
 
 def test_the_commands_are_those_that_ci_runs() -> None:

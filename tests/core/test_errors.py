@@ -30,10 +30,8 @@ EVERY = [
     errors.OutcomeUnknownError("lost", retry_is_safe=False),
     errors.HandlerFailedError("balances", 7, "Paid", 3, "ValueError: no"),
     errors.LeaseLostError("balances", 3),
-    errors.LeaseLostError("idempotency key pay-1", ID),
     errors.DuplicateMessageError(ID),
-    errors.SagaConflictError("shipping-1", 3, 5),
-    errors.SagaConflictError("shipping-1", 3, None),
+    errors.SagaConflictError("saga-1", 2, None),
     errors.KeyBusyError("pay-1"),
     errors.SubscriptionNotFoundError("balances"),
 ]
