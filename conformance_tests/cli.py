@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, replace
 from enum import Enum
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,10 +21,15 @@ from conformance_tests.report.terminal import live, show, show_rules
 from conformance_tests.results import Report, Result, Status
 from conformance_tests.runner import deep_budget, run
 from conformance_tests.target import Target, target_of
+from conformance_tests.zoo.command import passed, run_zoo, write_zoo
+from conformance_tests.zoo.matrix import BASE
+from conformance_tests.zoo.report import as_html_table
 from mink_core import MinkError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from conformance_tests.zoo.member import Member
 
 _FAILURES = Path(".mink-conformance")
 _SEEDS = 2**32
@@ -64,6 +70,13 @@ def conformance(  # noqa: PLR0913 -- the options
     door: Annotated[DoorName | None, typer.Option(help="For a URL that has both: which store.")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Stop at the first failure.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Print the rules with their checks.")] = False,
+    zoo: Annotated[
+        bool,
+        typer.Option(
+            "--zoo",
+            help="Prove the checks: put stores that are broken on purpose, around TARGET or memory://, through them.",
+        ),
+    ] = False,
     replay_: Annotated[
         Path | None, typer.Option("--replay", metavar="FILE", help="Run just a kept failure again.")
     ] = None,
@@ -79,10 +92,13 @@ def conformance(  # noqa: PLR0913 -- the options
     """Run the storage contract's rules against an event store."""
     console = Console(highlight=False, soft_wrap=True)
     if list_:
-        show_rules(console, [check for check in all_checks() if _selected(rules)(check)])
+        show_rules(console, all_checks(), rules or ["*"])
         return
     if replay_ is not None:
         _replay(console, replay_, target, door)
+        return
+    if zoo:
+        _zoo(console, target, _Zoo(Level[level.name], seed or 0, rules, json, html, markdown))
         return
     if not target:
         msg = "name what to test: a store's URL (memory://), or package.module:callable; --help shows all"
@@ -170,6 +186,33 @@ def _replay(console: Console, path: Path, target: str, door: DoorName | None) ->
     raise typer.Exit(1)
 
 
+@dataclass(frozen=True)
+class _Zoo:
+    """What the options say of the zoo."""
+
+    level: Level
+    seed: int
+    rules: list[str] | None
+    json: Path | None
+    html: Path | None
+    markdown: Path | None
+
+
+def _zoo(console: Console, target: str, choice: _Zoo) -> None:
+    def select(member: Member) -> bool:
+        names = (member.name, *member.rules)
+        return not choice.rules or any(fnmatchcase(name, pattern) for name in names for pattern in choice.rules)
+
+    trials = run_zoo(console, target, level=choice.level, seed=choice.seed, select=select)
+    write_zoo(trials, as_json=choice.json, markdown=choice.markdown)
+    if choice.html is not None:
+        with target_of(target or BASE) as sound:
+            report = run(sound, level=choice.level, seed=choice.seed)
+        choice.html.write_text(as_html(report, zoo=as_html_table(trials)), "utf-8")
+    if not passed(trials):
+        raise typer.Exit(1)
+
+
 def _selected(rules: list[str] | None) -> Callable[[Check], bool]:
     return lambda check: not rules or any(check.matches(pattern) for pattern in rules)
 
@@ -187,7 +230,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m conforman
     try:
         code: Any = app(arguments, prog_name=program, standalone_mode=False)
     except MinkError as error:
-        typer.echo(f"{program.rpartition(' ')[2]}: {error}", err=True)
+        typer.echo(f"{program}: {error}", err=True)
         return 2
     except Exception as error:
         # The parser's own, by shape: typer brings a click of its own from some version on.

@@ -15,6 +15,7 @@ import faulthandler
 import platform
 import sys
 import time
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import median
@@ -23,14 +24,15 @@ from conformance_tests import Level
 from conformance_tests.check import all_checks
 from conformance_tests.zoo.matrix import Trial, put_through, rules_without_member
 from conformance_tests.zoo.report import as_markdown, first_kill, idle_checks, verdict
-from tests.zoo.bases import MEMBERS, base_of
-from tests.zoo.test_kills import LATER
+from mink_postgres.server import postgres_for_tests
+from tests.zoo.bases import ON_MEMORY, ON_POSTGRES, base_of
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 HEAD = """\
 # Kill matrix
 
-Each row is a store that is broken on purpose, in one rule, around the memory adapter. A number is how many checks of
+Each row is a store that is broken on purpose, in one rule: around the memory adapter, or where it is about connections
+or SQL, around the PostgreSQL one. A number is how many checks of
 an area failed on it. *First kill* is the first check of a rule it breaks that failed, and *seconds* the time until
 then, checks of its own rule first. All examples run on each member; histories, interleavings and what else takes
 long only until it is killed. A member that no check of a rule it breaks can see has survived, whatever else failed.
@@ -48,21 +50,23 @@ def main() -> int:
     given = parser.parse_args()
     faulthandler.enable()
     level = Level[given.level.upper()]
-    members = [member for member in MEMBERS if fnmatchcase(member.name, given.members)]
+    members = [member for member in [*ON_MEMORY, *ON_POSTGRES] if fnmatchcase(member.name, given.members)]
     until = time.monotonic() + given.minutes * 60
     begun = time.monotonic()
     trials: list[tuple[int, Trial]] = []
-    for seed in given.seeds:
-        for member in members:
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres_for_tests()) if set(members) & set(ON_POSTGRES) else ""
+        for seed, member in ((seed, member) for seed in given.seeds for member in members):
             if time.monotonic() > until:
                 print(f"not reached: {member.name}, seed {seed}")
                 continue
-            trial = put_through(member, base_of(member), level=level, seed=seed, stop_at_failure=seed != given.seeds[0])
+            base = base_of(member, url if member in ON_POSTGRES else "")
+            trial = put_through(member, base, level=level, seed=seed, stop_at_failure=seed != given.seeds[0])
             trials.append((seed, trial))
             print(f"{seed} {verdict(trial):9} {member.name:28} {trial.seconds:7.2f} s  {first_kill(trial)}", flush=True)
     took = time.monotonic() - begun
-    survivors = sorted({trial.member.name for _, trial in trials if trial.survived})
-    without = sorted(set(rules_without_member(MEMBERS)) - LATER)
+    survivors = sorted({trial.member.name for _, trial in trials if trial.survived and not trial.is_out_of_reach})
+    without = rules_without_member([*ON_MEMORY, *ON_POSTGRES])
     times = sorted(trial.seconds for _, trial in trials if not trial.survived)
     figures = (
         f"{len(members)} members, {len(all_checks())} checks, level `{given.level}`, seeds {given.seeds}: "

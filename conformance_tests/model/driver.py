@@ -30,6 +30,7 @@ from mink_core import (
     ConcurrencyError,
     DuplicateEventError,
     EventFilter,
+    ExpectedVersion,
     MinkError,
     StreamNotFoundError,
     category_of,
@@ -112,7 +113,7 @@ class Driver:
         except MinkError as error:
             return self._refused(op, items, expected, error)
         if isinstance(expected, MinkError):
-            _differs(op, "APPEND-03", repr(expected), results)
+            _differs(op, _rule_of(expected), repr(expected), results)
         for call, result, item in zip(expected, results, items, strict=True):
             self._stored(op, call, result, item)
         return f"versions {', '.join(f'{it.first_version}-{it.last_version}' for it in results)}"
@@ -121,8 +122,9 @@ class Driver:
         self, op: Append, items: list[StreamAppend], expected: list[Call] | MinkError, error: MinkError
     ) -> str:
         if type(error) is not type(expected):
-            seen = repr(error)
-            _differs(op, "APPEND-09", repr(expected) if isinstance(expected, MinkError) else "it is stored", seen)
+            if isinstance(expected, MinkError):
+                _differs(op, _rule_of(expected), repr(expected), repr(error))
+            _differs(op, _rule_of(error), "it is stored", repr(error))
         if isinstance(error, ConcurrencyError) and isinstance(expected, ConcurrencyError):
             facts = (expected.stream_id, expected.actual)
             if (error.stream_id, error.actual) != facts:
@@ -250,6 +252,15 @@ class Driver:
             shown = (told(list(want)), told(list(got)))
             _differs(op, rule, *(shown if shown[0] != shown[1] else (want, got)))
         return f"{len(got)} events"
+
+
+def _rule_of(error: MinkError) -> str:
+    """The rule that tells when this error is due."""
+    if isinstance(error, ConcurrencyError):
+        if error.expected is ExpectedVersion.ANY:
+            return "APPEND-05"
+        return "APPEND-03" if isinstance(error.expected, int) else "APPEND-04"
+    return "APPEND-09" if isinstance(error, DuplicateEventError) else "APPEND-01"
 
 
 def _differs(op: Op, rule: str, expected: Any, seen: Any) -> NoReturn:

@@ -128,6 +128,40 @@ class Reopen(msgspec.Struct, frozen=True, tag=True):
 
 Op = Append | ReadStream | ReadAll | Follow | Look | Begin | End | Reopen
 
+
+class Sequence:
+    """Which calls may follow: an end needs a beginning, and nobody may wait for the open transaction.
+
+    An append from outside would wait for a stream or an id that the transaction has named, also where it
+    was refused there, or recognized as a repeat: a store may have locked them to find out.
+    """
+
+    def __init__(self) -> None:
+        """No transaction is open."""
+        self.is_open = False
+        self._named: set[str | int] = set()
+
+    def allows(self, op: Op) -> bool:
+        """Whether the call may follow now."""
+        if isinstance(op, (Begin, Reopen)):
+            return not self.is_open
+        if isinstance(op, End) or getattr(op, "inside", False):
+            return self.is_open
+        return not isinstance(op, Append) or self._named.isdisjoint(_names(op))
+
+    def add(self, op: Op) -> None:
+        """The call follows."""
+        if isinstance(op, (Begin, End)):
+            self.is_open = isinstance(op, Begin)
+            self._named.clear()
+        elif isinstance(op, Append) and op.inside:
+            self._named |= _names(op)
+
+
+def _names(op: Append) -> set[str | int]:
+    return {item.stream_id for item in op.items} | {event.number for item in op.items for event in item.events}
+
+
 direction_of = {False: Direction.FORWARD, True: Direction.BACKWARD}
 
 

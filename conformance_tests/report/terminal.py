@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from rich.console import Group
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -33,6 +32,7 @@ _STYLES = {
 }
 _WORDS = {Status.PASSED: "proved", Status.FAILED: "BROKEN"}
 _LONGEST = 1200
+_WIDE = 160
 
 
 class Live:
@@ -68,7 +68,7 @@ def live(console: Console, total: int) -> Generator[Live]:
 def show(console: Console, report: Report) -> None:
     """Print what came of a run."""
     for result in report.failures:
-        console.print(_failure(result, console.width))
+        _show_failure(console, result)
     console.print(_matrix(report))
     for status in (Status.NOT_EXERCISED, Status.NOT_DECLARED):
         _note(console, status, [it for it in report.results if it.status is status])
@@ -86,21 +86,28 @@ def show(console: Console, report: Report) -> None:
     )
 
 
-def _failure(result: Result, width: int) -> Padding:
+def _show_failure(console: Console, result: Result) -> None:
     rule = result.broken
-    parts: list[Text] = [
-        Text.assemble((rule.number, "bold red"), " ", rule.text),
-        Text.assemble(("check     ", "dim"), result.check.id, " ", (f"(seed {result.seed})", "dim")),
-        Text.assemble(("what      ", "dim"), result.what),
-        Text.assemble(("expected  ", "dim"), _cut(result.expected)),
-        Text.assemble(("seen      ", "dim"), _cut(result.seen)),
-        *(Text.assemble(("note      ", "dim"), note) for note in result.notes),
+    facts = [
+        ("check", f"{result.check.id} (seed {result.seed})"),
+        ("what", result.what),
+        ("expected", _cut(result.expected)),
+        ("seen", _cut(result.seen)),
+        *(("note", note) for note in result.notes),
     ]
+    console.print()
+    console.print(Text.assemble((rule.number, "bold red"), " ", rule.text))
+    for name, value in facts:
+        console.print(Text.assemble((f"  {name:<9} ", "dim"), value))
     if result.timeline:
-        parts += [Text("the calls that led to it", "dim"), Text(as_text(result.timeline, width - 4), no_wrap=True)]
+        console.print("[dim]  the calls that led to it[/]")
+        # A terminal cuts what is too wide for it; a file keeps all of it.
+        width = console.width - 2 if console.is_terminal else _WIDE
+        for line in as_text(result.timeline, width).splitlines():
+            console.print(Text(f"  {line}"), no_wrap=True, crop=console.is_terminal)
     if result.command:
-        parts.append(Text.assemble(("replay    ", "dim"), result.command))
-    return Padding(Group(*parts), (1, 0, 1, 2))
+        console.print(Text.assemble(("  replay    ", "dim"), result.command))
+    console.print()
 
 
 def _cut(text: str) -> str:
@@ -134,16 +141,20 @@ def _note(console: Console, status: Status, results: Sequence[Result]) -> None:
         )
 
 
-def show_rules(console: Console, checks: Sequence[Check]) -> None:
-    """Print every rule with its checks, and why there are none where there are none."""
+def show_rules(console: Console, checks: Sequence[Check], patterns: Sequence[str]) -> None:
+    """Print rules with their checks, and why there are none where there are none."""
     for rule in RULES.values():
+        about = [check for check in checks if rule.number in check.rules]
+        if not any(
+            fnmatchcase(rule.number, pattern) or any(it.matches(pattern) for it in about) for pattern in patterns
+        ):
+            continue
         console.print(Text.assemble((rule.number, "bold"), " ", rule.text))
-        for check in checks:
-            if rule.number in check.rules:
-                needs = f" needs {', '.join(sorted(it.name for it in check.needs))}" if check.needs else ""
-                facts = f"[{check.layer.value}, {check.level.name.lower()}{needs}]"
-                console.print(Text.assemble("    ", (check.name, "cyan"), " ", (facts, "dim"), " ", check.claim))
+        for check in about:
+            needs = f" needs {', '.join(sorted(it.name for it in check.needs))}" if check.needs else ""
+            facts = f"[{check.layer.value}, {check.level.name.lower()}{needs}]"
+            console.print(Text.assemble("    ", (check.name, "cyan"), " ", (facts, "dim"), " ", check.claim))
         if rule.untested:
             console.print(Text.assemble("    ", ("not tested: ", "yellow"), rule.untested))
-        elif not any(rule.number in check.rules for check in checks):
+        elif not about:
             console.print(Text.assemble("    ", ("no check yet", "yellow")))

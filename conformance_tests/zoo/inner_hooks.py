@@ -28,7 +28,9 @@ class _Hooks:
         return None if injector is None else _Opening(injector, lambda store: type(wrapped)(store, wrapped.shared))
 
     def borrowing(self, wrapped: Any) -> Any:
-        return self._made("borrowing", wrapped)
+        lender = self._made("borrowing", wrapped)
+        wrapped.shared.facts["lender"] = lender
+        return None if lender is None else _Opening(lender, lambda store: type(wrapped)(store, wrapped.shared))
 
     def _made(self, name: str, wrapped: Any) -> Any:
         make = getattr(self._offered, name, None)

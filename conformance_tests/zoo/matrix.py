@@ -53,6 +53,12 @@ class Trial:
         return not any(set(self.member.rules) & set(result.check.rules) for result in self.kills)
 
     @property
+    def is_out_of_reach(self) -> bool:
+        """Whether the store inside never meets what the rule is about: connections that break, for example."""
+        own = [result.status for result in self.results if set(self.member.rules) & set(result.check.rules)]
+        return bool(self.missing) or not any(status in {Status.PASSED, Status.FAILED} for status in own)
+
+    @property
     def seconds(self) -> float:
         """Time until the first check of a rule it breaks failed, or of all of it where none did."""
         total = 0.0
@@ -103,9 +109,8 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
     """
     results: list[Result] = []
     with caged(member, base) as target, patience(_SOON):
-        with Lab(base) as lab:
-            if missing := member.needs - lab.capabilities:
-                return Trial(member, results, frozenset(it.name for it in missing))
+        if missing := _missing(member, base):
+            return Trial(member, results, missing)
         with Lab(target) as lab:
             capabilities = lab.capabilities
             lab.open()  # a member that does not even open would be killed by anything
@@ -129,6 +134,13 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
             if killed and stop_at_failure:
                 break
     return Trial(member, results)
+
+
+def _missing(member: Member, base: Target) -> frozenset[str]:
+    with Lab(base) as lab:
+        lacks = {it.name for it in member.needs - lab.capabilities}
+        hooks = lab.hooks() if member.hooks else None
+        return frozenset(lacks | {name for name in member.hooks if getattr(hooks, name) is None})
 
 
 def rules_without_member(members: Iterable[Member]) -> list[str]:

@@ -39,18 +39,23 @@ class Member:
     is_async: bool
     story: str
     """What is wrong with it, in a sentence."""
+    hooks: frozenset[str] = frozenset()
+    """What the store inside must offer of `mink_core.testing.ConformanceHooks`."""
 
 
 _members: dict[str, Member] = {}
 
 
-def breaks(rule: str, *more: str, needs: Collection[Capability] = ()) -> Callable[[Kind], Kind]:
+def breaks(
+    rule: str, *more: str, needs: Collection[Capability] = (), hooks: Collection[str] = ()
+) -> Callable[[Kind], Kind]:
     """Put a class into the zoo.
 
     Args:
         rule: The rule it stands for: a check of this rule must see it.
         more: Further rules that it breaks.
         needs: Capabilities that the store inside must have.
+        hooks: What it must offer of `mink_core.testing.ConformanceHooks`.
 
     Raises:
         ValueError: There is no such rule, or the name is taken.
@@ -65,7 +70,9 @@ def breaks(rule: str, *more: str, needs: Collection[Capability] = ()) -> Callabl
             raise ValueError(msg)
         story = (kind.__doc__ or "").strip().partition("\n")[0]
         is_async = issubclass(kind, AsyncWrapped)
-        _members[kind.__name__] = Member(kind.__name__, (rule, *more), kind, frozenset(needs), is_async, story)
+        _members[kind.__name__] = Member(
+            kind.__name__, (rule, *more), kind, frozenset(needs), is_async, story, frozenset(hooks)
+        )
         return kind
 
     return register

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import all_checks
@@ -35,6 +36,8 @@ def verdict(trial: Trial) -> str:
     """Killed, survived, or why it was left out."""
     if trial.missing:
         return f"left out: the store inside has no {', '.join(sorted(trial.missing))}"
+    if trial.is_out_of_reach:
+        return "left out: the store inside never meets what the rule is about"
     return "SURVIVED" if trial.survived else "killed"
 
 
@@ -74,3 +77,22 @@ def idle_checks(trials: Sequence[Trial]) -> list[str]:
     ran = {result.check.id for trial in trials for result in trial.results if result.status is not Status.NOT_DECLARED}
     killers = {result.check.id for trial in trials for result in trial.kills}
     return [check.id for check in all_checks() if check.id in ran - killers]
+
+
+def as_html_table(trials: Sequence[Trial]) -> str:
+    """The matrix as a section of the page for people."""
+    columns = [area for area in areas() if any(kills_by_area(trial)[area] for trial in trials)]
+    head = "".join(f"<th>{name}</th>" for name in ("member", "breaks", "first kill", "seconds", *columns))
+    rows = []
+    for trial in trials:
+        counts = kills_by_area(trial)
+        cells = "".join(f"<td>{counts[area] or ''}</td>" for area in columns)
+        told = escape(first_kill(trial) or verdict(trial))
+        rows.append(
+            f"<tr><td><b>{escape(trial.member.name)}</b>: {escape(trial.member.story)}</td>"
+            f"<td>{', '.join(trial.member.rules)}</td><td>{told}</td><td>{trial.seconds:.2f}</td>{cells}</tr>"
+        )
+    return (
+        "<h2>Kill matrix</h2><p>Stores that are broken on purpose, and how many checks of each area failed on them.</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    )

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 ANY = ExpectedVersion.ANY
 SOAK = float(os.environ.get("MINK_SOAK_SECONDS", "0"))
-KILLS, RESTARTS, EVENTS = (30, 2, 20_000) if SOAK else (8, 1, 4_000)
-SHARE_SECONDS = SOAK or 6.0
+KILLS, RESTARTS, EVENTS = (30, 2, 20_000) if SOAK else (5, 1, 3_000)
+SHARE_SECONDS = SOAK or 4.0
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The sound store inside of a member, and the members that only our own adapters have."""
+"""The sound store inside of a member: memory, but for what only a server has."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from conformance_tests.target import target_of
 from conformance_tests.zoo import all_members
 from conformance_tests.zoo.matrix import BASE
+from tests.zoo.postgres_members import MEMBERS as SQL_MEMBERS
 
 if TYPE_CHECKING:
     from conformance_tests.target import Target
     from conformance_tests.zoo import Member
 
-MEMBERS = all_members()
+ON_MEMORY = [member for member in all_members() if not member.hooks]
+ON_POSTGRES = [*(member for member in all_members() if member.hooks), *SQL_MEMBERS]
 
 
-def base_of(member: Member) -> Target:
-    """Memory, by the door that the member is made for."""
-    return target_of(BASE, door="async" if member.is_async else "sync")
+def base_of(member: Member, postgres: str = "") -> Target:
+    """By the door that the member is made for."""
+    return target_of(postgres or BASE, door="async" if member.is_async else "sync")

@@ -16,12 +16,13 @@ from mink_core.adapter import PollingSubscription
 SUBSCRIBE = [Capability.SUBSCRIBE]
 
 
-class _Following(PollingSubscription):
+class Following(PollingSubscription):
     """A subscription whose batches a member changes."""
 
     def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
         given = subscribing(arguments)
         super().__init__(store, **given)
+        self.store = store
         self.interval: float = given["poll_interval"]
         self.live = False
 
@@ -35,10 +36,10 @@ class _Following(PollingSubscription):
         return batch
 
 
-class _Followed(Wrapped):
+class Followed(Wrapped):
     """Has subscriptions of its own kind."""
 
-    kind: type[_Following]
+    kind: type[Following]
 
     def subscribe(self, **arguments: Any) -> Any:
         self.store.subscribe(**arguments).close()
@@ -47,7 +48,7 @@ class _Followed(Wrapped):
         return subscription
 
 
-class _LosesAtHandOver(_Following):
+class _LosesAtHandOver(Following):
     def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
         super().__init__(store, arguments)
         self.goal = store.head_position()
@@ -60,13 +61,13 @@ class _LosesAtHandOver(_Following):
 
 
 @breaks("SUB-01", needs=SUBSCRIBE)
-class HandOverLoses(_Followed):
+class HandOverLoses(Followed):
     """Catches up to the head it saw at first, then listens: what came in between is lost."""
 
     kind = _LosesAtHandOver
 
 
-class _RepeatsAtHandOver(_Following):
+class _RepeatsAtHandOver(Following):
     def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
         super().__init__(store, arguments)
         self.goal = store.head_position()
@@ -81,25 +82,25 @@ class _RepeatsAtHandOver(_Following):
 
 
 @breaks("SUB-01", needs=SUBSCRIBE)
-class HandOverRepeats(_Followed):
+class HandOverRepeats(Followed):
     """Goes live with an overlap: the last event of catch-up comes twice."""
 
     kind = _RepeatsAtHandOver
 
 
-class _SplitsByStream(_Following):
+class _SplitsByStream(Following):
     def changed(self, batch: list[Any]) -> list[Any]:
         return sorted(batch, key=lambda event: event.stream_id)
 
 
 @breaks("SUB-01", needs=SUBSCRIBE)
-class GroupsByStream(_Followed):
+class GroupsByStream(Followed):
     """Gives each batch stream by stream."""
 
     kind = _SplitsByStream
 
 
-class _Notified(_Following):
+class _Notified(Following):
     def __init__(self, store: Any, arguments: dict[str, Any], woken: threading.Event) -> None:
         super().__init__(store, arguments)
         self.woken = woken
@@ -137,7 +138,7 @@ class WaitsToBeWoken(Wrapped):
         return subscription
 
 
-class _ClosesLate(_Following):
+class _ClosesLate(Following):
     def close(self) -> None:
         late = threading.Timer(5, super().close)
         late.daemon = True
@@ -145,13 +146,13 @@ class _ClosesLate(_Following):
 
 
 @breaks("SUB-04", needs=SUBSCRIBE)
-class ClosesLate(_Followed):
+class ClosesLate(Followed):
     """Closing a subscription does not wake the thread that iterates it."""
 
     kind = _ClosesLate
 
 
-class _Steady(_Following):
+class _Steady(Following):
     def __next__(self) -> Any:
         while not self._closed:
             page = self._log.poll(self._position, limit=self._batch_size, where=self._where, identity=self._identity)
@@ -163,7 +164,7 @@ class _Steady(_Following):
 
 
 @breaks("SUB-04", needs=SUBSCRIBE)
-class OutlivesItsStore(_Followed):
+class OutlivesItsStore(Followed):
     """Closing the store leaves its subscriptions waiting for their next poll."""
 
     kind = _Steady
@@ -172,7 +173,7 @@ class OutlivesItsStore(_Followed):
         """Forget it."""
 
 
-class _Hoards(_Following):
+class _Hoards(Following):
     """Reads ahead in a thread, into a queue that drops the oldest when it is full."""
 
     def __init__(self, store: Any, arguments: dict[str, Any]) -> None:
@@ -197,7 +198,7 @@ class _Hoards(_Following):
 
 
 @breaks("SUB-05", "SUB-01", needs=SUBSCRIBE)
-class DropsForSlowConsumers(_Followed):
+class DropsForSlowConsumers(Followed):
     """Reads ahead into a short queue that drops the oldest batch when the consumer is slow."""
 
     kind = _Hoards
@@ -210,18 +211,18 @@ class _HoardsWithoutEnd(_Hoards):
 
 
 @breaks("SUB-05", needs=SUBSCRIBE)
-class ReadsAhead(_Followed):
+class ReadsAhead(Followed):
     """Reads ahead of a slow consumer without a bound."""
 
     kind = _HoardsWithoutEnd
 
 
 @breaks("SUB-01", needs=SUBSCRIBE)
-class BatchesTooLarge(_Followed):
+class BatchesTooLarge(Followed):
     """Gives a batch whatever size the page had."""
 
     def subscribe(self, **arguments: Any) -> Any:
         self.store.subscribe(**arguments).close()
-        subscription = _Following(self.store, {**arguments, "batch_size": 100})
+        subscription = Following(self.store, {**arguments, "batch_size": 100})
         self.note(subscription)
         return subscription
