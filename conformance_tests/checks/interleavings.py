@@ -209,7 +209,8 @@ def a_rival_of_a_held_append_loses(lab: Lab) -> None:
                 stored = free.stream_info(stream).version
                 equal(error.actual, stored, "APPEND-03: the actual version that the loser is told")
             if len(won) != 1:
-                fail("APPEND-06: winners of two appends that expect version 1", expected="one", seen=won)
+                told = [f"versions {one.first_version} to {one.last_version}" for one in won]
+                fail("APPEND-06: winners of two appends that expect version 1", expected="one", seen=told)
             events = list(free.read_stream(stream))
             equal([event.version for event in events], list(range(1, won[0].last_version + 1)), "the stream's versions")
             equal(tuple(event.event_id for event in events[1:]), won[0].event_ids, "the winner's events")
