@@ -92,7 +92,7 @@ def conformance(  # noqa: PLR0913 -- the options
     """Run the storage contract's rules against an event store."""
     console = Console(highlight=False, soft_wrap=True)
     if list_:
-        show_rules(console, [check for check in all_checks() if _selected(rules)(check)])
+        show_rules(console, all_checks(), rules or ["*"])
         return
     if replay_ is not None:
         _replay(console, replay_, target, door)
@@ -230,7 +230,7 @@ def main(arguments: list[str] | None = None, program: str = "python -m conforman
     try:
         code: Any = app(arguments, prog_name=program, standalone_mode=False)
     except MinkError as error:
-        typer.echo(f"{program.rpartition(' ')[2]}: {error}", err=True)
+        typer.echo(f"{program}: {error}", err=True)
         return 2
     except Exception as error:
         # The parser's own, by shape: typer brings a click of its own from some version on.

@@ -12,7 +12,7 @@ from mink_core.testing import GROUP
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from mink_core.testing import AsyncBorrowing, Borrowing, CommitGate, FaultInjector
+    from mink_core.testing import AsyncBinding, AsyncBorrowing, Binding, Borrowing, CommitGate, FaultInjector
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,12 @@ class Hooks:
     def borrowing(self) -> Borrowing | AsyncBorrowing | None:
         """Lends connections. Whoever uses it closes it."""
         found: Borrowing | AsyncBorrowing | None = self._made("borrowing")
+        return found
+
+    @cached_property
+    def binding(self) -> Binding | AsyncBinding | None:
+        """Binds a store to the caller's transaction. Whoever uses it closes it."""
+        found: Binding | AsyncBinding | None = self._made("binding")
         return found
 
     def _made(self, name: str) -> Any:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from conformance_tests.check import Check
+    from conformance_tests.results import Result
     from conformance_tests.target import Target
     from mink_core import Capability
 
@@ -70,27 +71,30 @@ def mink_capabilities(mink_target: Target) -> frozenset[Capability]:
 
 @pytest.fixture
 def mink_run(
-    request: pytest.FixtureRequest, mink_target: Target, mink_check: Check, mink_capabilities: frozenset[Capability]
-) -> None:
-    """Run one check; what fails is the test's failure, what says nothing is skipped with its reason."""
-    from conformance_tests.report.timeline import as_text  # noqa: PLC0415 -- see the module
-    from conformance_tests.results import Status  # noqa: PLC0415 -- as above
-    from conformance_tests.runner import run_check  # noqa: PLC0415 -- as above
-
+    request: pytest.FixtureRequest, mink_target: Target, mink_capabilities: frozenset[Capability]
+) -> Callable[[Check], None]:
+    """Runs a check; what fails is the test's failure, what says nothing is skipped with its reason."""
     seed: Any = getattr(request.cls, "seed", None)
     seed = request.config.getoption("--mink-seed") if seed is None else seed
-    result = run_check(
-        mink_check,
-        mink_target,
-        level=_level(request.config, request.cls),
-        seed=seed,
-        capabilities=mink_capabilities,
-    )
+    level = _level(request.config, request.cls)
+
+    def run(check: Check) -> None:
+        from conformance_tests.runner import run_check  # noqa: PLC0415 -- see the module
+
+        _judge(run_check(check, mink_target, level=level, seed=seed, capabilities=mink_capabilities))
+
+    return run
+
+
+def _judge(result: Result) -> None:
+    from conformance_tests.report.timeline import as_text  # noqa: PLC0415 -- see the module
+    from conformance_tests.results import Status  # noqa: PLC0415 -- as above
+
     if result.status is Status.FAILED:
         lines = [f"{result.broken.number}: {result.broken.text}", result.what]
         lines += [f"expected: {result.expected}", f"seen:     {result.seen}", *result.notes]
         if result.timeline:
             lines += ["the calls that led to it:", as_text(result.timeline)]
-        pytest.fail("\n".join([*lines, f"check {mink_check.id}, seed {result.seed}"]), pytrace=False)
+        pytest.fail("\n".join([*lines, f"check {result.check.id}, seed {result.seed}"]), pytrace=False)
     if result.status is not Status.PASSED:
         pytest.skip(f"{result.status.value}: {result.what}")

@@ -25,15 +25,21 @@ class Portal:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
+    def refuse_itself(self) -> None:
+        """Refuse to be waited for on its own loop, which would never end.
+
+        Raises:
+            RuntimeError: This is the loop's thread.
+        """
+        if threading.current_thread() is self._thread:
+            msg = "a check waited for the portal's loop on that loop"
+            raise RuntimeError(msg)
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop, from any other thread, and wait for its result.
 
         An interrupt of the waiting thread cancels it.
         """
-        if threading.current_thread() is self._thread:
-            work.close()
-            msg = "a check waited for the portal's loop on that loop"
-            raise RuntimeError(msg)
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
         try:
             return future.result()

@@ -40,6 +40,7 @@ class Shaped:
             return shape(found, self._portal)
 
         def call(*args: Any, **keywords: Any) -> Any:
+            self._portal.refuse_itself()
             given = [_on_a_thread(arg) for arg in args]
             result = found(*given, **{name: _on_a_thread(arg) for name, arg in keywords.items()})
             if inspect.isawaitable(result):

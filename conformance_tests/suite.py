@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import pytest
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance_tests.check import Check
     from conformance_tests.target import Door
 
 
@@ -34,6 +35,6 @@ class ConformanceSuite:
     door: ClassVar[Door | None] = None
     """For a URL that has both, the sync or the async store."""
 
-    @pytest.mark.usefixtures("mink_run")
-    def test_rule(self, mink_check: object) -> None:
+    def test_rule(self, mink_check: Check, mink_run: Callable[[Check], None]) -> None:
         """Each check of the level."""
+        mink_run(mink_check)

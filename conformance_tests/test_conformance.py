@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance_tests.check import Check
 
 
-@pytest.mark.usefixtures("mink_run")
-def test_rule(mink_check: object) -> None:
+def test_rule(mink_check: Check, mink_run: Callable[[Check], None]) -> None:
     """Each check of the level."""
-    del mink_check
+    mink_run(mink_check)

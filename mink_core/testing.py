@@ -119,6 +119,38 @@ class AsyncBorrowing(Protocol):
         ...
 
 
+class Binding(Protocol):
+    """Binds a store to a connection of the caller's own, inside the caller's open transaction (TX-02)."""
+
+    def open(self) -> Store:
+        """Begin a transaction on the caller's connection; the store on it, not entered."""
+        ...
+
+    def end(self, *, commit: bool) -> None:
+        """The caller ends the transaction. An error tells that the store has ended it or closed the connection."""
+        ...
+
+    def close(self) -> None:
+        """Close the caller's connection."""
+        ...
+
+
+class AsyncBinding(Protocol):
+    """`Binding` for an async store; called on its event loop."""
+
+    async def open(self) -> AsyncStore:
+        """See `Binding.open`."""
+        ...
+
+    async def end(self, *, commit: bool) -> None:
+        """See `Binding.end`."""
+        ...
+
+    async def close(self) -> None:
+        """See `Binding.close`."""
+        ...
+
+
 class ConformanceHooks(Protocol):
     """What an adapter offers. A function may be missing, or return None, where there is no such hook."""
 
@@ -132,4 +164,8 @@ class ConformanceHooks(Protocol):
 
     def borrowing(self, store: Any) -> Borrowing | AsyncBorrowing | None:
         """A way to lend the data's connections."""
+        ...
+
+    def binding(self, store: Any) -> Binding | AsyncBinding | None:
+        """A way to bind a store to the caller's own transaction."""
         ...

@@ -11,6 +11,7 @@ from conformance_tests.expect import equal, fail, true
 from conformance_tests.faults.striking import ENDED, FAULTS, Bench, again, attempt, bench
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import Started
+from conformance_tests.patience import promptly
 from mink_core import (
     AppendResult,
     Capability,
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 ANY = ExpectedVersion.ANY
 USED_UP = "pools used up, as the fault injector tells their size"
 LOCKED = "short waits for a locked stream, by the fault injector's store"
-
-_SLACK = 3.0
-"""Seconds that a call may take beyond its own time-out, on a slow machine."""
 
 
 def _check_told(told: Any, *, stored: bool, safe: bool | None) -> None:
@@ -231,7 +229,7 @@ def a_used_up_pool_refuses_for_the_moment(lab: Lab) -> None:
             for number in range(at.injector.connections):
                 transaction = stack.enter_context(at.store.transaction())
                 transaction.append(f"busy-{number}", lab.events(1), expected_version=0)
-            told = _within(at.injector.patience + _SLACK, call, "a call for which there is no connection")
+            told = _within(at.injector.patience + promptly(), call, "a call for which there is no connection")
             true(isinstance(told, TransientStorageError), "the error", expected="TransientStorageError", seen=told)
             equal(at.stored("late-1", [event]), [], "APPEND-01: events of the refused call")
             lab.count(USED_UP)
@@ -252,7 +250,7 @@ def waiting_for_a_locked_stream_ends(lab: Lab) -> None:
         call = partial(at.store.append, "locked-1", [event], expected_version=ANY)
         with at.witness.transaction() as transaction:
             transaction.append("locked-1", lab.events(1), expected_version=1)
-            told = _within(at.injector.patience + _SLACK, call, "TX-04: a call that waits for a locked stream")
+            told = _within(at.injector.patience + promptly(), call, "TX-04: a call that waits for a locked stream")
             if isinstance(told, AppendResult):
                 fail("TX-04: an append to a stream that is locked", expected="it waits", seen=told)
             true(

@@ -11,6 +11,7 @@ from conformance_tests.check import Layer, Level, check
 from conformance_tests.expect import equal, fail, true
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import (
+    HELD_BY_GATE,
     HELD_BY_TRANSACTION,
     OVERTAKEN,
     Started,
@@ -62,7 +63,14 @@ def commits_out_of_order_are_read_in_order(lab: Lab) -> None:
     for _ in range(_ROUNDS[lab.level]):
         namespace = lab.namespace()
         for way in ways(lab, namespace):
+            before = lab.counters[OVERTAKEN]
             _out_of_order(lab, lab.namespace() if way.name == HELD_BY_TRANSACTION else namespace, way)
+            if way.name == HELD_BY_GATE and lab.level > Level.SMOKE and lab.counters[OVERTAKEN] == before:
+                fail(
+                    "the adapter's commit gate: without an append above a held one nothing is shown",
+                    expected="an append to another stream is stored while one is held",
+                    seen="every other append waited for it",
+                )
 
 
 def _out_of_order(lab: Lab, namespace: str, way: Way) -> None:

@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from conformance_tests.check import Layer, Level, check
-from conformance_tests.expect import equal, fail, true
+from conformance_tests.expect import equal, fail, raises, true
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import Started
-from conformance_tests.patience import take
+from conformance_tests.patience import promptly, soon, take
 from conformance_tests.resources.held import SOCKETS, can_count_sockets, growth, held, left_behind, peak, tracing
 from conformance_tests.shaped import Shaped
-from mink_core import Capability, ExpectedVersion, NewEvent
+from mink_core import Capability, ConcurrencyError, ExpectedVersion, NewEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,12 +24,9 @@ if TYPE_CHECKING:
     from mink_core import Store
 
 ANY = ExpectedVersion.ANY
+BOUND = "stores bound to the caller's transaction by the adapter's hook"
 LENT = "connections lent by the adapter's hook"
 
-_PROMPT = 3.0
-"""Seconds that ending something may take on a slow machine."""
-_SERVED = 8.0
-"""Seconds within which a store with idle readers serves a call, the readers having begun."""
 _LONG = 6000
 """Events of a stream that is too long to be held by a reader."""
 _CALL = 1000
@@ -94,16 +91,16 @@ def waiting_subscriptions_end_promptly(lab: Lab) -> None:
             waiting = Started(partial(list, subscription))
             time.sleep(0.1)
             (subscription if how == "the subscription" else store).close()
-            if not waiting.ended(_PROMPT):
+            if not waiting.ended(promptly()):
                 fail(
                     f"SUB-04: a waiting subscription, {how} being closed",
-                    expected=f"it ends within {_PROMPT:g} s",
+                    expected=f"it ends within {promptly():g} s",
                     seen="it still waits",
                 )
             equal(waiting.result(), [], "SUB-04: what the closed subscription gave")
 
 
-@check("LIFE-03", "TX-02", layer=Layer.RESOURCE, requires=[LENT])
+@check("LIFE-03", layer=Layer.RESOURCE, requires=[LENT])
 def what_is_lent_stays_open(lab: Lab) -> None:
     """A store on the caller's own connections closes none of them."""
     borrowing = lab.hooks(lab.here).borrowing
@@ -127,6 +124,42 @@ def what_is_lent_stays_open(lab: Lab) -> None:
             expected="open",
             seen="closed",
         )
+
+
+@check("TX-02", "LIFE-03", needs=[Capability.SQL_TRANSACTION], layer=Layer.RESOURCE, requires=[BOUND])
+def a_bound_store_leaves_the_transaction_to_its_caller(lab: Lab) -> None:
+    """A store on the caller's own connection neither commits, rolls back nor closes it, whatever happens in it."""
+    witness = lab.open()
+    binding = lab.hooks(lab.here).binding
+    if binding is None:
+        return
+
+    def ask(call: Callable[[], Any]) -> Any:
+        answer = call()
+        return lab.run(_awaited(answer)) if inspect.isawaitable(answer) else answer
+
+    for number, commit in enumerate((False, True)):
+        with ExitStack() as stack:
+            stack.callback(ask, binding.close)
+            native = ask(binding.open)
+            with cast("Store", Shaped(native, lab.portal) if lab.is_async else native) as store:
+                store.append(f"bound-{number}", lab.events(2), expected_version=0)
+                with raises(ConcurrencyError, "an append that is refused on the caller's connection", actual=2):
+                    store.append(f"bound-{number}", lab.events(1), expected_version=7)
+                store.append(f"bound-{number}", lab.events(1), expected_version=2)
+                equal(
+                    len(list(witness.read_stream(f"bound-{number}"))), 0, "TX-02: events seen before the caller's end"
+                )
+            equal(len(list(witness.read_stream(f"bound-{number}"))), 0, "TX-02: events seen after the store's close")
+            try:
+                ask(partial(binding.end, commit=commit))
+            except Exception as error:  # noqa: BLE001 -- whatever the driver says of a transaction that is gone
+                fail("TX-02: the caller ends its own transaction", expected="it is still open", seen=repr(error))
+        stored = len(list(witness.read_stream(f"bound-{number}")))
+        equal(
+            stored, 3 if commit else 0, f"TX-02: events stored after the caller's {'commit' if commit else 'rollback'}"
+        )
+        lab.count(BOUND)
 
 
 async def _awaited(answer: Any) -> Any:
@@ -185,11 +218,11 @@ def readers_hold_nothing_between_pages(lab: Lab) -> None:
         equal(len(list(store.read_stream("other-1"))), 1, "READ-06: the events of another stream")
 
     started = Started(work)
-    if not started.ended(_SERVED):
+    if not started.ended(soon()):
         fail(
             f"READ-04: an append while {_ABANDONED} readers are in the middle of a stream",
             expected="it is served: no reader holds a connection between pages",
-            seen=f"it still waits after {_SERVED:g} s",
+            seen=f"it still waits after {soon():g} s",
         )
     started.result()
 

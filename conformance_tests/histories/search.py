@@ -37,7 +37,7 @@ _RERUNS = 20
 """Runs of a program that is replayed."""
 _SHRINKING = {Level.SMOKE: 4.0, Level.STANDARD: 8.0, Level.DEEP: 60.0}
 """Seconds to spend on making a failing program smaller."""
-_PAUSES = (0.02, 0.005, 0.06, 0.0)
+_PAUSES = (0.02, 0.05, 0.005, 0.02, 0.1, 0.0)
 """How likely a thread pauses at a line; histories take turns, as windows differ in length."""
 
 

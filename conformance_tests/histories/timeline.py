@@ -1,4 +1,4 @@
-"""A history as a picture: an actor a column, time going down, a bar for every call."""
+"""A history as the steps of a picture: which calls are shown, and in what words."""
 
 from __future__ import annotations
 
@@ -88,34 +88,3 @@ def _events(events: Sequence[Seen], *, by_version: bool = False) -> str:
     if len(told) > 6:  # noqa: PLR2004 -- as many as fit a column
         told = [*told[:3], "…", *told[-2:]]
     return f"[{' '.join(told)}]"
-
-
-def draw(shown: Sequence[Step], width: int = 34) -> str:
-    """The picture as text. `┌` begins a call, `└` ends it and says how; `!` marks the ones at fault.
-
-    Args:
-        shown: What `steps` gave.
-        width: Of a column, in characters.
-    """
-    actors = list(dict.fromkeys(step.actor for step in shown))
-    moments = sorted(
-        [(step.begun, 1, step) for step in shown] + [(step.ended, 0, step) for step in shown if step.ended is not None],
-        key=lambda moment: moment[:2],
-    )
-    lines = ["      ms  " + "".join(actor.ljust(width) for actor in actors).rstrip()]
-    running: dict[str, Step] = {}
-    for moment, begins, step in moments:
-        cells = [(" │" if actor in running else "").ljust(width) for actor in actors]
-        mark = "!" if step.at_fault else " "
-        text = f"{mark}┌ {step.call}" if begins else f"{mark}└ {step.outcome}"
-        cells[actors.index(step.actor)] = _fit(text, width)
-        lines.append(f"{moment * 1000:8.3f}  " + "".join(cells).rstrip())
-        if begins:
-            running[step.actor] = step
-        else:
-            running.pop(step.actor, None)
-    return "\n".join(lines)
-
-
-def _fit(text: str, width: int) -> str:
-    return (text if len(text) < width else text[: width - 2] + "…").ljust(width)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance_tests.expect import fail
 from conformance_tests.interleavings.holding import Started
+from conformance_tests.patience import soon
 from mink_core import StorageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Following:
     def wait_for(self, total: int) -> None:
         """Wait until it has been given so many events, or nothing for a while."""
         size, since = len(self.given), time.monotonic()
-        while len(self.given) < total and not self._thread.ended() and time.monotonic() - since < _PATIENCE:
+        while (
+            len(self.given) < total and not self._thread.ended() and time.monotonic() - since < min(_PATIENCE, soon())
+        ):
             time.sleep(_GLANCE)
             if len(self.given) > size:
                 size, since = len(self.given), time.monotonic()

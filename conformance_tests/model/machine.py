@@ -58,7 +58,10 @@ def check_programs(lab: Lab) -> None:
         CheckFailedError: The store answered another thing than the model; with the smallest program that shows it.
     """
     if lab.replay is not None:
-        failure = failure_of(lab, from_json(lab.replay))
+        ops = from_json(lab.replay)
+        lab.count("programs")
+        lab.count("calls", len(ops))
+        failure = failure_of(lab, ops)
         if failure is not None:
             raise failure
         return

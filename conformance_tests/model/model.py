@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING
 
 from conformance_tests.expect import same
 from conformance_tests.matching import passes
-from mink_core import (
-    AppendResult,
-    ConcurrencyError,
-    DuplicateEventError,
-    ExpectedVersion,
-    StoredEvent,
-    category_of,
-)
+from mink_core import AppendResult, ConcurrencyError, DuplicateEventError, ExpectedVersion, StoredEvent, category_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +29,7 @@ class Call:
     first_version: int
     result: AppendResult | None = None
     stored: list[StoredEvent] = field(default_factory=list)
-    """As the store answered, and as the first read gave them; filled in by whoever runs the call."""
+    """As the store answered and a read gave them: filled in by whoever runs the call."""
 
 
 @dataclass
@@ -46,7 +39,6 @@ class Model:
     unique: bool
     streams: dict[str, list[Call]] = field(default_factory=dict)
     feed: list[Call] = field(default_factory=list)
-    """All that was committed."""
     pending: list[Call] | None = None
     """What the open transaction has appended; None where none is open."""
 

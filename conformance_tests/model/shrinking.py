@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.model.driver import Driver
-from conformance_tests.model.ops import Op, Sequence, from_json
+from conformance_tests.model.ops import End, Op, Sequence, from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,8 +56,8 @@ def _without(ops: list[Op], first: int, second: int) -> list[Op]:
 
 def _end_of(ops: list[Op], index: int) -> int:
     """The call that ends what the call at `index` may have begun: a pair is left out together."""
-    names = ["End" if type(op).__name__ == "End" else "" for op in ops]
-    return names.index("End", index) if "End" in names[index:-1] else index
+    ends = [number for number, op in enumerate(ops[:-1]) if isinstance(op, End) and number > index]
+    return ends[0] if ends else index
 
 
 def _is_possible(ops: list[Op]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -140,16 +141,20 @@ def _note(console: Console, status: Status, results: Sequence[Result]) -> None:
         )
 
 
-def show_rules(console: Console, checks: Sequence[Check]) -> None:
-    """Print every rule with its checks, and why there are none where there are none."""
+def show_rules(console: Console, checks: Sequence[Check], patterns: Sequence[str]) -> None:
+    """Print rules with their checks, and why there are none where there are none."""
     for rule in RULES.values():
+        about = [check for check in checks if rule.number in check.rules]
+        if not any(
+            fnmatchcase(rule.number, pattern) or any(it.matches(pattern) for it in about) for pattern in patterns
+        ):
+            continue
         console.print(Text.assemble((rule.number, "bold"), " ", rule.text))
-        for check in checks:
-            if rule.number in check.rules:
-                needs = f" needs {', '.join(sorted(it.name for it in check.needs))}" if check.needs else ""
-                facts = f"[{check.layer.value}, {check.level.name.lower()}{needs}]"
-                console.print(Text.assemble("    ", (check.name, "cyan"), " ", (facts, "dim"), " ", check.claim))
+        for check in about:
+            needs = f" needs {', '.join(sorted(it.name for it in check.needs))}" if check.needs else ""
+            facts = f"[{check.layer.value}, {check.level.name.lower()}{needs}]"
+            console.print(Text.assemble("    ", (check.name, "cyan"), " ", (facts, "dim"), " ", check.claim))
         if rule.untested:
             console.print(Text.assemble("    ", ("not tested: ", "yellow"), rule.untested))
-        elif not any(rule.number in check.rules for check in checks):
+        elif not about:
             console.print(Text.assemble("    ", ("no check yet", "yellow")))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _COLUMN, _GUTTER, _ROW, _HEAD = 250, 12, 15, 30
 _LETTERS = 36
 """Characters of a line in a bar."""
+_CLOCK, _NARROWEST = 10, 20
+"""Characters of the time, and of the narrowest column."""
 
 
 def actors_of(steps: Sequence[Step]) -> list[str]:
@@ -56,27 +58,25 @@ def as_svg(steps: Sequence[Step]) -> str:
 
 
 def as_text(steps: Sequence[Step], width: int = 100) -> str:
-    """The picture in characters: a line for each beginning and end, the actors side by side."""
+    """The picture in characters: a line for each beginning `┌` and end `└`, the actors side by side.
+
+    `!` marks the calls at fault; at the left are the milliseconds since the history began.
+    """
     actors = actors_of(steps)
-    if len(actors) == 1:
-        return "\n".join(f"{'>' if step.at_fault else ' '} {step.call} → {step.outcome}"[:width] for step in steps)
-    column = max(18, (width - 2) // max(1, len(actors)))
-    moments: list[tuple[float, int, str]] = []
-    for step in steps:
-        mark = "!" if step.at_fault else "┌"
-        lane = actors.index(step.actor)
-        moments.append((step.begun, lane, f"{mark} {step.call}"))
-        if step.ended is not None:
-            moments.append((step.ended, lane, f"{'!' if step.at_fault else '└'} {step.outcome}"))
-    lines = ["".join(f"{actor:<{column}}" for actor in actors).rstrip()]
-    running = [0] * len(actors)
-    for _, lane, text in sorted(moments):
-        cells = ["│" if running[number] else "" for number in range(len(actors))]
-        running[lane] = 0 if running[lane] else 1
-        cells[lane] = text[: column - 1]
-        lines.append("".join(f"{cell:<{column}}" for cell in cells).rstrip())
+    column = max(_NARROWEST, (width - _CLOCK) // max(1, len(actors)))
+    moments = [(step.begun, 1, step) for step in steps]
+    # Of two moments that are one, the end comes first: the other call began after it.
+    moments += [(step.ended, 0, step) for step in steps if step.ended is not None]
+    lines = ["ms".rjust(_CLOCK - 2) + "  " + "".join(actor.ljust(column) for actor in actors).rstrip()]
+    running: set[str] = set()
+    for moment, begins, step in sorted(moments, key=lambda one: one[:2]):
+        cells = [(" │" if actor in running else "").ljust(column) for actor in actors]
+        text = f"{'!' if step.at_fault else ' '}{'┌' if begins else '└'} {step.call if begins else step.outcome}"
+        cells[actors.index(step.actor)] = _cut(text, column - 1).ljust(column)
+        lines.append(f"{moment * 1000:{_CLOCK - 2}.3f}  " + "".join(cells).rstrip())
+        (running.add if begins else running.discard)(step.actor)
     return "\n".join(lines)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+def _cut(text: str, most: int = _LETTERS) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance_tests.patience import promptly
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 SOCKETS = "sockets counted"
 _DESCRIPTORS = Path("/proc/self/fd")
-_SETTLES = 3.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def held(lab: Lab) -> Held:
 
 def left_behind(lab: Lab, before: Held) -> list[str]:
     """What is held beyond `before` once it had time to end."""
-    until = time.monotonic() + _SETTLES
+    until = time.monotonic() + promptly()
     while True:
         gc.collect()
         found = held(lab).beyond(before)

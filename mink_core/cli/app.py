@@ -10,16 +10,21 @@ from mink_core import __version__
 from mink_core.cli.commands import (
     append,
     check,
+    conformance,
     doctor,
     epoch,
     export,
     grants,
+    idempotency,
     importing,
     info,
     init,
     migrate,
+    outbox,
     parked,
     read,
+    sagas,
+    snapshots,
     stats,
     streams,
     subscriptions,
@@ -104,9 +109,18 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
     (importing.import_, importing.EXAMPLES),
     (demo.demo, demo.EXAMPLES),
 )
+# Its options are the kit's own, so the parser hands over all that follows, --help included.
+_HANDED_OVER: dict[str, Any] = {
+    "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+}
+app.command(
+    short_help=_summary(conformance.conformance), epilog=_epilog(f"\b\n{conformance.EXAMPLES}"), **_HANDED_OVER
+)(conformance.conformance)
 for _command, _examples in _COMMANDS:
     # A keyword of the language cannot name a function: import_ is the command import.
     app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(
         _command
     )
+for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):
+    app.add_typer(_group)
 add_plugins(app)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from mink_core.errors import UsageError
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 
@@ -139,6 +140,18 @@ class BoundBackend:
 
     def close(self) -> None:
         """Nothing of ours to close."""
+
+
+def checked(connection: object) -> Connection:
+    """Refuse what is no connection of this driver.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if not isinstance(connection, psycopg.Connection):
+        msg = f"bind takes a psycopg.Connection, not {type(connection).__module__}.{type(connection).__name__}"
+        raise UsageError(msg)
+    return connection
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 The gate puts a trigger, a function and a table into the schema under test; the store itself never does.
 """
 
+from mink_postgres.testing.binding import binding
 from mink_postgres.testing.borrowing import borrowing
 from mink_postgres.testing.faults import PostgresFaultInjector, fault_injector
 from mink_postgres.testing.gate import PostgresCommitGate, commit_gate
 
-__all__ = ["PostgresCommitGate", "PostgresFaultInjector", "borrowing", "commit_gate", "fault_injector"]
+__all__ = ["PostgresCommitGate", "PostgresFaultInjector", "binding", "borrowing", "commit_gate", "fault_injector"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from conformance_tests.check import Layer, Level, all_checks
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.lab import BUDGETS, Lab
+from conformance_tests.patience import patience
 from conformance_tests.target import target_of
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def failure(
     """How the check rejects the target with the budget of `smoke`; None where it passes."""
     budget = replace(BUDGETS[Level.SMOKE], shrink=shrink)
     with (
+        patience(1.5),
         target_of(target) as entered,
         Lab(entered, level=Level.SMOKE, seed=seed, budget=budget, replay=replay) as lab,
     ):

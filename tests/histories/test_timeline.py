@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conformance_tests.histories.counting import CONFLICTS, HELD, OVERLAPS, PAGES, REPEATS, UNDONE, count
 from conformance_tests.histories.judge import judge
-from conformance_tests.histories.timeline import draw, steps
+from conformance_tests.histories.timeline import steps
+from conformance_tests.report.timeline import as_text
 from tests.histories.made import append, ends, history, poll, refused, seen
 
 RACE = history(
@@ -26,7 +27,7 @@ PICTURE = """\
 
 def test_a_race_is_drawn_with_an_actor_a_column() -> None:
     found = next(violation for violation in judge(RACE) if violation.rule == "APPEND-06")
-    assert draw(steps(RACE, found.calls), width=24) == PICTURE
+    assert as_text(steps(RACE, found.calls), width=82) == PICTURE
 
 
 def test_a_long_history_is_drawn_around_the_fault() -> None:

@@ -9,7 +9,9 @@ from collections import deque
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mink_core import ConcurrencyError, ExpectedVersion, Page, StreamNotFoundError
+import msgspec
+
+from mink_core import CheckpointConflictError, ConcurrencyError, ExpectedVersion, Page, StreamNotFoundError
 from mink_memory import AsyncMemoryEventStore, MemoryEventStore
 
 if TYPE_CHECKING:
@@ -292,16 +294,29 @@ class Lossy:
 class SleepsOn(Wrapped):
     """SUB-04: a closed subscription sleeps its poll interval to the end."""
 
-    def subscribe(self, *, poll_interval: float, **options: Any) -> Any:
-        inner = self.inner.subscribe(poll_interval=poll_interval, **options)
-        inner._closed = SleepyFlag()
-        return inner
+    def subscribe(self, *, after_position: int = 0, poll_interval: float = 0.1, **options: Any) -> Any:
+        return Sleeper(self.inner, after_position, poll_interval)
 
 
-class SleepyFlag(threading.Event):
-    def wait(self, timeout: float | None = None) -> bool:
-        time.sleep(min(timeout or 0, 8))
-        return self.is_set()
+class Sleeper:
+    def __init__(self, store: Any, position: int, interval: float) -> None:
+        self.store, self.position, self.interval = store, position, interval
+        self.closed = False
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        while not self.closed:
+            page = self.store.poll(self.position)
+            if page.events:
+                self.position = page.next_position
+                return page.events
+            time.sleep(min(self.interval, 8))
+        raise StopIteration
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class ReadsItAll(Wrapped):
@@ -341,6 +356,90 @@ class LeavesAThread(Wrapped):
     def __init__(self, namespace: str) -> None:
         super().__init__(namespace)
         threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+
+
+class Beside(Wrapped):
+    """A store whose checkpoints or subscriptions go through the twin."""
+
+    @property
+    def checkpoints(self) -> Any:
+        return BrokenCheckpoints(self)
+
+    @property
+    def subscriptions(self) -> Any:
+        return BrokenSubscriptions(self)
+
+    def save(self, name: str, position: int, *, expected: Any, lease: Any) -> None:
+        self.inner.checkpoints.save(name, position, expected=expected, lease=lease)
+
+    def hold(self, name: str, owner: str, **options: Any) -> Any:
+        return self.inner.subscriptions.hold(name, owner, **options)
+
+
+class BrokenCheckpoints:
+    def __init__(self, twin: Beside) -> None:
+        self.twin = twin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.twin.inner.checkpoints, name)
+
+    def save(self, name: str, position: int, *, expected: Any, identity: Any = None, lease: Any = None) -> None:
+        self.twin.save(name, position, expected=expected, lease=lease)
+
+
+class BrokenSubscriptions:
+    def __init__(self, twin: Beside) -> None:
+        self.twin = twin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.twin.inner.subscriptions, name)
+
+    def hold(self, name: str, owner: str, **options: Any) -> Any:
+        return self.twin.hold(name, owner, **options)
+
+
+class LastSaveWins(Beside):
+    """SUB-08: a checkpoint is looked at, then overwritten, whoever came in between."""
+
+    def save(self, name: str, position: int, *, expected: Any, lease: Any) -> None:
+        there = self.inner.checkpoints.load(name)
+        at = None if there is None else there.position
+        if at != expected:
+            raise CheckpointConflictError(name, expected, at)
+        self.inner.checkpoints.reset(name, position)
+
+
+class StaleCheckpointConflict(Beside):
+    """SUB-08: a conflict names the position that the caller expected."""
+
+    def save(self, name: str, position: int, *, expected: Any, lease: Any) -> None:
+        try:
+            super().save(name, position, expected=expected, lease=lease)
+        except CheckpointConflictError:
+            raise CheckpointConflictError(name, expected, expected) from None
+
+
+class NoFence(Beside):
+    """SUB-09: a lease that was lost is not looked at."""
+
+    def save(self, name: str, position: int, *, expected: Any, lease: Any) -> None:
+        super().save(name, position, expected=expected, lease=None)
+
+
+class LetsGoEarly(Beside):
+    """SUB-09: a worker counts as alive for half of the time it was promised."""
+
+    def hold(self, name: str, owner: str, *, partitions: int, seconds: float) -> Any:
+        return super().hold(name, owner, partitions=partitions, seconds=seconds / 4)
+
+
+class OneToken(Beside):
+    """SUB-09: the token of a partition never changes."""
+
+    def hold(self, name: str, owner: str, **options: Any) -> Any:
+        holding = super().hold(name, owner, **options)
+        leases = tuple(msgspec.structs.replace(lease, token=1) for lease in holding.leases)
+        return msgspec.structs.replace(holding, leases=leases)
 
 
 class StaleReads(Wrapped):
@@ -432,6 +531,11 @@ SYNC = [
     LossyLive,
     StaleReads,
     LeavesAThread,
+    LastSaveWins,
+    StaleCheckpointConflict,
+    NoFence,
+    LetsGoEarly,
+    OneToken,
 ]
 AT_STANDARD = [ReadsItAll, HoldsOn, GreedySubscription]
 ASYNC = [AsyncReadThenWrite, AsyncBatchOneByOne, AsyncDirtyTransaction]

@@ -122,6 +122,27 @@ class ClosesWhatWasLent(PostgresEventStore):
             pool.close()
 
 
+class CommitsWhatIsBound(PostgresEventStore):
+    """TX-02: a store on the caller's connection commits its appends."""
+
+    def append(self, *args: Any, **options: Any) -> Any:
+        result = super().append(*args, **options)
+        connection = getattr(self._backend, "_connection", None)
+        if connection is not None:
+            connection.commit()
+        return result
+
+
+class ClosesWhatIsBound(PostgresEventStore):
+    """TX-02: the caller's connection is closed with the store."""
+
+    def close(self) -> None:
+        super().close()
+        connection = getattr(self._backend, "_connection", None)
+        if connection is not None:
+            connection.close()
+
+
 class WaitsForEver(PostgresEventStore):
     """TX-04: a locked stream is waited for without an end."""
 
@@ -142,5 +163,7 @@ CAUGHT_BY = {
     CommitsEachStep: "a_transaction_is_whole_when_its_commit_is_lost",
     SkipsAfterALoss: "a_subscription_outlives_its_connection",
     ClosesWhatWasLent: "what_is_lent_stays_open",
+    CommitsWhatIsBound: "a_bound_store_leaves_the_transaction_to_its_caller",
+    ClosesWhatIsBound: "a_bound_store_leaves_the_transaction_to_its_caller",
     WaitsForEver: "waiting_for_a_locked_stream_ends",
 }

@@ -163,6 +163,6 @@ def test_a_twin_is_caught_by_the_fault_that_shows_it(postgres_url: str, made: li
 
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 def test_the_async_doors_pass_their_faults(postgres_url: str, made: list[str], driver: str) -> None:
-    for check in checks_of("an_exact_append*", "a_transaction_is_whole*", "a_cancelled*", "what_is_lent*"):
+    for check in checks_of("an_exact_append*", "a_transaction_is_whole*", "a_cancelled_app*", "what_is*", "a_bound*"):
         error = failure(check, opener(AsyncPostgresEventStore, postgres_url, made, driver=driver), seed=1)
         assert error is None, (check.id, error)

@@ -1,0 +1,168 @@
+"""Runs of the kit: what passes, what fails, what is told, and that it can be done again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from conformance_tests import Layer, Level, Status, run, target_of
+from conformance_tests.__main__ import main
+from conformance_tests.check import all_checks
+from conformance_tests.replaying import keep, load, replay
+from conformance_tests.report.html import as_html
+from conformance_tests.report.timeline import as_svg, as_text
+from conformance_tests.rules import RULES
+from tests.conformance import stores
+
+
+def _run(opener: Any, *patterns: str, **more: Any) -> Any:
+    with target_of(opener) as target:
+        return run(target, level=Level.SMOKE, seed=1, select=lambda it: any(map(it.matches, patterns)), **more)
+
+
+def test_memory_passes_at_smoke_with_every_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("json", "junit", "html", "markdown", "badge")}
+    options = [part for kind, path in files.items() for part in (f"--{kind}", str(path))]
+    assert main(["memory://", "--level", "smoke", "--seed", "1", *options]) == 0
+    assert "0 failed" in capsys.readouterr().out
+    record = json.loads(files["json"].read_text())
+    assert record["passed"] is True
+    assert record["seed"] == 1
+    assert {rule["number"] for rule in record["rules"]} == set(RULES)
+    assert not [rule for rule in record["rules"] if rule["status"] == "failed"]
+    suite = ET.fromstring(files["junit"].read_text())
+    assert len(suite.findall(".//testcase")) == len(record["results"])
+    assert suite.findall(".//failure") == []
+    ET.fromstring(files["badge"].read_text())
+    assert "APPEND" in files["markdown"].read_text()
+    page = files["html"].read_text()
+    assert "Every check passed" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+@pytest.mark.parametrize("door", ["sync", "async", "asyncpg"])
+def test_postgres_passes(postgres_url: str, door: str) -> None:
+    url = postgres_url.replace("postgresql://", "postgresql+asyncpg://") if door == "asyncpg" else postgres_url
+    wanted = ("*FEED*", "TX-0*", "READ-05", "CAP-01") if door == "sync" else ("TX-0*", "LIFE-01")
+    with target_of(url, door=None if door == "asyncpg" else door) as target:
+        report = run(
+            target,
+            level=Level.SMOKE,
+            seed=1,
+            select=lambda it: it.layer is Layer.EXAMPLE and any(map(it.matches, wanted)),
+        )
+    assert [(it.check.id, it.what, it.seen) for it in report.failures] == []
+    assert report.has_gate
+
+
+def test_async_memory_passes() -> None:
+    report = _run(stores.sound_async, "TX-*", "SUB-0*")
+    assert [(it.check.id, it.what, it.seen) for it in report.failures] == []
+
+
+def test_one_seed_draws_the_same() -> None:
+    counters = [_run(stores.sound, "*programs*").results[0].counters for _ in range(2)]
+    assert counters[0] == counters[1]
+    assert counters[0]["calls"] > 100
+
+
+def test_a_failing_program_is_small_and_fails_again_just_so(tmp_path: Path) -> None:
+    report = _run(stores.exists_is_any, "*programs*")
+    (failure,) = report.failures
+    assert failure.broken.number == "APPEND-04"
+    assert len(failure.timeline) == 1
+    assert failure.timeline[0].at_fault
+    assert "STREAM_EXISTS" in as_text(failure.timeline)
+    assert "bar fault" in as_svg(failure.timeline)
+    with target_of("tests.conformance.stores:exists_is_any") as target:
+        kept = keep(failure, target, Level.SMOKE, tmp_path)
+        assert kept.command.startswith("python -m conformance_tests tests.conformance.stores:exists_is_any --replay ")
+        again = replay(load(tmp_path / f"{failure.check.name}.json"), target)
+    assert (again.what, again.expected, again.seen) == (failure.what, failure.expected, failure.seen)
+    with target_of(stores.sound) as target:
+        assert replay(load(tmp_path / f"{failure.check.name}.json"), target).status is Status.PASSED
+
+
+def test_a_failure_on_the_command_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "conformance_tests"]
+    target = "tests.conformance.stores:exists_is_any"
+    page = tmp_path / "report.html"
+    options = ["--level", "smoke", "--rules", "APPEND-04", "--html", str(page), "--failures", str(tmp_path / "kept")]
+    first = subprocess.run([*command, target, *options], capture_output=True, text=True, check=False)
+    assert first.returncode == 1, first.stderr
+    assert RULES["APPEND-04"].text in first.stdout
+    assert "--replay" in first.stdout
+    assert "<svg" in page.read_text()
+    kept = tmp_path / "kept" / "stream_exists_needs_a_stream.json"
+    second = subprocess.run([*command, "--replay", str(kept)], capture_output=True, text=True, check=False)
+    assert second.returncode == 1, second.stderr
+    assert "It failed the same way." in second.stdout
+
+
+def test_fields_of_errors_are_compared() -> None:
+    report = _run(stores.wrong_actual, "APPEND-03")
+    assert {"exact_conflict_tells_the_true_version", "programs_answer_as_the_model"} <= {
+        it.check.name for it in report.failures
+    }
+
+
+def test_an_undeclared_capability_must_be_refused() -> None:
+    report = _run(stores.without_batches, "CAP-01", "APPEND-11")
+    assert [it.check.name for it in report.failures] == ["append_batch_works_or_is_refused"]
+    assert report.count(Status.NOT_DECLARED) >= 5
+    verdict = next(it for it in report.verdicts() if it.rule.number == "CAP-01")
+    assert verdict.status is Status.FAILED
+
+
+def test_a_store_that_hangs_fails_one_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("conformance_tests.runner").runner._LIMITS, Level.SMOKE, 1.0)
+    report = _run(stores.hanging, "initialize_is_idempotent", "a_missing_stream_reads_as_empty")
+    by_name = {it.check.name: it for it in report.results}
+    assert by_name["a_missing_stream_reads_as_empty"].status is Status.FAILED
+    assert "did not end" in by_name["a_missing_stream_reads_as_empty"].what
+    assert by_name["initialize_is_idempotent"].status is Status.PASSED
+
+
+def test_minutes_go_on_with_other_seeds() -> None:
+    once = _run(stores.sound, "*programs*").results[0].counters["programs"]
+    more = _run(stores.sound, "*programs*", minutes=0.04).results[0].counters["programs"]
+    assert more > once
+
+
+def test_the_page_escapes_what_stores_say() -> None:
+    report = _run(stores.exists_is_any, "stream_exists_needs_a_stream")
+    object.__setattr__(report.results[0], "seen", "<script>alert(1)</script>")
+    assert "<script>" not in as_html(report)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name what to test"),
+        (["nope://x"], "no adapter is registered"),
+        (["memory://", "--rules", "NOPE-*"], "no check is named"),
+        (["--replay", "/nowhere/at/all.json"], "no failure kept"),
+        (["--levl", "1"], "No such option"),
+    ],
+)
+def test_wrong_use_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_the_list_names_every_rule(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    told = capsys.readouterr().out
+    for rule in RULES.values():
+        assert rule.number in told
+    for check in all_checks():
+        assert check.name in told
+        assert check.claim.endswith((".", ":")), f"{check.name} claims {check.claim!r}"
