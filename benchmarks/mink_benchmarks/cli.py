@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from mink_benchmarks import report
 from mink_benchmarks.compare import compare
 from mink_benchmarks.samples import run_rounds
 from mink_benchmarks.scenarios import DESCRIPTIONS, SCENARIOS, cases_of
-from mink_benchmarks.server import benchmark_server
+from mink_benchmarks.server import NoServer, benchmark_server
 from mink_benchmarks.targets import target_of
 from mink_benchmarks.workload import Workload
 from mink_core import MinkError
@@ -130,7 +131,8 @@ def _stores(options: argparse.Namespace, server: Server) -> list[tuple[str, bool
 def _run(options: argparse.Namespace) -> int:
     workload, loop_factory = _workload(options.payload), _loop_factory(options)
     groups: dict[str, Any] = {}
-    with benchmark_server(options.server) as server:
+    # Stores that are given bring their own servers.
+    with nullcontext(NoServer()) if options.store else benchmark_server(options.server) as server:
         for scenario in options.scenario:
             cases: list[Case] = []
             writers = (options.writers or [1, 16, 64]) if scenario.startswith("append") else [1]
