@@ -186,7 +186,7 @@ class Plan:
         """One stream held by another transaction for as long as it is measured."""
         schema = self.server.new_schema("mink")
         cases: list[Case] = [
-            Appends("63 tasks", self._target(driver="asyncpg", schema=schema), self.workload, 63),
+            Appends("63 tasks", self._target(driver="asyncpg"), self.workload, 63),
             BesideALockedStream(
                 "63 tasks beside a locked stream",
                 self._target(driver="asyncpg", schema=schema),
