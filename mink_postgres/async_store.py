@@ -232,6 +232,10 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         """See `PostgresEventStore.bump_epoch`."""
         return await self._run(feed.bump_epoch(self._context))
 
+    def pool_status(self) -> dict[str, int]:
+        """See `PostgresEventStore.pool_status`; asyncpg does not tell who waits."""
+        return self._backend.pool_status()
+
     async def check(self) -> list[Finding]:
         """See `PostgresEventStore.check`."""
         return await self._run(schema.check(self._context))

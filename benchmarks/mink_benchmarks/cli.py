@@ -116,7 +116,7 @@ def _workload(path: Path | None) -> Workload:
 def _loop_factory(options: argparse.Namespace) -> Callable[[], asyncio.AbstractEventLoop] | None:
     if not options.uvloop:
         return None
-    import uvloop  # noqa: PLC0415 -- an extra
+    import uvloop  # noqa: PLC0415  # pyright: ignore[reportMissingImports] -- an extra
 
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory

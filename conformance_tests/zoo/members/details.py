@@ -160,11 +160,11 @@ class FollowsFromTheStart(Wrapped):
 
 
 class _StandsStill(PollingSubscription):
+    began = 0
+
     @property
     def position(self) -> int:
-        return self._began
-
-    _began = 0
+        return self.began
 
 
 @breaks("SUB-01", needs=[Capability.SUBSCRIBE])
@@ -176,7 +176,7 @@ class PositionStandsStill(Wrapped):
         log: Any = self
         given = subscribing(arguments)
         subscription = _StandsStill(log, **given)
-        subscription._began = given["after_position"]  # noqa: SLF001 -- of its own
+        subscription.began = given["after_position"]
         self.note(subscription)
         return subscription
 
@@ -323,4 +323,5 @@ class DecidesOnce(Wrapped):
                 decided.append(list(decide(events)))
             return decided[0]
 
-        return super().update(stream_id, once, retries=retries)
+        inner: Any = super()
+        return inner.update(stream_id, once, retries=retries)
