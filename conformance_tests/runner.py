@@ -17,7 +17,7 @@ from conformance_tests.lab import BUDGETS, Budget, Lab
 from conformance_tests.results import Report, Result, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from conformance_tests.target import Target
     from mink_core import Capability
@@ -68,8 +68,13 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         time.perf_counter() - begun,
         own,
         dict(lab.counters),
-        what=f"it never met: {', '.join(silent)}" if silent else "",
+        what=_never_met(silent, lab.counters["histories"]),
     )
+
+
+def _never_met(names: Sequence[str], histories: int) -> str:
+    attempts = f" in {histories} histories" if histories else ""
+    return f"it never met: {', '.join(names)}{attempts}" if names else ""
 
 
 def _failure_of(check: Check, lab: Lab, limit: float) -> CheckFailedError | None:

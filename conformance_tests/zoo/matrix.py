@@ -30,7 +30,7 @@ _SOON = 1.0
 _HANGS = 45.0
 """Seconds after which a check is told to hang. Not few: it must not be taken for a kill on a busy machine."""
 
-BASE = "memory://?lock_timeout=0.5"
+BASE = "memory://?lock_timeout=0.5&privacy=true"
 """The store inside, unless another is named."""
 
 
