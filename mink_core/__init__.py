@@ -1,5 +1,6 @@
 """The contract of Mink: what goes into an event store, what comes out, and what may go wrong."""
 
+from mink_core.backoff import Backoff
 from mink_core.capability import Capability
 from mink_core.checkpoints import AsyncCheckpointStore, Checkpoint, CheckpointStore
 from mink_core.direction import Direction
@@ -10,11 +11,14 @@ from mink_core.errors import (
     CheckpointConflictError,
     ConcurrencyError,
     DuplicateEventError,
+    DuplicateMessageError,
     HandlerFailedError,
+    KeyBusyError,
     LeaseLostError,
     MinkError,
     OutcomeUnknownError,
     PositionAheadError,
+    SagaConflictError,
     SchemaError,
     StorageError,
     StoreClosedError,
@@ -32,14 +36,32 @@ from mink_core.feed_status import FeedHolder, FeedStatus
 from mink_core.filters import EventFilter
 from mink_core.finding import Finding
 from mink_core.handling import NextStep, RetryPolicy, SubscriptionFailure, SubscriptionOptions, WhenExhausted
+from mink_core.idempotency import AsyncIdempotencyStore, IdempotencyRecord, IdempotencyStore, Reservation
 from mink_core.leases import Lease
 from mink_core.limits import category_of
+from mink_core.outbox import (
+    AsyncOutboxStore,
+    ClaimedMessage,
+    MessageStatus,
+    OutboxMessage,
+    OutboxStore,
+    StoredMessage,
+    Verdict,
+)
 from mink_core.parked import AsyncParkedEventStore, ParkedEvent, ParkedEventStore
 from mink_core.partitions import Partition, partition_of
 from mink_core.payloads import TypedPayloads
+from mink_core.privacy import AsyncPrivacyStore, PrivacyOperation, PrivacyRecord, PrivacyStore
 from mink_core.projections import Projection, append_inline, append_inline_async, handles, switch, switch_async
+from mink_core.publishers import AsyncCallablePublisher, AsyncPublisher, CallablePublisher, Publisher, PublishError
 from mink_core.registry import Namespaces, known_schemes, open_async_store, open_namespaces, open_store
+from mink_core.runtime.async_relay import AsyncOutboxRelay
+from mink_core.runtime.idempotent import idempotent
+from mink_core.runtime.relay import OutboxRelay
+from mink_core.runtime.relaying import RelayCounts, RelayOptions
 from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
+from mink_core.sagas import AsyncSagaStore, Saga, SagaStatus, SagaStore, StoredSaga
+from mink_core.snapshots import AsyncSnapshotStore, Snapshot, SnapshotInfo, SnapshotStore, Tail
 from mink_core.subscriber import (
     AsyncStore,
     AsyncSubscriber,
@@ -63,24 +85,36 @@ __all__ = [
     "AdapterError",
     "AdapterNotInstalledError",
     "AppendResult",
+    "AsyncCallablePublisher",
     "AsyncCheckpointStore",
     "AsyncEventLog",
     "AsyncEventStore",
+    "AsyncIdempotencyStore",
+    "AsyncOutboxRelay",
+    "AsyncOutboxStore",
     "AsyncParkedEventStore",
+    "AsyncPrivacyStore",
+    "AsyncPublisher",
+    "AsyncSagaStore",
+    "AsyncSnapshotStore",
     "AsyncStore",
     "AsyncSubscriber",
     "AsyncSubscription",
     "AsyncSubscriptionStore",
     "AsyncSubscriptionWorker",
     "AsyncTransaction",
+    "Backoff",
+    "CallablePublisher",
     "Capability",
     "CapabilityNotSupportedError",
     "Checkpoint",
     "CheckpointConflictError",
     "CheckpointStore",
+    "ClaimedMessage",
     "ConcurrencyError",
     "Direction",
     "DuplicateEventError",
+    "DuplicateMessageError",
     "EventFilter",
     "EventLog",
     "EventStore",
@@ -92,12 +126,19 @@ __all__ = [
     "Finding",
     "HandlerFailedError",
     "Holding",
+    "IdempotencyRecord",
+    "IdempotencyStore",
+    "KeyBusyError",
     "Lease",
     "LeaseLostError",
+    "MessageStatus",
     "MinkError",
     "Namespaces",
     "NewEvent",
     "NextStep",
+    "OutboxMessage",
+    "OutboxRelay",
+    "OutboxStore",
     "OutcomeUnknownError",
     "Page",
     "ParkedEvent",
@@ -105,14 +146,31 @@ __all__ = [
     "Partition",
     "PartitionStatus",
     "PositionAheadError",
+    "PrivacyOperation",
+    "PrivacyRecord",
+    "PrivacyStore",
     "Projection",
+    "PublishError",
+    "Publisher",
+    "RelayCounts",
+    "RelayOptions",
+    "Reservation",
     "RetryPolicy",
+    "Saga",
+    "SagaConflictError",
+    "SagaStatus",
+    "SagaStore",
     "SchemaError",
+    "Snapshot",
+    "SnapshotInfo",
+    "SnapshotStore",
     "StorageError",
     "Store",
     "StoreClosedError",
     "StoreIdentity",
     "StoredEvent",
+    "StoredMessage",
+    "StoredSaga",
     "StreamAppend",
     "StreamInfo",
     "StreamNotFoundError",
@@ -125,17 +183,20 @@ __all__ = [
     "SubscriptionStatus",
     "SubscriptionStore",
     "SubscriptionWorker",
+    "Tail",
     "Transaction",
     "TransientStorageError",
     "TypedPayloads",
     "UnknownAdapterError",
     "UsageError",
+    "Verdict",
     "WhenExhausted",
     "__version__",
     "append_inline",
     "append_inline_async",
     "category_of",
     "handles",
+    "idempotent",
     "known_schemes",
     "open_async_store",
     "open_namespaces",

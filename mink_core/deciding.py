@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from mink_core.encoded import result_of
-from mink_core.errors import ConcurrencyError, DuplicateEventError
+from mink_core.errors import ConcurrencyError, DuplicateEventError, StreamTombstonedError
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.json_codec import decode_json
+from mink_core.stream_state import UNMARKED, StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,14 @@ class Staging(ABC):
             What was stored, in order.
         """
 
+    def state(self, stream_id: str) -> StreamState:
+        """The marks on a stream; none unless the store has privacy operations.
+
+        An adapter that declares `Capability.PRIVACY` overrides this, and clears `deleted_at` when it inserts.
+        """
+        del stream_id
+        return UNMARKED
+
     def find(self, event_ids: Sequence[UUID]) -> Sequence[EncodedEvent]:
         """The stored events with these ids, in their order; none unless the store keeps ids unique.
 
@@ -65,10 +74,14 @@ def store_appends(staging: Staging, items: Sequence[PreparedAppend]) -> list[App
         ConcurrencyError: For the first item that is not as expected. Items before and after it may
             have been inserted: the adapter rolls its transaction back.
         DuplicateEventError: Some of it is stored already, but not all of it by this same call. As above.
+        StreamTombstonedError: One of the streams is closed for ever; nothing was inserted.
     """
     results: list[AppendResult] = []
     repeated: list[PreparedAppend] = []
     conflict: ConcurrencyError | None = None
+    for item in items:
+        if staging.state(item.stream_id).tombstoned:
+            raise StreamTombstonedError(item.stream_id)
     for item in items:
         version = staging.version(item.stream_id)
         try:
@@ -92,6 +105,10 @@ def store_appends(staging: Staging, items: Sequence[PreparedAppend]) -> list[App
 def _first_call(staging: Staging, item: PreparedAppend, version: int) -> Sequence[EncodedEvent]:
     """What the call that this one repeats has stored; none where it is to be stored (APPEND-09)."""
     exact = exact_version(item.expected)
+    state = staging.state(item.stream_id)
+    gone = state.deleted_at is not None and version == state.hidden_version
+    if exact == 0:
+        exact = state.hidden_version  # a soft-deleted stream is missing, and is created after its last version
     ids = [event.event_id for event in item.events]
     if stored := staging.find(ids):
         after = min(row.version for row in stored) - 1
@@ -99,11 +116,14 @@ def _first_call(staging: Staging, item: PreparedAppend, version: int) -> Sequenc
         if not here or exact not in (None, after):
             raise DuplicateEventError(stored[0].event_id)
         return _repeat(staging, item, after)
-    if fits(item.expected, version):
+    if gone:
+        if item.expected in (ExpectedVersion.ANY, ExpectedVersion.NO_STREAM):
+            return ()
+    elif (exact == version) if exact is not None else fits(item.expected, version):
         return ()
-    if exact is not None and (first := _repeat(staging, item, exact)):
+    if exact is not None and exact != version and (first := _repeat(staging, item, exact)):
         return first
-    raise ConcurrencyError(item.stream_id, item.expected, version)
+    raise ConcurrencyError(item.stream_id, item.expected, 0 if gone else version)
 
 
 def _repeat(staging: Staging, item: PreparedAppend, after: int) -> Sequence[EncodedEvent]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 -- msgspec resolves a Struct's annotations at run time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003 -- as above
 
 import msgspec
 
 from mink_core.events import AppendResult, StoredEvent
-from mink_core.json_codec import decode_json
 from mink_core.transforms import apply_incoming
 
 if TYPE_CHECKING:
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
 
     from mink_core.prepare import PreparedAppend
     from mink_core.transforms import EventTransform
+
+
+_undecoded: Any = msgspec.Raw
+"""What `StoredEvent` decodes when it is looked at."""
 
 
 class EncodedEvent(msgspec.Struct, frozen=True, gc=False):
@@ -79,8 +82,8 @@ def decode_event(row: EncodedEvent, transforms: Sequence[EventTransform] = ()) -
         row.global_position,
         row.event_id,
         row.event_type,
-        decode_json(row.data),
-        {} if metadata is None else decode_json(metadata),
+        _undecoded(row.data),
+        {} if metadata is None else _undecoded(metadata),
         row.timestamp,
     )
     return apply_incoming(transforms, event) if transforms else event

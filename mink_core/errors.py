@@ -8,6 +8,9 @@
     ├── CheckpointConflictError           somebody else moved the checkpoint
     ├── HandlerFailedError                a subscription's handler failed each time; its worker has ended
     ├── LeaseLostError                    another worker took over; nothing of this one is stored
+    ├── DuplicateMessageError             an outbox message id is stored already, by another call
+    ├── SagaConflictError                 the saga is not at the expected version, or was deleted
+    ├── KeyBusyError                      somebody still works on the idempotency key
     ├── StreamNotFoundError               also LookupError
     ├── SubscriptionNotFoundError         also LookupError
     ├── UsageError                        also ValueError; refused before anything was sent
@@ -181,7 +184,7 @@ class LeaseLostError(MinkError):
         token: The fencing token that the caller came with.
     """
 
-    def __init__(self, name: str, token: int) -> None:
+    def __init__(self, name: str, token: int | UUID) -> None:
         """Keep both."""
         super().__init__(
             f"the lease on {name!r} with token {token} was lost: somebody else took over; nothing was stored: "
@@ -189,6 +192,56 @@ class LeaseLostError(MinkError):
         )
         self.name = name
         self.token = token
+
+
+class DuplicateMessageError(MinkError):
+    """A message id is in the outbox already, with other content or by another call. Nothing was stored.
+
+    Attributes:
+        message_id: The id.
+    """
+
+    def __init__(self, message_id: UUID) -> None:
+        """Keep the id."""
+        super().__init__(
+            f"outbox message id {message_id} is already stored, but not by this same call; nothing of this call was "
+            "stored: give new messages new ids, or repeat the first call unchanged"
+        )
+        self.message_id = message_id
+
+
+class SagaConflictError(MinkError):
+    """The saga is not at the expected version. It was not changed.
+
+    Attributes:
+        saga_id: The saga.
+        expected: The version that the caller expected, 0 for none.
+        actual: The version found, 0 for none; None where it was deleted, which is for good.
+    """
+
+    def __init__(self, saga_id: str, expected: int, actual: int | None) -> None:
+        """Keep the three facts."""
+        state = "was deleted" if actual is None else f"is at version {actual}" if actual else "does not exist"
+        then = "use another id" if actual is None else "load it again, decide again, and save with the new version"
+        super().__init__(f"saga {saga_id!r} {state}, but version {expected} was expected; nothing was changed: {then}")
+        self.saga_id = saga_id
+        self.expected = expected
+        self.actual = actual
+
+
+class KeyBusyError(MinkError):
+    """Somebody works on an idempotency key, and has not finished in the time that was waited. Nothing was done.
+
+    Attributes:
+        key: The key.
+    """
+
+    def __init__(self, key: str) -> None:
+        """Keep the key."""
+        super().__init__(
+            f"somebody still works on the idempotency key {key!r}; nothing was done: come back later with the same key"
+        )
+        self.key = key
 
 
 class StreamNotFoundError(MinkError, LookupError):

@@ -16,12 +16,21 @@ if TYPE_CHECKING:
     from mink_core.capability import Capability
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
+    from mink_core.outbox import OutboxMessage
+    from mink_core.privacy import AsyncPrivacyStore, PrivacyStore
 
 
 class EventLog(HasSubStores, Protocol):
     """Appending and reading: what a store and a transaction have in common."""
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """Append events to one stream, all or none (rules APPEND-01 to APPEND-12).
 
         Args:
@@ -29,6 +38,8 @@ class EventLog(HasSubStores, Protocol):
             events: At least one, at most 10,000.
             expected_version: The exact version the stream must have (0: it must not exist), or an
                 `ExpectedVersion`.
+            outbox: Messages stored with the events, all or nothing (OUTBOX-01). They belong to this
+                stream, and to its first event unless they name another. A repeated call stores none.
 
         Returns:
             Where the events are, as a read returns them. A repeat of a stored call, recognized by
@@ -37,6 +48,8 @@ class EventLog(HasSubStores, Protocol):
         Raises:
             ConcurrencyError: The stream is not at the expected version; nothing was stored.
             DuplicateEventError: An event id is stored already, in another call.
+            DuplicateMessageError: A message id is; nothing was stored.
+            CapabilityNotSupportedError: `outbox` without `Capability.OUTBOX`.
             UsageError: An argument is wrong; nothing was sent.
             TransientStorageError: Nothing was stored; the same call may be retried.
             OutcomeUnknownError: The reply was lost.
@@ -177,6 +190,11 @@ class EventStore(EventLog, Protocol):
     """The sync door of an adapter. Safe to use from several threads."""
 
     @property
+    def privacy(self) -> PrivacyStore:
+        """Operations that take away what was stored (`Capability.PRIVACY`)."""
+        ...
+
+    @property
     def capabilities(self) -> frozenset[Capability]:
         """Which optional parts of the contract the adapter has."""
         ...
@@ -190,6 +208,22 @@ class EventStore(EventLog, Protocol):
 
         Raises:
             CapabilityNotSupportedError: Without `Capability.TRANSACTIONS`.
+        """
+        ...
+
+    def bind(self, connection: Any) -> Transaction:
+        """The store on a connection of the caller's, in the caller's transaction (TX-02).
+
+        Appends, reads and sub-stores do their work there. Nothing is committed, rolled back or closed:
+        that is the caller's. No I/O is done before the first call.
+
+        Args:
+            connection: A driver connection that the adapter's driver can use. (SQLAlchemy's is
+                `session.connection().connection.driver_connection`.)
+
+        Raises:
+            UsageError: It is no connection that this store can use.
+            CapabilityNotSupportedError: Without `Capability.SQL_TRANSACTION`.
         """
         ...
 
@@ -242,7 +276,14 @@ class EventStore(EventLog, Protocol):
 class AsyncEventLog(AsyncHasSubStores, Protocol):
     """`EventLog` for asyncio: same names, same rules. The iterators are returned without await."""
 
-    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    async def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `EventLog.append`."""
         ...
 
@@ -312,6 +353,11 @@ class AsyncEventStore(AsyncEventLog, Protocol):
     """The async door of an adapter. Safe to use from several tasks of one event loop."""
 
     @property
+    def privacy(self) -> AsyncPrivacyStore:
+        """See `EventStore.privacy`."""
+        ...
+
+    @property
     def capabilities(self) -> frozenset[Capability]:
         """See `EventStore.capabilities`."""
         ...
@@ -322,6 +368,10 @@ class AsyncEventStore(AsyncEventLog, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncTransaction]:
         """See `EventStore.transaction`."""
+        ...
+
+    def bind(self, connection: Any) -> AsyncTransaction:
+        """See `EventStore.bind`; called without await."""
         ...
 
     async def update(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mink_core.errors import UsageError
 
@@ -14,6 +15,12 @@ MAX_EVENT_TYPE = 500
 """Characters in an event type."""
 MAX_CHECKPOINT_NAME = 255
 """Characters in a checkpoint's name."""
+MAX_SUBSTORE_NAME = 500
+"""Characters in a destination, an idempotency key, a saga's id, type and correlation id, a snapshot's type."""
+MAX_WORKER_NAME = 200
+"""Characters in a worker's name."""
+MAX_SECONDS = 10 * 365 * 86_400
+"""Seconds in a delay, a lease or a time to live: ten years."""
 MAX_SUBSCRIPTION_NAME = 200
 """Characters in the name of a subscription, and of a worker."""
 MAX_JSON_DEPTH = 128
@@ -50,6 +57,23 @@ def check_stream_id(stream_id: object) -> str:
     return stream_id
 
 
+def checked_category(stream_id: str) -> str:
+    """The category of a stream id that is checked on the way.
+
+    Raises:
+        UsageError: As by `check_stream_id`.
+    """
+    if type(stream_id) is str:  # an equal str of a subclass is none
+        return _checked_category(stream_id)
+    return category_of(check_stream_id(stream_id))
+
+
+# Appends come to the same streams again and again: looking one up takes a fifth of checking it.
+@lru_cache(maxsize=4096)
+def _checked_category(stream_id: str) -> str:
+    return category_of(check_stream_id(stream_id))
+
+
 def check_category(category: object) -> str:
     """Refuse what no stream can have as its category.
 
@@ -75,8 +99,15 @@ def check_event_type(event_type: object) -> str:
         UsageError: When it is no str, empty, above `MAX_EVENT_TYPE` characters, or holds a
             control character or a lone surrogate.
     """
+    if type(event_type) is str:  # an equal str of a subclass is none
+        return _checked_event_type(event_type)
     _check_name(event_type, "event type", MAX_EVENT_TYPE)
-    assert isinstance(event_type, str)  # noqa: S101 -- as above
+    raise AssertionError  # pragma: no cover -- refused above
+
+
+@lru_cache(maxsize=1024)
+def _checked_event_type(event_type: str) -> str:
+    _check_name(event_type, "event type", MAX_EVENT_TYPE)
     return event_type
 
 
@@ -124,6 +155,48 @@ def _check_name(value: object, what: str, limit: int) -> None:
     if bad := _FORBIDDEN.search(value):
         msg = f"{what} holds {bad.group()!r} at index {bad.start()}; control characters and lone surrogates are refused"
         raise UsageError(msg)
+
+
+def check_text(value: object, what: str, limit: int = MAX_SUBSTORE_NAME) -> str:
+    """Refuse what is no name of 1 to `limit` characters.
+
+    Raises:
+        UsageError: When it is no str, empty, above the limit, or holds a control character or a
+            lone surrogate.
+    """
+    _check_name(value, what, limit)
+    assert isinstance(value, str)  # noqa: S101 -- as above
+    return value
+
+
+def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
+    """Refuse what is no number of seconds above 0 (or at least 0), up to `MAX_SECONDS`.
+
+    Raises:
+        UsageError: When it is something else; NaN and bool are.
+    """
+    if (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and 0 <= value <= MAX_SECONDS
+        and (zero or value)
+    ):
+        return float(value)
+    least = "of at least" if zero else "above"
+    msg = f"{what} must be a number of seconds {least} 0, at most ten years, not {value!r:.60}"
+    raise UsageError(msg)
+
+
+def check_between(value: object, what: str, low: int, high: int) -> int:
+    """Refuse what is no int from `low` to `high` (bool is none).
+
+    Raises:
+        UsageError: When it is something else.
+    """
+    if type(value) is not int or not low <= value <= high:
+        msg = f"{what} must be an int from {low} to {high}, not {value!r:.60}"
+        raise UsageError(msg)
+    return value
 
 
 def check_count(value: object, name: str) -> int:

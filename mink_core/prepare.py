@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
@@ -12,11 +11,8 @@ from mink_core.errors import UsageError
 from mink_core.events import NewEvent, StreamAppend
 from mink_core.expected import Expected, check_expected
 from mink_core.json_codec import encode_json
-from mink_core.limits import MAX_CALL_BYTES, MAX_CALL_EVENTS, category_of, check_event_type, check_stream_id
+from mink_core.limits import MAX_CALL_BYTES, MAX_CALL_EVENTS, check_event_type, checked_category
 from mink_core.transforms import EventTransform, apply_outgoing
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class PreparedEvent(msgspec.Struct, frozen=True):
@@ -51,7 +47,13 @@ def prepare_append(
     Raises:
         UsageError: For whatever is wrong with it. Nothing was sent.
     """
-    return prepare_batch([StreamAppend(stream_id, _sequence(events), expected_version)], transforms)[0]
+    given = _sequence(events)
+    if len(given) > 1:
+        return prepare_batch([StreamAppend(stream_id, given, expected_version)], transforms)[0]
+    # The common case: one event is within every limit of a call, and its id is not there twice.
+    category = checked_category(stream_id)
+    expected = check_expected(expected_version)
+    return PreparedAppend(stream_id, category, expected, (_prepare_event(stream_id, 0, given[0], transforms),))
 
 
 def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTransform] = ()) -> list[PreparedAppend]:
@@ -67,14 +69,15 @@ def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTrans
         if not isinstance(item, StreamAppend):
             msg = f"append_batch takes StreamAppend items, not {type(item).__name__}"
             raise UsageError(msg)
-        stream_id = check_stream_id(item.stream_id)
+        stream_id = item.stream_id
+        category = checked_category(stream_id)
         expected = check_expected(item.expected_version)
         given = _sequence(item.events)
         count += len(given)
         if count > MAX_CALL_EVENTS:
             msg = f"a call may hold {MAX_CALL_EVENTS} events, not {count} or more: append them in several calls"
             raise UsageError(msg)
-        encoded = tuple(_prepare_events(stream_id, given, transforms))
+        encoded = tuple([_prepare_event(stream_id, index, event, transforms) for index, event in enumerate(given)])
         for event in encoded:
             if event.event_id in ids:
                 msg = f"event id {event.event_id} stands twice in one call; every event needs its own"
@@ -84,7 +87,7 @@ def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTrans
         if size > MAX_CALL_BYTES:
             msg = f"a call may hold {MAX_CALL_BYTES} bytes of JSON, not {size}: append it in several calls"
             raise UsageError(msg)
-        prepared.append(PreparedAppend(stream_id, category_of(stream_id), expected, encoded))
+        prepared.append(PreparedAppend(stream_id, category, expected, encoded))
     if not prepared:
         msg = "append_batch got no item; give at least one StreamAppend"
         raise UsageError(msg)
@@ -92,6 +95,8 @@ def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTrans
 
 
 def _sequence(events: object) -> Sequence[NewEvent]:
+    if type(events) is list and events:
+        return events
     if isinstance(events, NewEvent) or not isinstance(events, Iterable) or isinstance(events, (str, bytes, dict)):
         msg = f"events must be a sequence of NewEvent, not {type(events).__name__}"
         raise UsageError(msg)
@@ -102,27 +107,25 @@ def _sequence(events: object) -> Sequence[NewEvent]:
     return given
 
 
-def _prepare_events(
-    stream_id: str, events: Sequence[NewEvent], transforms: Sequence[EventTransform]
-) -> Iterator[PreparedEvent]:
-    for index, given in enumerate(events):
-        if not isinstance(given, NewEvent):
-            msg = f"events[{index}] must be a NewEvent, not {type(given).__name__}"
-            raise UsageError(msg)
-        event = apply_outgoing(transforms, stream_id, given) if transforms else given
-        check_event_type(event.event_type)
-        if not isinstance(event.event_id, UUID):
-            msg = f"events[{index}].event_id must be a UUID, not {type(event.event_id).__name__}"
-            raise UsageError(msg)
-        if event.metadata is not None and type(event.metadata) is not dict:
-            msg = f"events[{index}].metadata must be a dict or None, not {type(event.metadata).__name__}"
-            raise UsageError(msg)
-        yield PreparedEvent(
-            event.event_id,
-            event.event_type,
-            encode_json(event.data, "data"),
-            None if event.metadata is None else encode_json(event.metadata, "metadata"),
-        )
+def _prepare_event(stream_id: str, index: int, given: NewEvent, transforms: Sequence[EventTransform]) -> PreparedEvent:
+    if not isinstance(given, NewEvent):
+        msg = f"events[{index}] must be a NewEvent, not {type(given).__name__}"
+        raise UsageError(msg)
+    event = apply_outgoing(transforms, stream_id, given) if transforms else given
+    check_event_type(event.event_type)
+    if not isinstance(event.event_id, UUID):
+        msg = f"events[{index}].event_id must be a UUID, not {type(event.event_id).__name__}"
+        raise UsageError(msg)
+    metadata = event.metadata
+    if metadata is not None and type(metadata) is not dict:
+        msg = f"events[{index}].metadata must be a dict or None, not {type(metadata).__name__}"
+        raise UsageError(msg)
+    return PreparedEvent(
+        event.event_id,
+        event.event_type,
+        encode_json(event.data, "data"),
+        None if metadata is None else encode_json(metadata, "metadata"),
+    )
 
 
 def _bytes(text: str) -> int:

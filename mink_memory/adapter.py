@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _SCHEME = "memory://"
-_OPTIONS = frozenset({"transforms", "unique_event_ids", "lock_timeout", "clock"})
+_OPTIONS = frozenset({"transforms", "unique_event_ids", "lock_timeout", "clock", "privacy"})
 _BOOLS = {"true": True, "false": False}
 
 
@@ -24,7 +24,7 @@ def open_store(url: str, **options: Any) -> MemoryEventStore:
     """Make the store for `memory://` (private) or `memory://name` (shared in the process).
 
     Args:
-        url: May say `unique_event_ids=true|false` and `lock_timeout=SECONDS` in its query.
+        url: May say `unique_event_ids=true|false`, `privacy=true|false` and `lock_timeout=SECONDS` in its query.
         options: As of `MemoryEventStore`; they win over the query.
 
     Raises:
@@ -95,13 +95,14 @@ def _parse_query(query: str) -> dict[str, Any]:
         if key in chosen:
             msg = f"the URL says {key!r} twice"
             raise UsageError(msg)
-        if key == "unique_event_ids" and value in _BOOLS:
+        if key in ("unique_event_ids", "privacy") and value in _BOOLS:
             chosen[key] = _BOOLS[value]
         elif key == "lock_timeout":
             chosen[key] = _number(value)
         else:
             msg = (
-                f"a memory store's URL may say unique_event_ids=true|false and lock_timeout=SECONDS, not {key}={value}"
+                f"a memory store's URL may say unique_event_ids=true|false, privacy=true|false and lock_timeout=SECONDS, "
+                f"not {key}={value}"
             )
             raise UsageError(msg)
     return chosen

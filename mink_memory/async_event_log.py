@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append, prepare_batch
+from mink_core.prepare_substores import prepare_messages
+from mink_memory.changes.outbox import add_with_append
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
+    from mink_core.outbox import OutboxMessage
     from mink_core.prepare import PreparedAppend
     from mink_memory.handle import Handle
+    from mink_memory.records import Change
     from mink_memory.view import View
 
 
@@ -28,13 +32,22 @@ class AsyncMemoryEventLog(ABC):
     _view: View
 
     @abstractmethod
-    async def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        """Store checked appends, waiting for locks where that is needed."""
+    async def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        """Store checked appends and what is beside them, waiting for locks where that is needed."""
 
-    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    async def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `EventLog.append`."""
         self._view.check()
-        return (await self._write([prepare_append(stream_id, events, expected_version, self._handle.transforms)]))[0]
+        item = prepare_append(stream_id, events, expected_version, self._handle.transforms)
+        beside = add_with_append(prepare_messages(outbox, item)) if outbox != () else None
+        return (await self._write([item], beside))[0]
 
     async def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
         """See `EventLog.append_batch`."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
+from mink_core.capability import Capability
+from mink_core.errors import CapabilityNotSupportedError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
 from mink_core.runtime.durable import AsyncDurable
@@ -14,7 +16,8 @@ from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.async_event_log import AsyncMemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
 from mink_memory.substores import AsyncMemorySubStores
-from mink_memory.transaction import AsyncMemoryTransaction, change_async, write_async
+from mink_memory.substores.privacy import AsyncMemoryPrivacy
+from mink_memory.transaction import AsyncMemoryTransaction, change_async, refuse_sql, write_async
 from mink_memory.view import View
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from types import TracebackType
 
-    from mink_core.capability import Capability
     from mink_core.events import AppendResult, StoreIdentity
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
@@ -42,7 +44,7 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
     same name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the options of a store
         self,
         name: str | None = None,
         *,
@@ -50,6 +52,7 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
         unique_event_ids: bool = False,
         lock_timeout: float = LOCK_TIMEOUT,
         clock: Clock = utc_now,
+        privacy: bool = False,
     ) -> None:
         """Open a log; see `MemoryEventStore`.
 
@@ -63,6 +66,7 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
             unique_event_ids=unique_event_ids,
             lock_timeout=lock_timeout,
             clock=clock,
+            privacy=privacy,
         )
         self._view = View(self._handle)
 
@@ -75,11 +79,11 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
         """There is nothing to create."""
         self._handle.check_open()
 
-    async def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        results = self._handle.log.append(items, self._handle.clock)
+    async def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        results = None if beside else self._handle.log.append(items, self._handle.clock)
         if results is None:
             async with self._begun() as transaction:
-                results = await write_async(self._handle, transaction, items)
+                results = await write_async(self._handle, transaction, items, beside)
         return results
 
     async def _change(self, wanted: Change[T]) -> T:
@@ -89,6 +93,18 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
             async with self._begun() as transaction:
                 return await change_async(self._handle, transaction, wanted)
         return done[0]
+
+    @property
+    def privacy(self) -> AsyncMemoryPrivacy:
+        """Operations that take away what was stored; only on a store opened with `privacy=True`."""
+        if Capability.PRIVACY not in self._handle.capabilities:
+            raise CapabilityNotSupportedError(self.adapter_name, Capability.PRIVACY, "open the store with privacy=True")
+        return AsyncMemoryPrivacy(self._change, self._handle)
+
+    def bind(self, connection: object) -> NoReturn:  # noqa: ARG002 -- the contract's
+        """Refused: there is no SQL in memory."""
+        self._handle.check_open()
+        refuse_sql()
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncMemoryTransaction]:
         """See `EventStore.transaction`."""

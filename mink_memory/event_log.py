@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append, prepare_batch
+from mink_core.prepare_substores import prepare_messages
+from mink_memory.changes.outbox import add_with_append
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
+    from mink_core.outbox import OutboxMessage
     from mink_core.prepare import PreparedAppend
     from mink_memory.handle import Handle
+    from mink_memory.records import Change
     from mink_memory.view import View
 
 
@@ -27,13 +31,22 @@ class MemoryEventLog(ABC):
     _view: View
 
     @abstractmethod
-    def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        """Store checked appends, waiting for locks where that is needed."""
+    def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        """Store checked appends and what is beside them, waiting for locks where that is needed."""
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `EventLog.append`."""
         self._view.check()
-        return self._write([prepare_append(stream_id, events, expected_version, self._handle.transforms)])[0]
+        item = prepare_append(stream_id, events, expected_version, self._handle.transforms)
+        beside = add_with_append(prepare_messages(outbox, item)) if outbox != () else None
+        return self._write([item], beside)[0]
 
     def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
         """See `EventLog.append_batch`."""

@@ -1,18 +1,20 @@
 """The feed of a log: the committed rows that nothing can appear below any more.
 
 Every method is called under the log's lock, but `settled` may be read without: it is dense, in
-position order and append-only, so that what a reader has seen of it never changes (FEED-01).
+position order and append-only, so that what a reader has seen of it never changes (FEED-01). A privacy
+operation puts another row in the place of one.
 """
 
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from mink_core.feed_status import FeedHolder, FeedStatus
+from mink_memory.holes import is_hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,11 +30,13 @@ _position: Callable[[EncodedEvent], int] = attrgetter("global_position")
 class Feed:
     """Positions are allocated in one sequence; what stays unused is a hole that delays nobody (FEED-03)."""
 
-    __slots__ = ("_tail", "_writers", "high", "settled", "sleepers")
+    __slots__ = ("_tail", "_writers", "has_holes", "high", "settled", "sleepers")
 
     def __init__(self) -> None:
         self.high = 0
         """The highest position that was ever allocated."""
+        self.has_holes = False
+        """Whether events were purged, so that rows may be holes."""
         self.settled: list[EncodedEvent] = []
         # Committed above the first position of the oldest open transaction that has appended.
         self._tail: list[EncodedEvent] = []
@@ -80,7 +84,16 @@ class Feed:
     @property
     def head(self) -> int:
         """The newest position in the feed, 0 in an empty one."""
-        return self.settled[-1].global_position if self.settled else 0
+        return next((row.global_position for row in reversed(self.settled) if not is_hole(row)), 0)
+
+    def rewrite(self, row: EncodedEvent) -> None:
+        """Put a row in the place of the one at its position."""
+        index = bisect_left(self.settled, row.global_position, key=_position)
+        if index < len(self.settled) and self.settled[index].global_position == row.global_position:
+            self.settled[index] = row
+        else:
+            self._tail = [row if old.global_position == row.global_position else old for old in self._tail]
+        self.has_holes = self.has_holes or is_hole(row)
 
     def index_after(self, position: int) -> int:
         """Where the rows above a position begin in `settled`."""

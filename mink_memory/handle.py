@@ -36,6 +36,10 @@ _CAPABILITIES = frozenset(
         Capability.PARTITIONS,
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
+        Capability.IDEMPOTENCY,
+        Capability.OUTBOX,
+        Capability.SAGAS,
+        Capability.SNAPSHOTS,
         Capability.SUBSCRIBE,
         Capability.TRANSACTIONS,
     }
@@ -56,7 +60,7 @@ S = TypeVar("S", bound=Stoppable)
 class Handle(Generic[S]):
     """One store's hold on a log: its options, its open transactions and subscriptions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the options of a store
         self,
         name: str | None,
         *,
@@ -64,6 +68,7 @@ class Handle(Generic[S]):
         unique_event_ids: bool,
         lock_timeout: float,
         clock: Clock,
+        privacy: bool,
     ) -> None:
         """Find or make the log.
 
@@ -71,14 +76,16 @@ class Handle(Generic[S]):
             UsageError: An option or the name is wrong, or the named log was opened with another
                 `unique_event_ids`.
         """
-        if type(unique_event_ids) is not bool:
-            msg = f"unique_event_ids must be a bool, not {unique_event_ids!r:.60}"
-            raise UsageError(msg)
+        for given, option in ((unique_event_ids, "unique_event_ids"), (privacy, "privacy")):
+            if type(given) is not bool:
+                msg = f"{option} must be a bool, not {given!r:.60}"
+                raise UsageError(msg)
         self.lock_timeout = check_lock_timeout(lock_timeout)
         self.transforms = tuple(transforms)
         self.clock = clock
         self.log = open_log(name, unique_event_ids=unique_event_ids)
-        self.capabilities = _CAPABILITIES | ({Capability.UNIQUE_EVENT_IDS} if unique_event_ids else set())
+        optional = {Capability.UNIQUE_EVENT_IDS: unique_event_ids, Capability.PRIVACY: privacy}
+        self.capabilities = _CAPABILITIES | {capability for capability, is_on in optional.items() if is_on}
         self._closed = False
         self._transactions: set[OpenTransaction] = set()
         self._subscriptions: WeakSet[S] = WeakSet()

@@ -15,10 +15,12 @@ from mink_core.deciding import fits
 from mink_core.encoded import result_of
 from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.events import StoreIdentity
+from mink_core.stream_state import UNMARKED
 from mink_memory.drafts import Draft
 from mink_memory.feed import Feed
 from mink_memory.locks import Locks, Turn, keys_of
 from mink_memory.records import Records, Tables
+from mink_memory.rewriting import Rewriter
 from mink_memory.staging import new_rows, stage
 from mink_memory.streams import Streams
 
@@ -71,7 +73,8 @@ class MemoryLog:
             if len(items) == 1 and not self.unique:
                 item = items[0]
                 rows = streams.rows.get(item.stream_id)
-                if fits(item.expected, len(rows) if rows else 0):  # the common case, without a draft
+                marked = streams.states and item.stream_id in streams.states
+                if not marked and fits(item.expected, len(rows) if rows else 0):  # the common case, without a draft
                     new = new_rows(item, rows, feed.high, clock)
                     feed.high += len(new)
                     streams.publish_one(item.stream_id, rows, new)
@@ -86,9 +89,19 @@ class MemoryLog:
             return results
 
     def append_in(
-        self, turn: Turn, items: Sequence[PreparedAppend], clock: Callable[[], datetime]
+        self,
+        turn: Turn,
+        items: Sequence[PreparedAppend],
+        clock: Callable[[], datetime],
+        beside: Change[None] | None = None,
     ) -> list[AppendResult] | None:
         """Store appends in a transaction, seen by nobody else until its commit.
+
+        Args:
+            turn: On its way to the locks of the appends, and of `beside`.
+            items: What to append.
+            clock: The store's.
+            beside: Made too, or nothing is; not made where the appends are a repeat (OUTBOX-01).
 
         Returns:
             The results, or None where the turn was queued: try again when its signal is set.
@@ -102,12 +115,25 @@ class MemoryLog:
             size = len(transaction.rows)
             try:
                 results = stage(self._streams, transaction, items, self._feed.high, clock)
+                if beside is not None and len(transaction.rows) > size:
+                    self._apply_beside(transaction, size, beside, clock)
             finally:
                 self._locks.finish(turn)
             if len(transaction.rows) > size:
                 self._feed.high += len(transaction.rows) - size
                 self._feed.hold(transaction)
             return results
+
+    def _apply_beside(
+        self, transaction: OpenTransaction, size: int, beside: Change[None], clock: Callable[[], datetime]
+    ) -> None:
+        own = dict(transaction.records)
+        try:
+            beside.apply(self._records_for(transaction, own, clock))
+        except BaseException:
+            transaction.undo(size)
+            raise
+        transaction.records = own
 
     def change(self, change: Change[T], clock: Callable[[], datetime]) -> tuple[T] | None:
         """Change records outside of any transaction, all or nothing.
@@ -262,6 +288,19 @@ class MemoryLog:
         with self._lock:
             self._identity = StoreIdentity(self._identity.store, self._identity.epoch + 1)
             return self._identity
+
+    @property
+    def has_holes(self) -> bool:
+        """Whether events were purged, so that rows may be holes."""
+        return self._feed.has_holes
+
+    def hidden_version(self, stream_id: str) -> int:
+        """Events of a stream up to here read as missing; 0 for most."""
+        return self._streams.states.get(stream_id, UNMARKED).hidden_version
+
+    def rewriter(self) -> Rewriter:
+        """What privacy operations work with, inside a change."""
+        return Rewriter(self._streams, self._feed)
 
     def version(self, stream_id: str, draft: Draft | None) -> int:
         """A stream's version, as the draft's writer sees it; 0 where there is none."""

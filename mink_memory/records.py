@@ -7,10 +7,12 @@ transaction what it put is seen by that transaction only, until the commit.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from mink_core.encoded import EncodedEvent
@@ -32,7 +34,8 @@ class Tables:
     __slots__ = ("_tokens", "committed", "feed")
 
     def __init__(self, feed: Feed) -> None:
-        self.committed: dict[RecordKey, Any] = {}
+        self.committed: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
+        """By table, then by key."""
         self.feed = feed
         self._tokens = 0
 
@@ -43,11 +46,11 @@ class Tables:
 
     def publish(self, own: Mapping[RecordKey, Any]) -> None:
         """Make one writer's records everybody's."""
-        for key, record in own.items():
+        for (table, key), record in own.items():
             if record is _DROPPED:
-                self.committed.pop(key, None)
+                self.committed[table].pop(key, None)
             else:
-                self.committed[key] = record
+                self.committed[table][key] = record
 
 
 class Records:
@@ -75,7 +78,7 @@ class Records:
     def get(self, table: str, key: Any) -> Any:
         """The record, None where there is none."""
         own = self._own.get((table, key), _ABSENT)
-        found = self._tables.committed.get((table, key)) if own is _ABSENT else own
+        found = self._tables.committed[table].get(key) if own is _ABSENT else own
         return None if found is _DROPPED else found
 
     def put(self, table: str, key: Any, record: Any) -> None:
@@ -91,9 +94,16 @@ class Records:
         if (record := self.get(table, key)) is not None:
             self.put(table, key, record)
 
+    def take(self, table: str, key: Any) -> bool:
+        """Whether a record may be changed now, as with SKIP LOCKED: another transaction may have it."""
+        return not self.is_locked((table, key))
+
     def items(self, table: str) -> Iterator[tuple[Any, Any]]:
         """The keys and records of a table, in no order."""
-        for (owner, key), record in {**self._tables.committed, **self._own}.items():
+        for key, record in tuple(self._tables.committed[table].items()):
+            if (table, key) not in self._own:
+                yield key, record
+        for (owner, key), record in tuple(self._own.items()):
             if owner == table and record is not _DROPPED:
                 yield key, record
 
@@ -101,10 +111,10 @@ class Records:
         """See `Tables.next_token`."""
         return self._tables.next_token()
 
-    def feed_after(self, position: int) -> Sequence[EncodedEvent]:
+    def feed_after(self, position: int) -> Iterator[EncodedEvent]:
         """The rows of the feed above a position."""
         feed = self._tables.feed
-        return feed.settled[feed.index_after(position) :]
+        return islice(feed.settled, feed.index_after(position), None)
 
 
 Keys: TypeAlias = "tuple[RecordKey, ...] | Callable[[Records], tuple[RecordKey, ...]]"

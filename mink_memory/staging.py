@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mink_core.deciding import Staging, store_appends
 from mink_core.encoded import encode_events
+from mink_core.stream_state import UNMARKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
+    from mink_core.stream_state import StreamState
     from mink_memory.drafts import Draft
     from mink_memory.streams import Streams
 
@@ -76,6 +78,9 @@ class _DraftStaging(Staging):
         rows = new_rows(item, last, self._offset + len(self._draft.rows), self._clock)
         self._draft.add(rows, unique=self._streams.unique)
         return rows
+
+    def state(self, stream_id: str) -> StreamState:
+        return self._streams.states.get(stream_id, UNMARKED)
 
     def find(self, event_ids: Sequence[UUID]) -> Sequence[EncodedEvent]:
         if not self._streams.unique:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
+from mink_core.capability import Capability
+from mink_core.errors import CapabilityNotSupportedError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
@@ -14,7 +16,8 @@ from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.event_log import MemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
 from mink_memory.substores import MemorySubStores
-from mink_memory.transaction import MemoryTransaction, change, write
+from mink_memory.substores.privacy import MemoryPrivacy
+from mink_memory.transaction import MemoryTransaction, change, refuse_sql, write
 from mink_memory.view import View
 
 if TYPE_CHECKING:
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from mink_core.capability import Capability
     from mink_core.events import AppendResult, StoreIdentity
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
@@ -38,7 +40,7 @@ T = TypeVar("T")
 class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
     """An event store in this process's memory; see `mink_core.Store`. Safe to use from several threads."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- the options of a store
         self,
         name: str | None = None,
         *,
@@ -46,6 +48,7 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
         unique_event_ids: bool = False,
         lock_timeout: float = LOCK_TIMEOUT,
         clock: Clock = utc_now,
+        privacy: bool = False,
     ) -> None:
         """Open a log.
 
@@ -56,6 +59,7 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
             unique_event_ids: Store an event id only once (`Capability.UNIQUE_EVENT_IDS`).
             lock_timeout: Seconds that an append waits for a stream locked by a transaction.
             clock: Gives the time of appends, aware and in UTC; for tests.
+            privacy: Allow `store.privacy` (`Capability.PRIVACY`).
 
         Raises:
             UsageError: An argument is wrong, or the named log was opened with another
@@ -67,6 +71,7 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
             unique_event_ids=unique_event_ids,
             lock_timeout=lock_timeout,
             clock=clock,
+            privacy=privacy,
         )
         self._view = View(self._handle)
 
@@ -79,11 +84,11 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
         """There is nothing to create."""
         self._handle.check_open()
 
-    def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        results = self._handle.log.append(items, self._handle.clock)
+    def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        results = None if beside else self._handle.log.append(items, self._handle.clock)
         if results is None:
             with self._begun() as transaction:
-                results = write(self._handle, transaction, items)
+                results = write(self._handle, transaction, items, beside)
         return results
 
     def _change(self, wanted: Change[T]) -> T:
@@ -93,6 +98,18 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
             with self._begun() as transaction:
                 return change(self._handle, transaction, wanted)
         return done[0]
+
+    @property
+    def privacy(self) -> MemoryPrivacy:
+        """Operations that take away what was stored; only on a store opened with `privacy=True`."""
+        if Capability.PRIVACY not in self._handle.capabilities:
+            raise CapabilityNotSupportedError(self.adapter_name, Capability.PRIVACY, "open the store with privacy=True")
+        return MemoryPrivacy(self._change, self._handle)
+
+    def bind(self, connection: object) -> NoReturn:  # noqa: ARG002 -- the contract's
+        """Refused: there is no SQL in memory."""
+        self._handle.check_open()
+        refuse_sql()
 
     def transaction(self) -> AbstractContextManager[MemoryTransaction]:
         """See `EventStore.transaction`."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from mink_core.errors import StreamNotFoundError
 from mink_core.events import StreamInfo
 from mink_core.limits import category_of
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mink_core.encoded import EncodedEvent
+    from mink_core.stream_state import StreamState
     from mink_memory.drafts import Draft
 
 _AFTER_DASH = "."
@@ -26,7 +29,7 @@ _AFTER_DASH = "."
 class Streams:
     """Rows by stream, in version order: the row of version v is at index v - 1."""
 
-    __slots__ = ("_new_names", "_sorted_names", "ids", "rows", "unique")
+    __slots__ = ("_new_names", "_sorted_names", "ids", "rows", "states", "unique")
 
     def __init__(self, *, unique: bool) -> None:
         self.unique = unique
@@ -34,6 +37,8 @@ class Streams:
         self.rows: dict[str, list[EncodedEvent]] = {}
         self.ids: dict[UUID, EncodedEvent] = {}
         """By event id."""
+        self.states: dict[str, StreamState] = {}
+        """Of the streams that a privacy operation has marked."""
         self._sorted_names: list[str] = []
         self._new_names: list[str] = []
 
@@ -49,6 +54,8 @@ class Streams:
             self._new_names.append(stream_id)
         else:
             rows.extend(own)
+        if self.states and (state := self.states.get(stream_id)) is not None:
+            self.states[stream_id] = replace(state, deleted_at=None)
 
     def version(self, stream_id: str, draft: Draft | None) -> int:
         """The version of a stream, 0 where there is none."""
@@ -77,7 +84,15 @@ class Streams:
         if not first or not last:
             raise StreamNotFoundError(stream_id)
         newest = last[-1]
-        return StreamInfo(stream_id, category_of(stream_id), newest.version, first[0].timestamp, newest.timestamp)
+        state = None if own else self.states.get(stream_id)
+        return StreamInfo(
+            stream_id,
+            category_of(stream_id),
+            newest.version,
+            first[0].timestamp,
+            newest.timestamp,
+            state.deleted_at if state else None,
+        )
 
     def page(self, category: str | None, after: str, limit: int, draft: Draft | None) -> list[StreamInfo]:
         """The first streams after `after`, in code point order, which is how str compares."""

@@ -18,25 +18,40 @@ if TYPE_CHECKING:
     from mink_core.prepare import PreparedAppend
     from mink_memory.drafts import OpenTransaction
     from mink_memory.handle import Handle
+    from mink_memory.locks import Key
     from mink_memory.records import Change
 
 T = TypeVar("T")
 _ADAPTER = "memory"
 
 
-def write(handle: Handle[Any], transaction: OpenTransaction, items: list[PreparedAppend]) -> list[AppendResult]:
-    """Append in a transaction, waiting for its locks."""
-    keys = keys_of(items, unique=handle.log.unique)
-    return wait_for_turn(handle, transaction, keys, lambda turn: handle.log.append_in(turn, items, handle.clock))
+def write(
+    handle: Handle[Any],
+    transaction: OpenTransaction,
+    items: list[PreparedAppend],
+    beside: Change[None] | None = None,
+) -> list[AppendResult]:
+    """Append in a transaction, waiting for its locks; with `beside`, a change of records as well, or neither."""
+    keys = _keys(handle, items, beside)
+    return wait_for_turn(
+        handle, transaction, keys, lambda turn: handle.log.append_in(turn, items, handle.clock, beside)
+    )
+
+
+def _keys(handle: Handle[Any], items: list[PreparedAppend], beside: Change[None] | None) -> list[Key]:
+    return [*keys_of(items, unique=handle.log.unique), *(beside.keys if beside and not callable(beside.keys) else ())]
 
 
 async def write_async(
-    handle: Handle[Any], transaction: OpenTransaction, items: list[PreparedAppend]
+    handle: Handle[Any],
+    transaction: OpenTransaction,
+    items: list[PreparedAppend],
+    beside: Change[None] | None = None,
 ) -> list[AppendResult]:
     """`write` for asyncio."""
-    keys = keys_of(items, unique=handle.log.unique)
+    keys = _keys(handle, items, beside)
     return await wait_for_turn_async(
-        handle, transaction, keys, lambda turn: handle.log.append_in(turn, items, handle.clock)
+        handle, transaction, keys, lambda turn: handle.log.append_in(turn, items, handle.clock, beside)
     )
 
 
@@ -53,12 +68,21 @@ async def change_async(handle: Handle[Any], transaction: OpenTransaction, wanted
     return done[0]
 
 
+def refuse_sql() -> NoReturn:
+    """There is no SQL in memory.
+
+    Raises:
+        CapabilityNotSupportedError: Always.
+    """
+    hint = "there is no SQL connection in memory"
+    raise CapabilityNotSupportedError(_ADAPTER, Capability.SQL_TRANSACTION, hint)
+
+
 class _Connectionless:
     @property
     def connection(self) -> NoReturn:
         """Refused: there is no SQL in memory."""
-        hint = "there is no SQL connection in memory"
-        raise CapabilityNotSupportedError(_ADAPTER, Capability.SQL_TRANSACTION, hint)
+        refuse_sql()
 
 
 class MemoryTransaction(_Connectionless, MemorySubStores, MemoryEventLog):
@@ -70,8 +94,8 @@ class MemoryTransaction(_Connectionless, MemorySubStores, MemoryEventLog):
         self._transaction = transaction
         self._view = View(handle, transaction)
 
-    def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        return write(self._handle, self._transaction, items)
+    def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        return write(self._handle, self._transaction, items, beside)
 
     def _change(self, wanted: Change[T]) -> T:
         self._view.check()
@@ -87,8 +111,8 @@ class AsyncMemoryTransaction(_Connectionless, AsyncMemorySubStores, AsyncMemoryE
         self._transaction = transaction
         self._view = View(handle, transaction)
 
-    async def _write(self, items: list[PreparedAppend]) -> list[AppendResult]:
-        return await write_async(self._handle, self._transaction, items)
+    async def _write(self, items: list[PreparedAppend], beside: Change[None] | None = None) -> list[AppendResult]:
+        return await write_async(self._handle, self._transaction, items, beside)
 
     async def _change(self, wanted: Change[T]) -> T:
         self._view.check()

@@ -14,6 +14,7 @@ from mink_core.events import Page, StoredEvent
 from mink_core.limits import check_stream_id
 from mink_core.matching import predicate_of
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
+from mink_memory.holes import is_hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,24 +67,31 @@ class View:
         return self._stream_backward(stream_id, after_version, left)
 
     def _stream_forward(self, stream_id: str, after: int, left: int) -> Iterator[list[EncodedEvent]]:
+        after = max(after, self._log.hidden_version(stream_id))
         while left:
             self.check()
             full = min(left, _PAGE)
             rows = self._log.span(stream_id, after, after + full, self._transaction)
-            yield rows
+            found = self._present(rows)
+            yield found
             if len(rows) < full:
                 return
             after += full
-            left -= full
+            left -= len(found)
+
+    def _present(self, rows: list[EncodedEvent]) -> list[EncodedEvent]:
+        return [row for row in rows if not is_hole(row)] if self._log.has_holes else rows
 
     def _stream_backward(self, stream_id: str, after: int, left: int) -> Iterator[list[EncodedEvent]]:
         self.check()
+        after = max(after, self._log.hidden_version(stream_id))
         top = self._log.version(stream_id, self._transaction)
         while left and top > after:
             self.check()
             bottom = max(after, top - min(left, _PAGE))
-            yield self._log.span(stream_id, bottom, top, self._transaction)[::-1]
-            left -= top - bottom
+            found = self._present(self._log.span(stream_id, bottom, top, self._transaction))
+            yield found[::-1]
+            left -= len(found)
             top = bottom
 
     def feed_pages(
@@ -103,7 +111,7 @@ class View:
     def _feed_pages(
         self, start: int, end: int, left: int, where: EventFilter, direction: Direction
     ) -> Iterator[list[EncodedEvent]]:
-        passes = predicate_of(where)
+        passes = self._predicate(where)
         while left and start < end:
             self.check()
             if direction is Direction.FORWARD:
@@ -116,13 +124,19 @@ class View:
             yield found[:left]
             left -= min(left, len(found))
 
+    def _predicate(self, where: EventFilter) -> Callable[[EncodedEvent], bool] | None:
+        passes = predicate_of(where)
+        if not self._log.has_holes:
+            return passes
+        return lambda row: not is_hole(row) and (passes is None or passes(row))
+
     def poll(self, after_position: int, limit: int, where: EventFilter, identity: StoreIdentity | None) -> Page:
         """See `EventLog.poll`."""
         self.check()
         check_poll(after_position, limit, where, identity)
         start, end = self._log.feed_bounds(after_position, identity)
         end = min(end, start + _SCAN)
-        passes = predicate_of(where)
+        passes = self._predicate(where)
         if passes is None:
             rows = self._log.feed_page(start, min(end, start + limit))
             return Page([*map(self.decode, rows)], rows[-1].global_position if rows else after_position)
@@ -144,6 +158,11 @@ class View:
                     if len(found) == limit:
                         return found, position
         return found, position
+
+    def version(self, stream_id: str) -> int:
+        """A stream's version, 0 where there is none."""
+        self.check()
+        return self._log.version(stream_id, self._transaction)
 
     def stream_info(self, stream_id: str) -> StreamInfo:
         """See `EventLog.stream_info`."""

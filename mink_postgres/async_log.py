@@ -9,6 +9,7 @@ from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.limits import check_stream_id
 from mink_core.prepare import prepare_append, prepare_batch
+from mink_core.prepare_substores import prepare_messages
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
 from mink_postgres.rows import consumed
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
+    from mink_core.outbox import OutboxMessage
     from mink_postgres.context import Context
     from mink_postgres.query import Program
 
@@ -40,10 +42,20 @@ class AsyncLog:
     def _appended(self) -> None:
         """Note that an append was done: committed by a store, in a transaction to be committed."""
 
-    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    async def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `mink_core.EventLog.append`."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
-        result = await self._run(appending.append(self._context, item))
+        if outbox != () and (messages := prepare_messages(outbox, item)):
+            result = await self._run(appending.append_with_outbox(self._context, item, messages))
+        else:
+            result = await self._run(appending.append(self._context, item))
         self._appended()
         return result
 

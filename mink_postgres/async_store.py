@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
 
-from mink_core.errors import MinkError, StorageError, StoreClosedError, UsageError
+from mink_core.capability import Capability
+from mink_core.errors import CapabilityNotSupportedError, MinkError, StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
+from mink_core.prepare_substores import prepare_messages
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
 from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
@@ -24,18 +26,19 @@ from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.rows import consumed
 from mink_postgres.substores import AsyncPostgresSubStores
-from mink_postgres.transaction import COMMIT, PROBE, AsyncPostgresTransaction
+from mink_postgres.substores.privacy import AsyncPostgresPrivacy
+from mink_postgres.transaction import COMMIT, PROBE, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
     from types import TracebackType
 
-    from mink_core.capability import Capability
     from mink_core.events import AppendResult, NewEvent, StoreIdentity
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.outbox import OutboxMessage
     from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_postgres.programs.reading import Reader
     from mink_postgres.source import Source
@@ -101,7 +104,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     @property
     def capabilities(self) -> frozenset[Capability]:
         """See `mink_core.EventStore.capabilities`."""
-        return capabilities(unique_event_ids=self._options.unique_event_ids)
+        return capabilities(unique_event_ids=self._options.unique_event_ids, privacy=self._options.privacy)
 
     async def initialize(self) -> None:
         """See `PostgresEventStore.initialize`."""
@@ -110,10 +113,19 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             await run_async(schema.migrate(self._context), partial(self._backend.fetch, connection))
         self._checked = True
 
-    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    async def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
-        if self._grouping is None:
+        if outbox != () and (messages := prepare_messages(outbox, item)):
+            result = await self._run(appending.append_with_outbox(self._context, item, messages))
+        elif self._grouping is None:
             result = await self._run(appending.append(self._context, item))
         else:
             if self._closed or not self._checked or self._loop is not asyncio.get_running_loop():
@@ -149,6 +161,22 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     def _appended(self) -> None:
         if self._wakeups is not None:
             self._wakeups.appended()
+
+    @property
+    def privacy(self) -> AsyncPostgresPrivacy:
+        """Operations that take away what was stored; only on a store opened with `privacy=True`."""
+        if not self._options.privacy:
+            raise CapabilityNotSupportedError(ADAPTER, Capability.PRIVACY, "open the store with privacy=True")
+        return AsyncPostgresPrivacy(self._context, self._run)
+
+    def bind(self, connection: Any) -> AsyncPostgresTransaction:
+        """See `mink_core.EventStore.bind`. Takes a `psycopg.AsyncConnection` or an asyncpg connection."""
+        self._check_open()
+        if connection is None:
+            msg = "bind takes a psycopg.AsyncConnection or an asyncpg connection, not None"
+            raise UsageError(msg)
+        backend = choose_backend(None, None, None, connection, self._options)
+        return AsyncBoundPostgresTransaction(self._context, connection, backend.fetch)
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:
@@ -203,6 +231,10 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     async def bump_epoch(self) -> StoreIdentity:
         """See `PostgresEventStore.bump_epoch`."""
         return await self._run(feed.bump_epoch(self._context))
+
+    def pool_status(self) -> dict[str, int]:
+        """See `PostgresEventStore.pool_status`; asyncpg does not tell who waits."""
+        return self._backend.pool_status()
 
     async def check(self) -> list[Finding]:
         """See `PostgresEventStore.check`."""

@@ -38,6 +38,8 @@ class PostgresOptions:
     """Tell waiting subscribers of appends at once, and be told: two more connections, on which NOTIFY and LISTEN work."""
     group_commits: bool = True
     """Let appends that wait at the same moment share a transaction, each with an answer of its own."""
+    privacy: bool = False
+    """Allow `store.privacy`: deleting, closing, redacting and purging streams (`Capability.PRIVACY`)."""
     transforms: Sequence[EventTransform] = ()
     """What every event goes through on its way to and from the store."""
 

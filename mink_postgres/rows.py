@@ -54,8 +54,15 @@ def consumed(page: list[T]) -> Iterator[T]:
 
 def stream_info(row: Row) -> StreamInfo:
     """One row of `streams`."""
-    stream_id, category, version, created_at, updated_at = row
-    return StreamInfo(stream_id, category, version, created_at.replace(tzinfo=UTC), updated_at.replace(tzinfo=UTC))
+    stream_id, category, version, created_at, updated_at, deleted_at = row
+    return StreamInfo(
+        stream_id,
+        category,
+        version,
+        created_at.replace(tzinfo=UTC),
+        updated_at.replace(tzinfo=UTC),
+        deleted_at and deleted_at.replace(tzinfo=UTC),
+    )
 
 
 def feed_holder(row: Row) -> FeedHolder:

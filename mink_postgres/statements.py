@@ -7,11 +7,12 @@ from functools import cache
 from importlib.resources import files
 
 from mink_core.errors import UsageError
+from mink_postgres.substore_statements import SubStoreStatements
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
-class Statements:
+class Statements(SubStoreStatements):
     """Every statement for one schema, an attribute each, named after its file."""
 
     def __init__(self, schema: str) -> None:
@@ -26,6 +27,7 @@ class Statements:
         self.schema = schema
         self.quoted = f'"{schema}"'
         texts = _texts()
+        super().__init__({name: self._fill(text) for name, text in texts.items()})
         self.append = self._fill(texts["append"])
         self.append_one = self._fill(texts["append_one"])
         self.append_group = self._fill(texts["append_group"])

@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
 
-from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.capability import Capability
+from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
+from mink_core.prepare_substores import prepare_messages
 from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.updating import Updating
@@ -23,8 +25,9 @@ from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
+from mink_postgres.substores.privacy import PostgresPrivacy
 from mink_postgres.sync_log import SyncLog
-from mink_postgres.transaction import COMMIT, PROBE, PostgresTransaction
+from mink_postgres.transaction import COMMIT, PROBE, BoundPostgresTransaction, PostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
@@ -33,11 +36,11 @@ if TYPE_CHECKING:
 
     from psycopg_pool import ConnectionPool
 
-    from mink_core.capability import Capability
     from mink_core.events import AppendResult, NewEvent, StoreIdentity
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.outbox import OutboxMessage
     from mink_core.runtime.worker import SubscriptionWorker
 
 T = TypeVar("T")
@@ -104,7 +107,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """See `mink_core.EventStore.capabilities`."""
-        return capabilities(unique_event_ids=self._options.unique_event_ids)
+        return capabilities(unique_event_ids=self._options.unique_event_ids, privacy=self._options.privacy)
 
     def initialize(self) -> None:
         """Create or upgrade the schema; idempotent, and safe from several processes at once.
@@ -118,10 +121,19 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             run(schema.migrate(self._context), partial(sync_psycopg.fetch, connection))
         self._checked = True
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
         item = prepare_append(stream_id, events, expected_version, self._context.transforms)
-        if self._grouping is None:
+        if outbox != () and (messages := prepare_messages(outbox, item)):
+            result = self._run(appending.append_with_outbox(self._context, item, messages))
+        elif self._grouping is None:
             result = self._run(appending.append(self._context, item))
         else:
             if self._closed or not self._checked:
@@ -157,6 +169,18 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     def _appended(self) -> None:
         if self._wakeups is not None:
             self._wakeups.appended()
+
+    @property
+    def privacy(self) -> PostgresPrivacy:
+        """Operations that take away what was stored; only on a store opened with `privacy=True`."""
+        if not self._options.privacy:
+            raise CapabilityNotSupportedError(ADAPTER, Capability.PRIVACY, "open the store with privacy=True")
+        return PostgresPrivacy(self._context, self._run)
+
+    def bind(self, connection: sync_psycopg.Connection) -> PostgresTransaction:
+        """See `mink_core.EventStore.bind`. Takes a `psycopg.Connection`."""
+        self._check_open()
+        return BoundPostgresTransaction(self._context, sync_psycopg.checked(connection), sync_psycopg.fetch)
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:

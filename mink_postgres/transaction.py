@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mink_core.errors import StorageError, StoreClosedError
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.names import ADAPTER
+from mink_postgres.programs import schema
 from mink_postgres.query import Program, Query, run, run_async
 from mink_postgres.substores import AsyncPostgresSubStores, PostgresSubStores
 from mink_postgres.sync_log import SyncLog
@@ -111,3 +112,27 @@ class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
         except StorageError as error:
             self._failed = error
             raise
+
+
+class BoundPostgresTransaction(PostgresTransaction):
+    """The caller's transaction: checks the schema's version once, and never ends anything."""
+
+    _checked = False
+
+    def _run(self, program: Program[T]) -> T:
+        if not self._checked:
+            super()._run(schema.check_version(self._context))
+            self._checked = True
+        return super()._run(program)
+
+
+class AsyncBoundPostgresTransaction(AsyncPostgresTransaction):
+    """`BoundPostgresTransaction` for asyncio."""
+
+    _checked = False
+
+    async def _run(self, program: Program[T]) -> T:
+        if not self._checked:
+            await super()._run(schema.check_version(self._context))
+            self._checked = True
+        return await super()._run(program)

@@ -1,4 +1,4 @@
-"""The README's example runs as it stands, on every adapter it names."""
+"""The README's examples run as they stand, on every adapter they name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,22 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLE, DURABLE, AROUND = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("adapter", ["memory", "postgresql"])
+def test_the_stores_around_the_log(
+    adapter: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = AROUND
+    if adapter == "postgresql":
+        url, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
+        code = code.replace("memory://shop", f"{url}?schema={schema}").replace(
+            "as store:", "as store:\n    store.initialize()", 1
+        )
+    names: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert capsys.readouterr().out.split() == [str(names["placed"].event_id)]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("adapter", ["memory", "postgresql"])
@@ -23,6 +38,18 @@ def test_the_example(adapter: str, request: pytest.FixtureRequest, capsys: pytes
         "1 order-1 1 OrderPlaced {'total': 1200}",
         "2 order-1 2 OrderPaid {'of': 1200}",
     ]
+
+
+@pytest.mark.parametrize("adapter", ["memory", "postgresql"])
+def test_the_durable_subscription(
+    adapter: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = DURABLE
+    if adapter == "postgresql":
+        url, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
+        code = code.replace("memory://accounts", f"{url}?schema={schema}")
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "{'amount': 5}\n"
 
 
 def test_the_commands_are_those_that_ci_runs() -> None:

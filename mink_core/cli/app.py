@@ -15,17 +15,22 @@ from mink_core.cli.commands import (
     epoch,
     export,
     grants,
+    idempotency,
     importing,
     info,
     init,
     migrate,
+    outbox,
     parked,
     read,
+    sagas,
+    snapshots,
     stats,
     streams,
     subscriptions,
     tail,
 )
+from mink_core.cli.commands.plugins import add_plugins
 from mink_core.cli.demo import command as demo
 from mink_core.cli.failures import EXIT_CODES
 from mink_core.cli.group import MinkGroup
@@ -116,3 +121,6 @@ for _command, _examples in _COMMANDS:
     app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(
         _command
     )
+for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):
+    app.add_typer(_group)
+add_plugins(app)

@@ -15,8 +15,12 @@ from mink_core.errors import (
     CheckpointConflictError,
     ConcurrencyError,
     DuplicateEventError,
+    DuplicateMessageError,
+    KeyBusyError,
+    LeaseLostError,
     MinkError,
     PositionAheadError,
+    SagaConflictError,
     StreamNotFoundError,
     StreamTombstonedError,
     SubscriptionNotFoundError,
@@ -46,6 +50,10 @@ _REFUSALS = (
     PositionAheadError,
     CheckpointConflictError,
     StreamNotFoundError,
+    LeaseLostError,
+    DuplicateMessageError,
+    SagaConflictError,
+    KeyBusyError,
     SubscriptionNotFoundError,
 )
 _WRONG_USE = (UsageError, AdapterError, CapabilityNotSupportedError)

@@ -1,1 +1,1 @@
-"""What runs on any adapter: subscriptions by polling, and read-decide-append."""
+"""What runs on any adapter: subscriptions, live and durable, projections, and read-decide-append."""

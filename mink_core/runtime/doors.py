@@ -46,6 +46,10 @@ class Door(Protocol):
         """Run steps beside the caller."""
         ...
 
+    def current(self) -> Any:
+        """What `spawn` gives for whoever calls this."""
+        ...
+
     def is_done(self, running: Any) -> bool:
         """Whether what was spawned has ended."""
         ...
@@ -93,6 +97,10 @@ class ThreadDoor:
         thread.start()
         return thread
 
+    def current(self) -> threading.Thread:
+        """See `Door.current`."""
+        return threading.current_thread()
+
     def is_done(self, running: threading.Thread) -> bool:
         """See `Door.is_done`."""
         return not running.is_alive()
@@ -129,6 +137,9 @@ class TaskSignal:
 
     def set(self) -> None:
         """See `Signal.set`."""
+        if _running_loop() is self._loop:
+            self._event.set()  # at once: who stops in a handler must see it before the next event
+            return
         with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
             self._loop.call_soon_threadsafe(self._event.set)
 
@@ -146,6 +157,13 @@ class TaskSignal:
             await asyncio.wait_for(self._event.wait(), seconds)
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class TaskDoor:
     """By tasks."""
 
@@ -156,6 +174,10 @@ class TaskDoor:
     def spawn(self, name: str, steps: Steps[None]) -> asyncio.Task[None]:
         """See `Door.spawn`."""
         return asyncio.get_running_loop().create_task(run_steps_async(steps), name=name)
+
+    def current(self) -> asyncio.Task[Any] | None:
+        """See `Door.current`."""
+        return asyncio.current_task()
 
     def is_done(self, running: asyncio.Task[None]) -> bool:
         """See `Door.is_done`."""

@@ -50,3 +50,22 @@ class SubStores:
     def sagas(self) -> Any:
         """Refused: `Capability.SAGAS` is not declared."""
         self._refuse(Capability.SAGAS)
+
+    @property
+    def privacy(self) -> Any:
+        """Refused: `Capability.PRIVACY` is not declared."""
+        self._refuse(Capability.PRIVACY)
+
+    def bind(self, connection: Any) -> Any:
+        """Refused: `Capability.SQL_TRANSACTION` is not declared."""
+        del connection
+        self._refuse(Capability.SQL_TRANSACTION)
+
+    def refuse_messages(self, outbox: object) -> None:
+        """For the `append` of an adapter without an outbox: refuse messages, whatever they are.
+
+        Raises:
+            CapabilityNotSupportedError: There are some.
+        """
+        if outbox not in ((), []):
+            self._refuse(Capability.OUTBOX)

@@ -52,6 +52,11 @@ class Supervisor:
         for consumer in list(self._consumers.values()):
             consumer.stop()
 
+    def is_own(self) -> bool:
+        """Whether the caller is one of its consumers, which cannot wait for its own end."""
+        me = self._door.current()
+        return any(consumer.running is me for consumer in list(self._consumers.values()))
+
     def nudge(self) -> None:
         """There may be new events. From any thread."""
         for consumer in list(self._consumers.values()):
@@ -135,6 +140,8 @@ class Supervisor:
 
     def _start(self, consumer: Consumer) -> None:
         def steps() -> Steps[None]:
+            # Before the handler can ask whether it is its own worker's: `spawn` may return later.
+            consumer.running = self._door.current()
             try:
                 yield from consumer.run()
             finally:

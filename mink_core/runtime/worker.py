@@ -93,9 +93,14 @@ class SubscriptionWorker:
         self._supervisor.stop()
 
     def close(self) -> None:
-        """Stop, wait for the end, and raise what ended the worker, once."""
+        """Stop, wait for the end, and raise what ended the worker, once.
+
+        Called by the handler itself it only stops.
+        """
         self.stop()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._supervisor.is_own():
+            return
+        if self._thread is not None:
             self._thread.join()
         error, self._error = self._error, None
         if error is not None:
@@ -173,6 +178,8 @@ class AsyncSubscriptionWorker:
     async def close(self) -> None:
         """See `SubscriptionWorker.close`."""
         self.stop()
+        if self._supervisor is not None and self._supervisor.is_own():
+            return
         task, self._task = self._task, None
         if task is not None:
             await task

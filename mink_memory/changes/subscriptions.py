@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import SubscriptionNotFoundError, UsageError
@@ -184,11 +185,9 @@ def list_all() -> Change[list[SubscriptionStatus]]:
 def _parts(records: Records, name: str, found: _Subscription) -> Iterator[PartitionStatus]:
     for index, row in _leases(records, name, found.partitions):
         checkpoint: Checkpoint | None = records.get(checkpoints.TABLE, checkpoint_name(name, index, found.partitions))
-        behind = [
-            event.timestamp
-            for event in records.feed_after(0 if checkpoint is None else checkpoint.position)
-            if found.partitions == 1 or partition_of(event.stream_id, found.partitions) == index
-        ][:_LAG]
+        above = records.feed_after(0 if checkpoint is None else checkpoint.position)
+        mine = (row for row in above if found.partitions == 1 or partition_of(row.stream_id, found.partitions) == index)
+        behind = [row.timestamp for row in islice(mine, _LAG)]
         alive = row.owner is not None and found.workers.get(row.owner, records.now) > records.now
         yield PartitionStatus(
             index,

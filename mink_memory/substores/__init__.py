@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_memory.substores.checkpoints import AsyncMemoryCheckpoints, MemoryCheckpoints
+from mink_memory.substores.idempotency import AsyncMemoryIdempotency, MemoryIdempotency
+from mink_memory.substores.outbox import AsyncMemoryOutbox, MemoryOutbox
 from mink_memory.substores.parked import AsyncMemoryParkedEvents, MemoryParkedEvents
+from mink_memory.substores.sagas import AsyncMemorySagas, MemorySagas
+from mink_memory.substores.snapshots import AsyncMemorySnapshots, MemorySnapshots
 from mink_memory.substores.subscriptions import AsyncMemorySubscriptions, MemorySubscriptions
 
 if TYPE_CHECKING:
     from mink_memory.records import Change
+    from mink_memory.view import View
 
 T = TypeVar("T")
 
@@ -24,6 +29,7 @@ class MemorySubStores(SubStores):
     """The sub-stores that this adapter has; the others stay refused."""
 
     adapter_name = "memory"
+    _view: View
 
     @abstractmethod
     def _change(self, wanted: Change[T]) -> T:
@@ -33,6 +39,26 @@ class MemorySubStores(SubStores):
     def checkpoints(self) -> MemoryCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return MemoryCheckpoints(self._change)
+
+    @property
+    def snapshots(self) -> MemorySnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return MemorySnapshots(self._change, self._view)
+
+    @property
+    def outbox(self) -> MemoryOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return MemoryOutbox(self._change)
+
+    @property
+    def idempotency(self) -> MemoryIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return MemoryIdempotency(self._change)
+
+    @property
+    def sagas(self) -> MemorySagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return MemorySagas(self._change)
 
     @property
     def subscriptions(self) -> MemorySubscriptions:
@@ -49,6 +75,7 @@ class AsyncMemorySubStores(SubStores):
     """`MemorySubStores` for asyncio."""
 
     adapter_name = "memory"
+    _view: View
 
     @abstractmethod
     async def _change(self, wanted: Change[T]) -> T:
@@ -58,6 +85,26 @@ class AsyncMemorySubStores(SubStores):
     def checkpoints(self) -> AsyncMemoryCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return AsyncMemoryCheckpoints(self._change)
+
+    @property
+    def snapshots(self) -> AsyncMemorySnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return AsyncMemorySnapshots(self._change, self._view)
+
+    @property
+    def outbox(self) -> AsyncMemoryOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return AsyncMemoryOutbox(self._change)
+
+    @property
+    def idempotency(self) -> AsyncMemoryIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return AsyncMemoryIdempotency(self._change)
+
+    @property
+    def sagas(self) -> AsyncMemorySagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return AsyncMemorySagas(self._change)
 
     @property
     def subscriptions(self) -> AsyncMemorySubscriptions:

@@ -99,6 +99,13 @@ class AsyncpgBackend(_AsyncpgDriver):
         with suppress(*driver.ERRORS):
             await self._pool.release(connection)
 
+    def pool_status(self) -> dict[str, int]:
+        """Connections by state; asyncpg does not tell who waits."""
+        if self._pool is None:
+            return {}
+        idle: int = self._pool.get_idle_size()
+        return {"used": self._pool.get_size() - idle, "idle": idle}
+
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
         await self._leases.end()
@@ -126,6 +133,10 @@ class AsyncpgBoundBackend(_AsyncpgDriver):
 
     async def release(self, connection: Any, *, clean: bool) -> None:
         """It stays the caller's."""
+
+    def pool_status(self) -> dict[str, int]:
+        """There is no pool."""
+        return {}
 
     async def close(self) -> None:
         """Nothing of ours to close."""

@@ -18,6 +18,10 @@ class AsyncBackend(Protocol):
         """Where to connect, once it is open; None where the caller gave a pool or a connection."""
         ...
 
+    def pool_status(self) -> dict[str, int]:
+        """Connections by state, and calls that wait for one; empty without a pool."""
+        ...
+
     def array(self, values: list[Any]) -> Any:
         """An array argument, in the form that costs the driver least."""
         ...

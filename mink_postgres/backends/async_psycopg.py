@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
+from mink_postgres.drivers.psycopg_pools import pool_figures
 from mink_postgres.programs.append_group import array_literal
 
 if TYPE_CHECKING:
@@ -124,6 +125,10 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         pool: Any = self._pool
         await pool.putconn(connection)
 
+    def pool_status(self) -> dict[str, int]:
+        """See `sync_psycopg.PsycopgBackend.pool_status`."""
+        return {} if self._pool is None else pool_figures(self._pool.get_stats())
+
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
         await self._leases.end()
@@ -151,6 +156,10 @@ class AsyncBoundPsycopgBackend(_PsycopgDriver):
 
     async def release(self, connection: Connection, *, clean: bool) -> None:
         """It stays the caller's."""
+
+    def pool_status(self) -> dict[str, int]:
+        """There is no pool."""
+        return {}
 
     async def close(self) -> None:
         """Nothing of ours to close."""

@@ -15,6 +15,10 @@ CAPABILITIES = frozenset(
         Capability.PARTITIONS,
         Capability.METADATA_FILTER,
         Capability.TIME_FILTER,
+        Capability.IDEMPOTENCY,
+        Capability.OUTBOX,
+        Capability.SAGAS,
+        Capability.SNAPSHOTS,
         Capability.SUBSCRIBE,
         Capability.TRANSACTIONS,
         Capability.SQL_TRANSACTION,
@@ -22,6 +26,11 @@ CAPABILITIES = frozenset(
 )
 
 
-def capabilities(*, unique_event_ids: bool) -> frozenset[Capability]:
+def capabilities(*, unique_event_ids: bool, privacy: bool) -> frozenset[Capability]:
     """What a store with these options has."""
-    return CAPABILITIES | {Capability.UNIQUE_EVENT_IDS} if unique_event_ids else CAPABILITIES
+    found = set(CAPABILITIES)
+    if unique_event_ids:
+        found.add(Capability.UNIQUE_EVENT_IDS)
+    if privacy:
+        found.add(Capability.PRIVACY)
+    return frozenset(found)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from mink_core.errors import UsageError
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
+from mink_postgres.drivers.psycopg_pools import pool_figures
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -96,15 +98,7 @@ class PsycopgBackend:
 
     def pool_status(self) -> dict[str, int]:
         """Connections by state, and calls that wait for one."""
-        if self._pool is None:
-            return {}
-        found = self._pool.get_stats()
-        idle = found.get("pool_available", 0)
-        return {
-            "used": found.get("pool_size", 0) - idle,
-            "idle": idle,
-            "waiting": found.get("requests_waiting", 0),
-        }
+        return {} if self._pool is None else pool_figures(self._pool.get_stats())
 
     def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
@@ -139,6 +133,18 @@ class BoundBackend:
 
     def close(self) -> None:
         """Nothing of ours to close."""
+
+
+def checked(connection: object) -> Connection:
+    """Refuse what is no connection of this driver.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    if not isinstance(connection, psycopg.Connection):
+        msg = f"bind takes a psycopg.Connection, not {type(connection).__module__}.{type(connection).__name__}"
+        raise UsageError(msg)
+    return connection
 
 
 @contextmanager

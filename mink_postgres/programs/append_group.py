@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mink_core.errors import ConcurrencyError, DuplicateEventError, MinkError
+from mink_core.errors import ConcurrencyError, DuplicateEventError, MinkError, StreamTombstonedError
 from mink_core.events import AppendResult
 from mink_postgres.programs.appending import expected_code, result_of
 from mink_postgres.query import Program, Query
@@ -70,6 +70,8 @@ def _answer(  # noqa: PLR0913, PLR0917 -- the columns of a row
         return result_of(item, actual, first_position, last_position)
     if outcome == "conflict":
         return ConcurrencyError(item.stream_id, item.expected, actual)
+    if outcome == "tombstoned":
+        return StreamTombstonedError(item.stream_id)
     return DuplicateEventError(duplicate) if outcome == "duplicate" else Alone.LOCKED
 
 

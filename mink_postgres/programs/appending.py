@@ -6,18 +6,41 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mink_core.errors import ConcurrencyError, DuplicateEventError
+from mink_core.errors import ConcurrencyError, DuplicateEventError, DuplicateMessageError, StreamTombstonedError
 from mink_core.events import AppendResult
 from mink_core.expected import Expected, ExpectedVersion, exact_version
+from mink_postgres.programs import outbox
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from mink_core.prepare import PreparedAppend, PreparedEvent
+    from mink_core.prepare_substores import PreparedMessage
     from mink_postgres.context import Context
 
 _encode = msgspec.json.Encoder().encode
+
+
+def append_with_outbox(
+    context: Context, item: PreparedAppend, messages: Sequence[PreparedMessage]
+) -> Program[AppendResult]:
+    """Append to one stream and store messages, all or nothing, in one round trip (OUTBOX-01)."""
+    given = outbox.encoded(messages)
+    if context.unique_event_ids:
+        rows = yield Query(context.sql.append_batch_unique_with_outbox, (*_batch([item]), given), retry_is_safe=True)
+        outcome, _, actual, first_position, last_position, duplicate = rows[-1]
+    else:
+        rows = yield Query(
+            context.sql.append_with_outbox,
+            (item.stream_id, item.category, expected_code(item.expected), _events(item.events), given),
+            retry_is_safe=exact_version(item.expected) is not None,
+        )
+        outcome, actual, first_position, last_position, duplicate = rows[0]
+    if outcome == "duplicate_message":
+        raise DuplicateMessageError(duplicate)
+    return _told(item, outcome, actual, first_position, last_position, duplicate)
 
 
 def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
@@ -32,16 +55,46 @@ def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
         rows = yield Query(context.sql.append_one, common + alone, safe)
     else:
         rows = yield Query(context.sql.append, (*common, _events(item.events)), safe)
-    outcome, actual, first_position, last_position, duplicate = rows[0]
+    return _told(item, *rows[0])
+
+
+def _told(  # noqa: PLR0913, PLR0917 -- a row
+    item: PreparedAppend, outcome: str, actual: int, first_position: int, last_position: int, duplicate: UUID | None
+) -> AppendResult:
     if outcome == "conflict":
         raise ConcurrencyError(item.stream_id, item.expected, actual)
-    if outcome == "duplicate":
+    if outcome == "tombstoned":
+        raise StreamTombstonedError(item.stream_id)
+    if duplicate is not None:
         raise DuplicateEventError(duplicate)
     return result_of(item, actual, first_position, last_position)
 
 
 def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[list[AppendResult]]:
     """Append to several streams, all or nothing."""
+    streams, wanted = _batch(items)
+    unique = context.unique_event_ids
+    rows = yield Query(
+        context.sql.append_batch_unique if unique else context.sql.append_batch,
+        (streams, wanted),
+        retry_is_safe=unique or all(exact_version(item.expected) is not None for item in items),
+    )
+    outcome, number, actual, _, _, duplicate = rows[-1]
+    if outcome == "conflict":
+        refused = items[number - 1]
+        raise ConcurrencyError(refused.stream_id, refused.expected, actual)
+    if outcome == "tombstoned":
+        raise StreamTombstonedError(items[number - 1].stream_id)
+    if outcome == "duplicate":
+        raise DuplicateEventError(duplicate)
+    return [
+        result_of(items[number - 1], actual, first_position, last_position)
+        for _, number, actual, first_position, last_position, _ in sorted(rows, key=lambda row: row[1])
+    ]
+
+
+def _batch(items: Sequence[PreparedAppend]) -> tuple[str, str]:
+    """The JSON arguments of `append_batch`: the streams, and the appends to them."""
     streams = _streams(items)
     place = {name: number for number, (name, _, _) in enumerate(streams, 1)}
     listed = _encode([{"s": name, "c": category, "new": new} for name, category, new in streams]).decode()
@@ -49,22 +102,7 @@ def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[l
         f'{{"k":{place[item.stream_id]},"x":{expected_code(item.expected)},"e":{_events(item.events)}}}'
         for item in items
     )
-    unique = context.unique_event_ids
-    rows = yield Query(
-        context.sql.append_batch_unique if unique else context.sql.append_batch,
-        (listed, f"[{wanted}]"),
-        retry_is_safe=unique or all(exact_version(item.expected) is not None for item in items),
-    )
-    outcome, number, actual, _, _, duplicate = rows[-1]
-    if outcome == "conflict":
-        refused = items[number - 1]
-        raise ConcurrencyError(refused.stream_id, refused.expected, actual)
-    if outcome == "duplicate":
-        raise DuplicateEventError(duplicate)
-    return [
-        result_of(items[number - 1], actual, first_position, last_position)
-        for _, number, actual, first_position, last_position, _ in sorted(rows, key=lambda row: row[1])
-    ]
+    return listed, f"[{wanted}]"
 
 
 def _streams(items: Sequence[PreparedAppend]) -> list[tuple[str, str, bool]]:

@@ -37,6 +37,13 @@ TABLES: Mapping[str, Mapping[Access, str]] = {
     "subscription_leases": {_R: _READ, _S: _CHANGE, _W: _READ},
     "subscription_workers": {_R: _READ, _S: _CHANGE, _W: _READ},
     "parked_events": {_R: _READ, _S: _CHANGE, _W: _READ},
+    "snapshot_details": {_R: _READ, _S: _CHANGE, _W: _CHANGE},
+    "outbox": {_R: _READ, _S: _CHANGE, _W: _CHANGE},
+    "idempotency": {_R: _READ, _S: _CHANGE, _W: _CHANGE},
+    "sagas": {_R: _READ, _S: _CHANGE, _W: _CHANGE},
+    # An append to a soft-deleted stream brings it back; the rest is the owner's.
+    "stream_states": {_R: _READ, _S: _READ, _W: "SELECT, UPDATE (deleted_at)"},
+    "privacy_audit": {_R: _READ, _S: _READ, _W: _READ},
 }
 """What each access may do with each table; the owner may do everything."""
 

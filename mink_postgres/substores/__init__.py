@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mink_core.runtime.substores import SubStores
 from mink_postgres.substores.checkpoints import AsyncPostgresCheckpoints, PostgresCheckpoints
+from mink_postgres.substores.idempotency import AsyncPostgresIdempotency, PostgresIdempotency
+from mink_postgres.substores.outbox import AsyncPostgresOutbox, PostgresOutbox
 from mink_postgres.substores.parked import AsyncPostgresParkedEvents, PostgresParkedEvents
+from mink_postgres.substores.sagas import AsyncPostgresSagas, PostgresSagas
+from mink_postgres.substores.snapshots import AsyncPostgresSnapshots, PostgresSnapshots
 from mink_postgres.substores.subscriptions import AsyncPostgresSubscriptions, PostgresSubscriptions
 
 if TYPE_CHECKING:
@@ -34,6 +38,26 @@ class PostgresSubStores(SubStores):
     def checkpoints(self) -> PostgresCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return PostgresCheckpoints(self._context, self._run)
+
+    @property
+    def snapshots(self) -> PostgresSnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return PostgresSnapshots(self._context, self._run)
+
+    @property
+    def outbox(self) -> PostgresOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return PostgresOutbox(self._context, self._run)
+
+    @property
+    def idempotency(self) -> PostgresIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return PostgresIdempotency(self._context, self._run)
+
+    @property
+    def sagas(self) -> PostgresSagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return PostgresSagas(self._context, self._run)
 
     @property
     def subscriptions(self) -> PostgresSubscriptions:
@@ -59,6 +83,26 @@ class AsyncPostgresSubStores(SubStores):
     def checkpoints(self) -> AsyncPostgresCheckpoints:
         """Named positions (`Capability.CHECKPOINTS`)."""
         return AsyncPostgresCheckpoints(self._context, self._run)
+
+    @property
+    def snapshots(self) -> AsyncPostgresSnapshots:
+        """Snapshots by stream (`Capability.SNAPSHOTS`)."""
+        return AsyncPostgresSnapshots(self._context, self._run)
+
+    @property
+    def outbox(self) -> AsyncPostgresOutbox:
+        """Messages to publish (`Capability.OUTBOX`)."""
+        return AsyncPostgresOutbox(self._context, self._run)
+
+    @property
+    def idempotency(self) -> AsyncPostgresIdempotency:
+        """Keys of work to be done once (`Capability.IDEMPOTENCY`)."""
+        return AsyncPostgresIdempotency(self._context, self._run)
+
+    @property
+    def sagas(self) -> AsyncPostgresSagas:
+        """Sagas by id (`Capability.SAGAS`)."""
+        return AsyncPostgresSagas(self._context, self._run)
 
     @property
     def subscriptions(self) -> AsyncPostgresSubscriptions:

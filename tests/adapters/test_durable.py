@@ -20,6 +20,7 @@ from mink_core import (
     PositionAheadError,
     RetryPolicy,
     SubscriptionFailure,
+    TransientStorageError,
     UsageError,
     WhenExhausted,
 )
@@ -373,6 +374,106 @@ def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
         assert time.monotonic() - start < 1
         if how != "store":  # what it held is free at once
             assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+    play(door, scenario)
+
+
+def test_a_dead_worker_s_partition_is_taken_within_its_lease_time(door: Door) -> None:
+    """The next beat would be seconds away; it is timed to the moment when the other's time runs out."""
+
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+        await put(script, 1)
+        await script(script.store.subscriptions.hold("s", "dead", partitions=1, seconds=0.5))
+        start = time.monotonic()
+        worker = script.store.subscription("s", taking(script, lambda event: seen.append(event.version)))
+        await script(worker.start())
+        await until(lambda: seen)
+        assert 0.45 < time.monotonic() - start < 1.5
+        await script(worker.close())
+
+    play(door, scenario)
+
+
+def test_a_storage_that_is_down_is_not_the_event_s_fault(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handler fails while the storage does not answer: it is not counted, and nothing is parked."""
+
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+        told: list[SubscriptionFailure] = []
+        down = [True] * 3
+        ping = script.store.ping
+
+        def failing() -> Any:
+            if down:
+                down.pop()
+                raise TransientStorageError("down")
+            return ping()
+
+        def work(event: Any) -> None:
+            if down:
+                raise OSError("no way to the storage")
+            seen.append(event.version)
+
+        monkeypatch.setattr(script.store, "ping", failing)
+        await put(script, 2)
+        never = RetryPolicy(retries=0, then=WhenExhausted.PARK)
+        worker = script.store.subscription("s", taking(script, work), retry=never, on_error=told.append)
+        await script(worker.start())
+        await until(lambda: len(seen) == 2)
+        await script(worker.close())
+        assert await script(script.store.parked.list()) == []
+        assert [failure.next_step for failure in told] == [NextStep.RECONNECT] * 3
+
+    play(door, scenario)
+
+
+def test_the_handler_may_close_its_own_worker(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+        workers: list[Any] = []
+
+        def work(event: Any) -> None:
+            seen.append(event.version)
+            workers[0].close()
+
+        async def awaited(event: Any) -> None:
+            seen.append(event.version)
+            await workers[0].close()
+
+        await put(script, 5)
+        workers.append(script.store.subscription("s", awaited if door.is_async else work))
+        await script(workers[0].start())
+        assert await script(workers[0].wait(5))
+        assert seen == [1]
+        assert (await script(script.store.checkpoints.load("s"))).position > 0
+        await script(workers[0].close())
+
+    play(door, scenario)
+
+
+def test_a_cancelled_transaction_leaves_nothing(door: Door) -> None:
+    if not door.is_async:
+        pytest.skip("threads are not cancelled")
+
+    async def scenario(script: Script) -> None:
+        begun = asyncio.Event()
+
+        async def handler(event: Any, tx: Any) -> None:
+            await tx.append("effect-1", [NewEvent("Effect", {})], expected_version=ANY)
+            begun.set()
+            await asyncio.sleep(60)
+
+        await put(script, 1)
+        task = asyncio.create_task(script.store.subscription("s", handler, transactional=True).run())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [event async for event in script.store.read_stream("effect-1")] == []
+        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+        await put(script, 1)  # nothing is left locked, and no connection is lost to the pool
+        assert len((await script(script.store.poll(0))).events) == 2
 
     play(door, scenario)
 

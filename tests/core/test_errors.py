@@ -30,6 +30,9 @@ EVERY = [
     errors.OutcomeUnknownError("lost", retry_is_safe=False),
     errors.HandlerFailedError("balances", 7, "Paid", 3, "ValueError: no"),
     errors.LeaseLostError("balances", 3),
+    errors.DuplicateMessageError(ID),
+    errors.SagaConflictError("saga-1", 2, None),
+    errors.KeyBusyError("pay-1"),
     errors.SubscriptionNotFoundError("balances"),
 ]
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from mink_core import ExpectedVersion, MinkError, NewEvent, NextStep, SubscriptionFailure, open_async_store, open_store
+from mink_core import (
+    ExpectedVersion,
+    MinkError,
+    NewEvent,
+    NextStep,
+    RetryPolicy,
+    SubscriptionFailure,
+    WhenExhausted,
+    open_async_store,
+    open_store,
+)
 from mink_postgres import PostgresEventStore
 from mink_postgres.server import EmbeddedServer
 from tests.adapters.script import Script
@@ -106,3 +116,58 @@ def test_it_goes_on_after(server: EmbeddedServer, door: str, fault: str) -> None
             asyncio.run(inside())
     assert found() == list(range(1, 41))
     assert {failure.next_step for failure in told} == {NextStep.RECONNECT}
+
+
+def test_a_connection_that_the_handler_loses_is_not_the_event_s_fault(postgres_url: str, schema: str) -> None:
+    """The driver's own error comes out of the handler; the transaction tells that it is the connection's."""
+    lost = [True, True]
+    told: list[SubscriptionFailure] = []
+    seen: list[int] = []
+
+    def handler(event: Any, tx: Any) -> None:
+        if lost and event.version == 2:
+            lost.pop()
+            tx.connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        seen.append(event.version)
+
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        store.initialize()
+        store.append("a-1", [NewEvent("Made", {}) for _ in range(3)], expected_version=0)
+        never = RetryPolicy(retries=0, then=WhenExhausted.PARK)
+        with store.subscription("s", handler, transactional=True, retry=never, on_error=told.append):
+            end = time.monotonic() + 10
+            while (found := store.checkpoints.load("s")) is None or found.position < store.head_position():
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        assert store.parked.list() == []
+    assert {failure.next_step for failure in told} == {NextStep.RECONNECT}
+    assert len(told) >= 2
+    assert seen[-3:] == [1, 2, 3]
+
+
+def test_a_statement_of_the_handler_s_that_fails_is_its_own_fault(postgres_url: str, schema: str) -> None:
+    """It has ended the transaction; the events around it are handled all the same."""
+    told: list[SubscriptionFailure] = []
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS reconnect_small (version smallint)")
+        connection.execute("TRUNCATE reconnect_small")
+
+    def handler(event: Any, tx: Any) -> None:
+        tx.connection.execute("INSERT INTO reconnect_small VALUES (%s)", (event.data["n"],))
+
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        store.initialize()
+        made = [NewEvent("Made", {"n": number}) for number in (1, 2, 99_999, 4)]
+        store.append("a-1", made, expected_version=0)
+        once = RetryPolicy(retries=1, first_wait=0.01, then=WhenExhausted.PARK)
+        with store.subscription("s", handler, transactional=True, retry=once, on_error=told.append):
+            end = time.monotonic() + 10
+            while (found := store.checkpoints.load("s")) is None or found.position < store.head_position():
+                assert time.monotonic() < end
+                time.sleep(0.01)
+        (kept,) = store.parked.list()
+    assert (kept.version, kept.attempts) == (3, 2)
+    assert "smallint" in kept.error
+    assert [failure.next_step for failure in told] == [NextStep.RETRY, NextStep.PARK]
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT version FROM reconnect_small ORDER BY 1").fetchall() == [(1,), (2,), (4,)]

@@ -12,7 +12,17 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from mink_core import ExpectedVersion, NewEvent, StorageError, StreamAppend, UsageError, open_async_store, open_store
+from mink_core import (
+    ExpectedVersion,
+    NewEvent,
+    OutboxMessage,
+    Saga,
+    StorageError,
+    StreamAppend,
+    UsageError,
+    open_async_store,
+    open_store,
+)
 from mink_core.administration import Access
 from mink_core.errors import SchemaError
 from mink_core.registry import open_administration
@@ -260,3 +270,48 @@ def test_every_table_has_its_line(store: PostgresEventStore, session: Open, sche
     """A migration that makes a table says who may use it: in `grants.TABLES`."""
     rows = session().run("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", schema)
     assert {row[0] for row in rows} - TABLES.keys() == set()
+
+
+def test_the_stores_around_the_log_need_no_more_than_their_access(
+    granted: Callable[..., str], store: PostgresEventStore, postgres_url: str, schema: str
+) -> None:
+    """T16, T18: listing and reading change nothing, and no DDL is needed at run time."""
+    with open_store(f"{postgres_url}?schema={schema}&privacy=true") as owner:
+        owner.append("gone-1", [NewEvent("Made", {})], expected_version=0)
+        owner.privacy.soft_delete("gone-1", by="x")
+    for access in (Access.WRITER, Access.SUBSCRIBER):
+        with open_store(granted(access)) as opened:
+            name = access.value
+            opened.outbox.add(OutboxMessage("t", name))
+            opened.outbox.complete(opened.outbox.claim(name)[-1])
+            opened.snapshots.save(f"{name}-1", 1, {}, keep=2)
+            opened.snapshots.save(f"{name}-1", 2, {}, keep=2)
+            assert opened.snapshots.delete(f"{name}-1", up_to_version=1) == 1
+            opened.idempotency.complete(opened.idempotency.reserve(name), 1)
+            opened.sagas.save(Saga(name, "T"), expected_version=0)
+            assert opened.sagas.claim_due() == []
+    with open_store(granted(Access.WRITER)) as opened:
+        opened.append("b-1", [NewEvent("Made", {})], expected_version=0, outbox=[OutboxMessage("t", 1)])
+        # What was soft-deleted comes back by an append, which no privacy operation is.
+        assert opened.append("gone-1", [NewEvent("Made", {})], expected_version=0).first_version == 2
+    url = granted(Access.READER)
+    with open_store(url) as opened:
+        assert [info.stream_id for info in opened.snapshots.list()] == ["subscriber-1", "writer-1"]
+        assert opened.snapshots.load_with_tail("writer-1").snapshot is None
+        assert len(opened.outbox.list()) == 3
+        assert [saga.saga_id for saga in opened.sagas.find()] == ["subscriber", "writer"]
+        assert [record.key for record in opened.idempotency.list()] == ["subscriber", "writer"]
+        assert [event.version for event in opened.read_stream("gone-1")] == [2]
+        assert [info.deleted_at for info in opened.streams()] == [None, None, None]
+        for call in (
+            lambda: opened.outbox.add(OutboxMessage("t", 1)),
+            lambda: opened.snapshots.save("r-1", 1, {}),
+            lambda: opened.idempotency.reserve("r"),
+            lambda: opened.sagas.save(Saga("r", "T"), expected_version=0),
+        ):
+            with pytest.raises(StorageError, match="lacks a privilege"):
+                call()
+    with open_store(f"{granted(Access.WRITER)}&privacy=true") as opened:
+        for operation in (opened.privacy.soft_delete, opened.privacy.tombstone, opened.privacy.purge):
+            with pytest.raises(StorageError, match="lacks a privilege"):
+                operation("b-1", by="x")

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from mink_core import AppendResult, EventTransform, Expected, NewEvent, StreamAppend, SubscriptionWorker
+    from mink_core import (
+        AppendResult,
+        EventTransform,
+        Expected,
+        NewEvent,
+        OutboxMessage,
+        StreamAppend,
+        SubscriptionWorker,
+    )
     from mink_core.adapter import PreparedAppend
 
 CAPABILITIES = frozenset(
@@ -74,9 +82,17 @@ class SqliteEventStore(SqliteReader, Updating, Durable, SubStores):
         """See `EventStore.initialize`."""
         self._database.initialize()
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    def append(
+        self,
+        stream_id: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: Expected,
+        outbox: OutboxMessage | Iterable[OutboxMessage] = (),
+    ) -> AppendResult:
         """See `EventStore.append`."""
         self._database.check_open()
+        self.refuse_messages(outbox)
         return self._write([prepare_append(stream_id, events, expected_version, self._transforms)])[0]
 
     def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:

@@ -29,7 +29,7 @@ BEGIN
         UPDATE {schema}.streams AS s
         SET version = s.version + n,
             updated_at = greatest(clock_timestamp(), s.updated_at + interval '1 microsecond')
-        WHERE s.id = (SELECT x.id FROM {schema}.streams AS x WHERE x.stream_id = name FOR UPDATE SKIP LOCKED)
+        WHERE s.id = (SELECT x.id FROM {schema}.streams AS x WHERE x.stream_id = name FOR UPDATE SKIP LOCKED) AND s.id > 0
             AND (s.version = expected OR expected = -1 OR (expected = -2 AND s.version > 0))
         RETURNING s.version - n, s.updated_at INTO actual, stamp;
         IF NOT FOUND AND expected IN (0, -1) THEN

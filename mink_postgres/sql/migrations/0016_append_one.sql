@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     UPDATE {schema}.streams AS s
     SET version = s.version + 1, updated_at = greatest(clock_timestamp(), s.updated_at + interval '1 microsecond')
-    WHERE s.stream_id = p_stream
+    WHERE s.stream_id = p_stream AND s.id > 0 -- marked streams: append() knows
         AND (s.version = p_expected OR p_expected = -1 OR (p_expected = -2 AND s.version > 0))
     RETURNING s.version - 1, s.updated_at INTO actual, stamp;
     IF FOUND THEN

@@ -1,0 +1,251 @@
+"""The command line: scenarios on any stores, the numbers to beat, growth, plots."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mink_benchmarks import report
+from mink_benchmarks.compare import compare
+from mink_benchmarks.samples import run_rounds
+from mink_benchmarks.scenarios import DESCRIPTIONS, SCENARIOS, cases_of
+from mink_benchmarks.server import benchmark_server
+from mink_benchmarks.targets import target_of
+from mink_benchmarks.workload import Workload
+from mink_core import MinkError
+from mink_core.limits import MAX_JSON_BYTES
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+
+    from mink_benchmarks.samples import Case
+    from mink_benchmarks.server import Server
+
+_EPILOG = """\
+examples:
+  python -m mink_benchmarks goals --rounds 5
+  python -m mink_benchmarks run append-1 --writers 1 --writers 64
+  python -m mink_benchmarks run replay --store memory:// --store postgresql://localhost/app
+  python -m mink_benchmarks run append-1 --json new.json --compare old.json
+
+scenarios:
+""" + "\n".join(f"  {name:18} {DESCRIPTIONS[name]}" for name in SCENARIOS)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Returns:
+        0; 1 where a goal was missed or a case got slower; 2 where the arguments were wrong or a store failed.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        result: int = options.work(options)
+    except MinkError as error:
+        sys.stderr.write(f"mink bench: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mink bench",
+        description="Measure event stores side by side, in interleaved rounds on one server.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="measure scenarios on one or several stores")
+    run.add_argument("scenario", nargs="+", choices=SCENARIOS, metavar="SCENARIO")
+    run.add_argument("--store", action="append", default=[], help="a URL or module:callable; repeat to compare")
+    run.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append; repeat")
+    run.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
+    run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
+    run.add_argument("--uvloop", action="store_true", help="run async stores on uvloop")
+    run.add_argument("--baseline", help="the case that ratios are taken to; the first one else")
+    run.set_defaults(work=_run)
+    goals = commands.add_parser("goals", help="the numbers to beat: each ratio, and whether it is reached")
+    goals.add_argument("--only", action="append", default=[], help="a group of goals by name; repeat")
+    goals.set_defaults(work=_goals)
+    plots = commands.add_parser("plots", help="draw the plots of a run's JSON")
+    plots.add_argument("json", type=Path)
+    plots.add_argument("folder", type=Path)
+    plots.set_defaults(work=_plots)
+    growth = commands.add_parser("growth", help="appends and reads while the log grows")
+    growth.add_argument("--to", type=int, default=3_000_000, help="events at the end")
+    growth.set_defaults(work=_growth)
+    for command in (run, goals, growth):
+        command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
+        command.add_argument("--rounds", type=int, default=5)
+        command.add_argument("--seconds", type=float, default=3.0, help="how long each case is measured, each round")
+        command.add_argument("--json", type=Path, help="write the result here")
+        command.add_argument("--quiet", action="store_true", help="say nothing about progress")
+    run.add_argument("--compare", type=Path, help="an older run's JSON: tell what got slower beyond noise")
+    return parser
+
+
+def _progress(options: argparse.Namespace) -> Callable[[str], None]:
+    def told(what: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[2K{what}")
+        else:
+            sys.stderr.write(f"{what}\n")
+        sys.stderr.flush()
+
+    return (lambda _: None) if options.quiet else told
+
+
+def _workload(path: Path | None) -> Workload:
+    if path is None:
+        return Workload()
+    if path.stat().st_size > MAX_JSON_BYTES:
+        sys.exit(f"mink bench: {path} is above the limit of {MAX_JSON_BYTES} bytes for one event")
+    return Workload(data=json.loads(path.read_text("utf-8")))
+
+
+def _loop_factory(options: argparse.Namespace) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if not options.uvloop:
+        return None
+    import uvloop  # noqa: PLC0415  # pyright: ignore[reportMissingImports] -- an extra
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _stores(options: argparse.Namespace, server: Server) -> list[tuple[str, bool]]:
+    """What to measure, and whether it is async."""
+    if not options.store:
+        tail = f"?schema={server.new_schema('mink')}"
+        asyncpg = server.url.replace("postgresql://", "postgresql+asyncpg://")
+        return [(server.url + tail, False), (asyncpg + tail, True), (server.url + tail, True)]
+    return [(store, "+asyncpg" in store or store.endswith("async")) for store in options.store]
+
+
+def _run(options: argparse.Namespace) -> int:
+    workload, loop_factory = _workload(options.payload), _loop_factory(options)
+    groups: dict[str, Any] = {}
+    with benchmark_server(options.server) as server:
+        for scenario in options.scenario:
+            cases: list[Case] = []
+            writers = (options.writers or [1, 16, 64]) if scenario.startswith("append") else [1]
+            for text, is_async in _stores(options, server):
+                cases.extend(
+                    cases_of(
+                        scenario,
+                        target_of(text, is_async=is_async),
+                        workload,
+                        writers=count,
+                        events=options.events,
+                        loop_factory=loop_factory,
+                    )
+                    for count in writers
+                )
+            found = run_rounds(
+                cases,
+                rounds=options.rounds,
+                seconds=options.seconds,
+                progress=_progress(options),
+                settle=server.settle,
+            )
+            baseline = options.baseline or cases[0].name
+            groups[scenario] = {"cases": [series.as_json() for series in found.values()], "baseline": baseline}
+            _say(f"\n{scenario}: {DESCRIPTIONS[scenario]}; ratios to {baseline}")
+            _say(report.series_table(found, baseline))
+        result = {"environment": report.environment(server.describe()), "groups": groups}
+    if options.json:
+        report.write_json(options.json, result)
+    if options.compare:
+        text, slower = compare(options.compare, result)
+        _say(f"\ncompared with {options.compare}")
+        _say(text)
+        return 1 if slower else 0
+    return 0
+
+
+def _goals(options: argparse.Namespace) -> int:
+    from mink_benchmarks.goals import Plan, judge  # noqa: PLC0415 -- needs the drivers
+
+    groups: dict[str, Any] = {}
+    verdicts: list[Any] = []
+    missing: list[str] = []
+    with benchmark_server(options.server) as server:
+        plan = Plan(server, Workload())
+        for name, make in plan.groups().items():
+            if options.only and name not in options.only:
+                continue
+            group = make()
+            found = run_rounds(
+                group.cases,
+                rounds=options.rounds,
+                seconds=options.seconds,
+                progress=_progress(options),
+                settle=server.settle,
+            )
+            own = [judge(goal, found) for goal in group.goals]
+            verdicts += own
+            missing += group.missing
+            groups[name] = {
+                "cases": [series.as_json() for series in found.values()],
+                "goals": [
+                    {
+                        "what": verdict.goal.what,
+                        "at_least": verdict.goal.at_least,
+                        "values": verdict.values,
+                        "median": verdict.median,
+                        "passed": verdict.passed,
+                    }
+                    for verdict in own
+                ],
+            }
+            _say(f"\n{name}")
+            _say(report.series_table(found, None))
+        result = {"environment": report.environment(server.describe()), "groups": groups}
+    _say("\nThe numbers to beat: the median of the rounds' ratios, with the lowest and the highest")
+    _say(report.verdict_table(verdicts))
+    for reason in sorted(set(missing)):
+        _say(f"not measured: {reason}")
+    if options.json:
+        report.write_json(options.json, result)
+    return 0 if all(verdict.passed for verdict in verdicts) else 1
+
+
+def _growth(options: argparse.Namespace) -> int:
+    from mink_benchmarks.growth import measure_growth  # noqa: PLC0415 -- needs the drivers
+
+    with benchmark_server(options.server) as server:
+        steps = measure_growth(server, Workload(), options.to, options.rounds, options.seconds, _progress(options))
+        result = {"environment": report.environment(server.describe()), "growth": steps}
+    header = ["events", "appends/s", "of the first", "stream of 100, events/s", "of the first"]
+    rows = [
+        [
+            f"{step['events']:,}",
+            report.number(step["appends"]),
+            report.number(step["appends"] / steps[0]["appends"]),
+            report.number(step["reads"]),
+            report.number(step["reads"] / steps[0]["reads"]),
+        ]
+        for step in steps
+    ]
+    _say(report.table(header, rows))
+    if options.json:
+        report.write_json(options.json, result)
+    return 0
+
+
+def _plots(options: argparse.Namespace) -> int:
+    from mink_benchmarks.plots import draw  # noqa: PLC0415 -- matplotlib is an extra
+
+    for path in draw(json.loads(options.json.read_text("utf-8")), options.folder):
+        _say(str(path))
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

@@ -1,0 +1,169 @@
+"""The floors: pgbench with one PL/pgSQL call a commit, and the bare drivers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+import subprocess
+import time
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import msgspec
+import psycopg
+
+from mink_benchmarks.reads import Function
+from mink_benchmarks.samples import Sample
+from mink_benchmarks.workload import EVENT_TYPE, STREAMS, Workload, share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mink_benchmarks.server import Server
+
+CALL = "SELECT floor.append_one($1::text, $2::text, $3::text::jsonb, $4::text::jsonb)"
+PAGE = 1000
+
+
+def pgbench_found() -> bool:
+    """Whether the floor can be measured at all."""
+    return shutil.which("pgbench") is not None
+
+
+def load_floor(server: Server) -> None:
+    """Make the floor's schema anew."""
+    server.run("DROP SCHEMA IF EXISTS floor CASCADE")
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(files("mink_benchmarks").joinpath("sql", "floor.sql").read_bytes())
+
+
+class PgbenchFloor:
+    """Appends of one or ten events by so many clients of pgbench."""
+
+    def __init__(self, name: str, server: Server, clients: int, events: int = 1) -> None:
+        """Take how many."""
+        self.name = name
+        self._server = server
+        self._clients = clients
+        self._events = events
+
+    def open(self) -> None:
+        """The floor's schema is loaded once a run."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def measure(self, seconds: float) -> Sample:
+        """Run pgbench for so long, in whole seconds."""
+        length = max(1, round(seconds))
+        script = "append_ten.pgbench" if self._events > 1 else "append_one.pgbench"
+        with as_file(files("mink_benchmarks").joinpath("sql", script)) as path:
+            command = ["pgbench", self._server.url, "-n", "-M", "prepared", "-f", str(path)]
+            command += ["-c", str(self._clients), "-j", "2", "-T", str(length)]
+            command += ["-D", f"clients={self._clients}", "-D", f"per={STREAMS // self._clients}"]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        tps = next(float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("tps"))
+        return Sample(round(tps * length * self._events), length)
+
+
+def psycopg_call(server: Server, workload: Workload) -> Function:
+    """One psycopg connection that calls the floor's function, with one cursor."""
+    data, metadata, mine = json.dumps(workload.data), json.dumps(workload.metadata), share(0, 1)
+
+    def work(seconds: float) -> Sample:
+        count, began = 0, time.perf_counter()
+        with psycopg.connect(server.url, autocommit=True) as connection, psycopg.RawCursor(connection) as cursor:
+            while time.perf_counter() - began < seconds:
+                cursor.execute(CALL, (random.choice(mine), EVENT_TYPE, data, metadata))
+                cursor.fetchone()
+                count += 1
+        return Sample(count, time.perf_counter() - began)
+
+    return Function("psycopg, bare function, 1", work)
+
+
+def asyncpg_call(server: Server, workload: Workload, runner: Callable[[Any], Any] = asyncio.run) -> Function:
+    """One asyncpg connection that calls the floor's function."""
+    data, metadata, mine = json.dumps(workload.data), json.dumps(workload.metadata), share(0, 1)
+
+    async def work(seconds: float) -> Sample:
+        connection = await asyncpg.connect(server.url)
+        count, began = 0, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            await connection.fetchrow(CALL, random.choice(mine), EVENT_TYPE, data, metadata)
+            count += 1
+        took = time.perf_counter() - began
+        await connection.close()
+        return Sample(count, took)
+
+    return Function("asyncpg, bare function, 1", lambda seconds: runner(work(seconds)))
+
+
+def _pages(schema: str) -> str:
+    return (
+        "SELECT global_position, stream_id, version, event_id, event_type, data::text, metadata::text, timestamp "  # noqa: S608 -- our own name
+        f'FROM "{schema}".events WHERE global_position > $1 ORDER BY global_position LIMIT {PAGE}'
+    )
+
+
+def asyncpg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Function:
+    """Page by page by asyncpg; JSON left as text, or decoded."""
+    decoder = msgspec.json.Decoder().decode
+
+    async def work(seconds: float) -> Sample:
+        connection = await asyncpg.connect(server.url)
+        count, position, began = 0, 0, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            rows = await connection.fetch(_pages(schema), position)
+            position = rows[-1][0] if rows else 0
+            count += len(rows)
+            if decode:
+                for row in rows:
+                    decoder(row[5])
+                    decoder(row[6])
+        took = time.perf_counter() - began
+        await connection.close()
+        return Sample(count, took)
+
+    return Function(name, lambda seconds: asyncio.run(work(seconds)))
+
+
+def psycopg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Function:
+    """Page by page by psycopg; JSON left as text, or decoded."""
+    decoder = msgspec.json.Decoder().decode
+    statement: Any = _pages(schema)
+
+    def work(seconds: float) -> Sample:
+        count, position, began = 0, 0, time.perf_counter()
+        with psycopg.connect(server.url, autocommit=True) as connection, psycopg.RawCursor(connection) as cursor:
+            while time.perf_counter() - began < seconds:
+                rows = cursor.execute(statement, (position,)).fetchall()
+                position = rows[-1][0] if rows else 0
+                count += len(rows)
+                if decode:
+                    for row in rows:
+                        decoder(row[5])
+                        decoder(row[6])
+        return Sample(count, time.perf_counter() - began)
+
+    return Function(name, work)
+
+
+def json_loads(workload: Workload) -> Function:
+    """The bare decoder on one event's data and metadata, the same text over and over."""
+    decoder = msgspec.json.Decoder().decode
+    data, metadata = json.dumps(workload.data), json.dumps(workload.metadata)
+
+    def work(seconds: float) -> Sample:
+        count, began = 0, time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            for _ in range(1000):
+                decoder(data)
+                decoder(metadata)
+            count += 1000
+        return Sample(count, time.perf_counter() - began)
+
+    return Function("decoder alone", work)

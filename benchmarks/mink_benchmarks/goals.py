@@ -1,0 +1,282 @@
+"""The numbers to beat: each a ratio to something measured in the same rounds."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mink_benchmarks import floors, memory
+from mink_benchmarks.appends import Appends, TenEvents
+from mink_benchmarks.bulk import BulkImport, RawCopy
+from mink_benchmarks.live_delivery import Delivery
+from mink_benchmarks.reads import Reads
+from mink_benchmarks.targets import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mink_benchmarks.samples import Case, Series
+    from mink_benchmarks.server import Server
+    from mink_benchmarks.targets import Target
+    from mink_benchmarks.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One row: a case has to reach so much of its baseline, or a percentile or a rate of its own."""
+
+    what: str
+    case: str
+    at_least: float
+    baseline: str = ""
+    """A case's name; empty for a bound on the case itself."""
+    measure: str = "ratio"
+    """`ratio`, `rate` (events a second at least), or `p50`/`p99` (milliseconds at most)."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Cases that are measured in the same rounds, and the goals that compare them."""
+
+    name: str
+    cases: list[Case]
+    goals: list[Goal] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Goals that cannot be measured here, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a goal came to."""
+
+    goal: Goal
+    values: list[float]
+    median: float
+    passed: bool
+
+
+def judge(goal: Goal, series: dict[str, Series]) -> Verdict:
+    """Compare what was measured with what was wanted."""
+    own = series[goal.case]
+    if goal.measure == "ratio":
+        values = own.ratios(series[goal.baseline])
+    elif goal.measure == "rate":
+        values = own.rates
+    else:
+        share = {"p50": 0.5, "p99": 0.99}[goal.measure]
+        values = [own.__class__(own.name, [sample]).percentile(share) for sample in own.samples]
+    median = sorted(values)[len(values) // 2]
+    passed = median <= goal.at_least if goal.measure.startswith("p") else median >= goal.at_least
+    return Verdict(goal, values, median, passed)
+
+
+class Plan:
+    """Makes the groups on one server."""
+
+    def __init__(self, server: Server, workload: Workload) -> None:
+        """Take where to measure, and what with."""
+        self.server = server
+        self.workload = workload
+        self.pgbench = floors.pgbench_found()
+        self.eventsourcing = importlib.util.find_spec("eventsourcing") is not None
+        self.umadb = importlib.util.find_spec("umadb") is not None
+        if self.pgbench:
+            floors.load_floor(server)
+
+    def groups(self) -> dict[str, Callable[[], Group]]:
+        """Every group, by name; made when it is measured."""
+        return {
+            "one": self.one_writer,
+            "tasks": self.tasks,
+            "ten": self.ten_events,
+            "threads": self.threads,
+            "bulk": self.bulk,
+            "replay": self.replay,
+            "stream": self.stream,
+            "memory": self.memory,
+            "delivery": self.delivery,
+        }
+
+    def _target(self, *, driver: str = "", schema: str = "", **options: Any) -> Target:
+        name = schema or self.server.new_schema("mink")
+        base = self.server.url
+        url = base.replace("postgresql://", f"postgresql+{driver}://") if driver == "asyncpg" else base
+        return target_of(f"{url}?schema={name}", is_async=bool(driver), **options)
+
+    def _floor(self, group: Group, clients: int, events: int = 1) -> str | None:
+        name = f"floor, {clients}" + (f", {events} events" if events > 1 else "")
+        if not self.pgbench:
+            group.missing.append("pgbench is not installed: no floor")
+            return None
+        group.cases.append(floors.PgbenchFloor(name, self.server, clients, events))
+        return name
+
+    def _eventsourcing(self, group: Group, writers: int) -> str | None:
+        if not self.eventsourcing:
+            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[peers]'")
+            return None
+        from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra
+
+        case = eventsourcing_recorder.Appends(self.server, self.workload, writers)
+        group.cases.append(case)
+        return case.name
+
+    def _umadb(self, group: Group, writers: int, events: int = 1) -> str | None:
+        if not self.umadb:
+            group.missing.append("umadb is not installed: pip install 'mink-eventstore[peers]'")
+            return None
+        from mink_benchmarks.peers import umadb_server  # noqa: PLC0415 -- an extra
+
+        case = umadb_server.Appends(self.workload, writers, events)
+        group.cases.append(case)
+        return case.name
+
+    def _against(self, group: Group, what: str, case: str, baseline: str | None, at_least: float) -> None:
+        if baseline is not None:
+            group.goals.append(Goal(what, case, at_least, baseline))
+
+    def one_writer(self) -> Group:
+        """One caller, one event."""
+        group = Group("one", [])
+        floor = self._floor(group, 1)
+        group.cases += [
+            floors.psycopg_call(self.server, self.workload),
+            Appends("mink psycopg, 1", self._target(), self.workload, 1),
+            floors.asyncpg_call(self.server, self.workload),
+            Appends("mink asyncpg, 1", self._target(driver="asyncpg"), self.workload, 1),
+            Appends("mink psycopg async, 1", self._target(driver="psycopg"), self.workload, 1),
+        ]
+        peer = self._eventsourcing(group, 1)
+        self._against(group, "1 thread, 1 event: of the pgbench floor", "mink psycopg, 1", floor, 0.80)
+        self._against(group, "1 thread, 1 event: of eventsourcing's default", "mink psycopg, 1", peer, 2.4)
+        self._against(
+            group,
+            "1 task, 1 event: of the bare function by asyncpg",
+            "mink asyncpg, 1",
+            "asyncpg, bare function, 1",
+            0.90,
+        )
+        return group
+
+    def tasks(self) -> Group:
+        """Sixty-four tasks, one event."""
+        group = Group("tasks", [])
+        floor = self._floor(group, 64)
+        group.cases += [
+            Appends("mink asyncpg, 64", self._target(driver="asyncpg"), self.workload, 64),
+            Appends("mink psycopg async, 64", self._target(driver="psycopg"), self.workload, 64),
+        ]
+        peer, uma = self._eventsourcing(group, 64), self._umadb(group, 64)
+        self._against(group, "64 tasks, 1 event: of the pgbench floor at 64", "mink asyncpg, 64", floor, 3)
+        self._against(group, "64 tasks, 1 event: of eventsourcing's default", "mink asyncpg, 64", peer, 20)
+        self._against(group, "64 tasks, 1 event: of UmaDB", "mink asyncpg, 64", uma, 3.5)
+        group.goals.append(Goal("64 tasks, 1 event: p99, ms", "mink asyncpg, 64", 10, measure="p99"))
+        return group
+
+    def ten_events(self) -> Group:
+        """Sixty-four tasks, ten events an append."""
+        group = Group("ten", [])
+        floor = self._floor(group, 16, 10)
+        group.cases.append(TenEvents("mink asyncpg, 64, ten", self._target(driver="asyncpg"), self.workload, 64))
+        uma = self._umadb(group, 16, 10)
+        self._against(group, "64 tasks, 10 events: of the pgbench floor at 16", "mink asyncpg, 64, ten", floor, 1.7)
+        self._against(group, "64 tasks, 10 events: of UmaDB at 16", "mink asyncpg, 64, ten", uma, 2)
+        return group
+
+    def threads(self) -> Group:
+        """Threads on the sync store."""
+        group = Group("threads", [])
+        for writers, at_least in ((16, 1.2), (64, 2.0)):
+            floor = self._floor(group, writers)
+            name = f"mink psycopg, {writers}"
+            group.cases.append(Appends(name, self._target(), self.workload, writers))
+            self._against(group, f"{writers} threads, 1 event: of the pgbench floor", name, floor, at_least)
+        return group
+
+    def bulk(self) -> Group:
+        """Bulk import against raw COPY."""
+        group = Group("bulk", [])
+        schema = self.server.new_schema("bulk")
+        raw = RawCopy("raw COPY", self.server, self.workload, schema)
+        own = BulkImport("mink import_events", self.server, self.workload, schema)
+        group.cases += [raw, own]
+        group.goals.append(Goal("bulk import: of raw COPY into the same schema", own.name, 0.9, raw.name))
+        return group
+
+    def replay(self) -> Group:
+        """The whole log, in pages."""
+        events, schema = 100_000, self.server.new_schema("log")
+        server, workload = self.server, self.workload
+
+        def own(name: str, driver: str, *, touch: bool) -> Reads:
+            target = self._target(driver=driver, schema=schema)
+            return Reads(name, target, workload, events=events, how="replay", touch=touch)
+
+        group = Group(
+            "replay",
+            [
+                own("mink asyncpg, replay", "asyncpg", touch=True),
+                floors.asyncpg_pages("asyncpg, pages decoded", server, schema, decode=True),
+                own("mink asyncpg, replay, untouched", "asyncpg", touch=False),
+                floors.asyncpg_pages("asyncpg, pages as text", server, schema, decode=False),
+                own("mink psycopg, replay", "", touch=True),
+                floors.psycopg_pages("psycopg, pages decoded", server, schema, decode=True),
+            ],
+        )
+        group.goals = [
+            Goal("replay, asyncpg: of decoding page by page", "mink asyncpg, replay", 1.4, "asyncpg, pages decoded"),
+            Goal(
+                "replay, asyncpg, data not touched: of pages left as text",
+                "mink asyncpg, replay, untouched",
+                1.0,
+                "asyncpg, pages as text",
+            ),
+            Goal("replay, psycopg: of decoding page by page", "mink psycopg, replay", 1.5, "psycopg, pages decoded"),
+        ]
+        return group
+
+    def stream(self) -> Group:
+        """One stream of a hundred events."""
+        schema = self.server.new_schema("log")
+        group = Group("stream", [])
+        for name, driver in (("mink psycopg, stream", ""), ("mink asyncpg, stream", "asyncpg")):
+            target = self._target(driver=driver, schema=schema)
+            group.cases.append(Reads(name, target, self.workload, events=20_000, how="stream"))
+        if self.eventsourcing:
+            from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra
+
+            peer = eventsourcing_recorder.StreamReads(self.server, self.workload)
+            group.cases.append(peer)
+            for door in ("psycopg", "asyncpg"):
+                what = f"stream of 100, {door}: of eventsourcing with json.loads"
+                self._against(group, what, f"mink {door}, stream", peer.name, 1.3)
+        else:
+            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[peers]'")
+        return group
+
+    def memory(self) -> Group:
+        """The memory adapter."""
+        cases = memory.cases(self.workload)
+        group = Group("memory", [*cases, floors.json_loads(self.workload)])
+        group.goals = [
+            Goal("memory: appends of prebuilt events a second", "memory, appends", 200_000, measure="rate"),
+            Goal("memory: replay, data not touched, events a second", "memory, replay", 3_000_000, measure="rate"),
+            Goal("memory: replay, touched: of the decoder alone", "memory, replay, touched", 0.8, "decoder alone"),
+        ]
+        return group
+
+    def delivery(self) -> Group:
+        """From the append to a live subscriber."""
+        group = Group("delivery", [])
+        own = Delivery("mink asyncpg, delivery", self._target(driver="asyncpg", wakeups=True), self.workload)
+        group.cases.append(own)
+        if self.eventsourcing:
+            from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra
+
+            group.cases.append(eventsourcing_recorder.Delivery(self.server, self.workload))
+        group.goals = [
+            Goal("delivery at 500 appends/s: p50, ms", own.name, 2, measure="p50"),
+            Goal("delivery at 500 appends/s: p99, ms", own.name, 8, measure="p99"),
+        ]
+        return group

@@ -1,0 +1,95 @@
+"""UmaDB: a server of its own, and its sync client by threads."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from umadb import AppendCondition, Client, Event, Query, QueryItem
+
+from mink_benchmarks.samples import Sample
+from mink_benchmarks.workload import EVENT_TYPE, share
+
+if TYPE_CHECKING:
+    from mink_benchmarks.workload import Workload
+
+_START_SECONDS = 20.0
+
+
+class Appends:
+    """Appends by threads with a condition: nothing else on this stream since what the writer knows."""
+
+    def __init__(self, workload: Workload, writers: int, events: int = 1) -> None:
+        """Take how many threads, and how many events an append."""
+        self.name = f"UmaDB, {writers}" + (f", {events} events" if events > 1 else "")
+        self._writers = writers
+        self._events = events
+        self._data = json.dumps({"data": workload.data, "metadata": workload.metadata}).encode()
+
+    def open(self) -> None:
+        """Start its server."""
+        self._folder = Path(tempfile.mkdtemp(prefix="mink-umadb-"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        program = Path(sys.executable).with_name("umadb")
+        self._server = subprocess.Popen(
+            [str(program), "--listen", f"127.0.0.1:{port}", "--db-path", str(self._folder / "uma.db")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            with suppress(Exception):
+                Client(self._url).head()
+                break
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                self.close()
+                msg = "UmaDB's server did not start"
+                raise RuntimeError(msg)
+            time.sleep(0.05)
+        self._clients = [Client(self._url) for _ in range(min(self._writers, 16))]
+        self._known: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Stop its server."""
+        self._server.terminate()
+        self._server.wait(10)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def measure(self, seconds: float) -> Sample:
+        """Append until the time is over."""
+        counts = [0] * self._writers
+        latencies: list[float] = []
+        began = time.perf_counter()
+
+        def write(writer: int) -> None:
+            client, pick = self._clients[writer % len(self._clients)], random.Random(writer).choice
+            mine = share(writer, self._writers)
+            while (start := time.perf_counter()) - began < seconds:
+                stream = pick(mine)
+                condition = AppendCondition(
+                    fail_if_events_match=Query(items=[QueryItem(tags=[stream])]), after=self._known.get(stream)
+                )
+                events = [Event(event_type=EVENT_TYPE, data=self._data, tags=[stream]) for _ in range(self._events)]
+                self._known[stream] = client.append(events, condition=condition)
+                latencies.append(time.perf_counter() - start)
+                counts[writer] += self._events
+
+        threads = [threading.Thread(target=write, args=(writer,)) for writer in range(self._writers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return Sample(sum(counts), time.perf_counter() - began, latencies)

@@ -1,0 +1,111 @@
+"""Plots of a run's JSON, as PNG and SVG."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # no display is needed
+import matplotlib.pyplot as plt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_WRITERS = re.compile(r"^(.*), (\d+)$")
+
+
+def draw(result: dict[str, Any], folder: Path) -> list[Path]:
+    """Draw whatever plots the run has the figures for; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
+    for name, group in result.get("groups", {}).items():
+        made += _saved(folder, f"{name}-rates", partial(_rates, name=name, group=group))
+        lines = _by_writers(group)
+        if lines:
+            paint = partial(
+                _lines, title=f"{name}: events a second", lines=lines, value="median", label="events a second"
+            )
+            made += _saved(folder, f"{name}-throughput", paint)
+            paint = partial(_lines, title=f"{name}: p99", lines=lines, value="p99_ms", label="milliseconds")
+            made += _saved(folder, f"{name}-latency", paint)
+        if any(case["p50_ms"] for case in group["cases"]):
+            made += _saved(folder, f"{name}-latencies", partial(_latencies, name=name, group=group))
+    if "growth" in result:
+        made += _saved(folder, "growth", partial(_growth, steps=result["growth"]))
+    return made
+
+
+def _saved(folder: Path, name: str, paint: Callable[[Any], None]) -> list[Path]:
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    paint(axes)
+    axes.spines[["top", "right"]].set_visible(False)
+    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
+    for path in paths:
+        figure.savefig(path, dpi=120)
+    plt.close(figure)
+    return paths
+
+
+def _rates(axes: Any, name: str, group: dict[str, Any]) -> None:
+    cases = sorted(group["cases"], key=lambda case: case["median"])
+    places = range(len(cases))
+    axes.barh(places, [case["median"] for case in cases], color="#4878a8", height=0.6)
+    low = [case["median"] - case["min"] for case in cases]
+    high = [case["max"] - case["median"] for case in cases]
+    axes.errorbar([case["median"] for case in cases], places, xerr=[low, high], fmt="none", ecolor="black", capsize=3)
+    axes.set_yticks(list(places), [case["name"] for case in cases])
+    axes.set_xlabel("events a second: median, lowest and highest round")
+    axes.set_title(name)
+
+
+def _by_writers(group: dict[str, Any]) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+    lines: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for case in group["cases"]:
+        found = _WRITERS.match(case["name"])
+        if found:
+            lines.setdefault(found[1], []).append((int(found[2]), case))
+    return {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items() if len(points) > 1}
+
+
+def _lines(axes: Any, title: str, lines: dict[str, list[tuple[int, dict[str, Any]]]], value: str, label: str) -> None:
+    for name, points in lines.items():
+        axes.plot([writers for writers, _ in points], [case[value] for _, case in points], marker="o", label=name)
+    axes.set_xscale("log", base=2)
+    ticks = sorted({writers for points in lines.values() for writers, _ in points})
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("writers")
+    axes.set_ylabel(label)
+    axes.set_title(title)
+    axes.legend(frameon=False)
+
+
+def _latencies(axes: Any, name: str, group: dict[str, Any]) -> None:
+    cases = [case for case in group["cases"] if case["p50_ms"]]
+    steps = ("p50_ms", "p90_ms", "p99_ms", "p999_ms")
+    for case in cases:
+        axes.plot(range(len(steps)), [case[step] for step in steps], marker="o", label=case["name"])
+    axes.set_xticks(range(len(steps)), ["50 %", "90 %", "99 %", "99.9 %"])
+    axes.set_yscale("log")
+    axes.set_xlabel("share of the calls")
+    axes.set_ylabel("at most milliseconds")
+    axes.set_title(f"{name}: latencies of single calls")
+    axes.legend(frameon=False)
+
+
+def _growth(axes: Any, steps: list[dict[str, Any]]) -> None:
+    events = [step["events"] / 1e6 for step in steps]
+    for key, label in (("appends", "appends, 64 tasks"), ("reads", "reads of a stream of 100")):
+        axes.plot(events, [step[key] / steps[0][key] for step in steps], marker="o", label=label)
+    axes.set_xscale("log")
+    axes.set_xticks(events, [f"{count:g} M" for count in events])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("events in the log")
+    axes.set_ylabel("rate, of the first")
+    axes.set_title("growth")
+    axes.legend(frameon=False)

@@ -1,0 +1,93 @@
+"""Tables for the terminal, and JSON for what comes after."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mink_benchmarks.samples import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from mink_benchmarks.goals import Verdict
+    from mink_benchmarks.samples import Series
+
+
+def number(value: float) -> str:
+    """A figure for people: 1,234 or 1.23."""
+    if abs(value) >= 100:  # noqa: PLR2004 -- below, the decimals tell something
+        return f"{value:,.0f}"
+    return f"{value:.2f}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as they need to be; all but the first are flush right."""
+    lines = [tuple(header), *map(tuple, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    made = [
+        "  ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([made[0], "-" * len(made[0]), *made[1:]])
+
+
+def series_table(series: Mapping[str, Series], baseline: str | None) -> str:
+    """Each case with its median, lowest and highest rate, its latencies, and its ratio to the baseline."""
+    header = ["case", "median/s", "min", "max", "p50 ms", "p99 ms", "ratio", "min", "max"]
+    rows: list[list[str]] = []
+    for name, found in series.items():
+        rates = spread(found.rates)
+        row = [name, *(number(rates[key]) for key in ("median", "min", "max"))]
+        calls = any(sample.latencies for sample in found.samples)
+        row += [number(found.percentile(share)) if calls else "-" for share in (0.5, 0.99)]
+        if baseline is not None and baseline in series:
+            ratios = spread(found.ratios(series[baseline]))
+            row += [number(ratios[key]) for key in ("median", "min", "max")]
+        else:
+            row += ["-", "-", "-"]
+        rows.append(row)
+    return table(header, rows)
+
+
+def verdict_table(verdicts: Iterable[Verdict]) -> str:
+    """Each goal, what was measured, and whether it was reached."""
+    rows: list[list[str]] = []
+    for verdict in verdicts:
+        values = verdict.values
+        bound = ("at most " if verdict.goal.measure.startswith("p") else "at least ") + number(verdict.goal.at_least)
+        rows.append(
+            [
+                verdict.goal.what,
+                bound,
+                number(verdict.median),
+                number(min(values)),
+                number(max(values)),
+                "pass" if verdict.passed else "MISSED",
+            ]
+        )
+    return table(["goal", "wanted", "median", "min", "max", ""], rows)
+
+
+def environment(server: Mapping[str, str]) -> dict[str, Any]:
+    """Where it was measured."""
+    return {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "server": dict(server),
+    }
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a run's result."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

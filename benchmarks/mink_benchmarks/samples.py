@@ -1,0 +1,117 @@
+"""Interleaved rounds, and what they come to."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement."""
+
+    count: int
+    """Events, or whatever the case counts."""
+    seconds: float
+    latencies: list[float] = field(default_factory=list)
+    """Seconds of single calls, where the case takes them."""
+    extra: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        return self.count / self.seconds
+
+
+class Case(Protocol):
+    """Something that can be measured again and again."""
+
+    name: str
+
+    def open(self) -> None:
+        """Connect, and make what the measurement needs."""
+        ...
+
+    def measure(self, seconds: float) -> Sample:
+        """Work for about so long."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+@dataclass(slots=True)
+class Series:
+    """The samples of one case, a round each."""
+
+    name: str
+    samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def rates(self) -> list[float]:
+        """Events a second, a round each."""
+        return [sample.rate for sample in self.samples]
+
+    def ratios(self, baseline: Series) -> list[float]:
+        """This case's rate over another's, round by round."""
+        return [own / other for own, other in zip(self.rates, baseline.rates, strict=True)]
+
+    def percentile(self, share: float) -> float:
+        """A percentile of all calls, in milliseconds; 0 where none were taken."""
+        calls = sorted(call for sample in self.samples for call in sample.latencies)
+        return 1000 * calls[min(len(calls) - 1, int(len(calls) * share))] if calls else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """What is kept of it."""
+        return {
+            "name": self.name,
+            "rates": self.rates,
+            **spread(self.rates),
+            "p50_ms": self.percentile(0.5),
+            "p90_ms": self.percentile(0.9),
+            "p99_ms": self.percentile(0.99),
+            "p999_ms": self.percentile(0.999),
+            "extra": [sample.extra for sample in self.samples],
+        }
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, lowest and highest."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def run_rounds(
+    cases: Sequence[Case], *, rounds: int, seconds: float, progress: Callable[[str], None], settle: Callable[[], None]
+) -> dict[str, Series]:
+    """Measure the cases in turn, `rounds` times.
+
+    Args:
+        cases: What to measure; opened before the first round, closed after the last.
+        rounds: How often each is measured.
+        seconds: How long each time.
+        progress: Told what is being done.
+        settle: Called before each round, outside of what is measured.
+    """
+    found = {case.name: Series(case.name) for case in cases}
+    opened: list[Case] = []
+    try:
+        for case in cases:
+            progress(f"opening {case.name}")
+            case.open()
+            opened.append(case)
+        for case in cases:
+            case.measure(min(seconds, 0.3))  # warms caches and plans; not counted
+        for number in range(rounds):
+            settle()
+            for case in cases:
+                progress(f"round {number + 1} of {rounds}: {case.name}")
+                found[case.name].samples.append(case.measure(seconds))
+    finally:
+        for case in reversed(opened):
+            case.close()
+    return found

@@ -1,0 +1,66 @@
+"""The server that everything of a run is measured on: one that is given, or one started for the run."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import psycopg
+from psycopg import sql
+
+from mink_postgres.server import EmbeddedServer
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Server:
+    """Gives out schemas, and drops them at the end."""
+
+    def __init__(self, url: str) -> None:
+        """Take a superuser's or an owner's URL."""
+        self.url = url
+        self._schemas: list[str] = []
+
+    def new_schema(self, what: str) -> str:
+        """The name of a schema of this run's own."""
+        name = f"bench_{what}_{secrets.token_hex(3)}"
+        self._schemas.append(name)
+        return name
+
+    def run(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:
+        """Run one statement by itself."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(cast("Any", statement), args or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def settle(self) -> None:
+        """Let every measurement begin with true statistics and a quiet server."""
+        self.run("VACUUM ANALYZE")
+        self.run("CHECKPOINT")
+
+    def describe(self) -> dict[str, str]:
+        """Version and the settings that matter."""
+        names = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "wal_sync_method")
+        return {name: str(self.run(f"SHOW {name}")[0][0]) for name in names}
+
+    def drop(self) -> None:
+        """Drop what was made."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for name in self._schemas:
+                connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+
+
+@contextmanager
+def benchmark_server(url: str | None) -> Generator[Server]:
+    """Use the server at `url`, or start one with durable settings for the time of the run."""
+    if url is not None:
+        server = Server(url)
+        try:
+            yield server
+        finally:
+            server.drop()
+        return
+    with EmbeddedServer.start(settings={"max_wal_size": "4GB", "shared_buffers": "512MB"}) as embedded:
+        yield Server(embedded.url())

@@ -1,0 +1,92 @@
+"""The stores that are measured: by URL through the registry, or `module:callable`."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mink_benchmarks.workload import STREAMS, Workload, stream_name
+from mink_core import ExpectedVersion, StreamAppend, UsageError, open_async_store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+
+class Target:
+    """How to open one store, and whether by threads or by tasks."""
+
+    def __init__(self, name: str, make: Callable[[], Any], *, is_async: bool) -> None:
+        """Keep how to make it."""
+        self.name = name
+        self.make = make
+        self.is_async = is_async
+
+
+def target_of(text: str, *, is_async: bool, **options: Any) -> Target:
+    """A target of a URL or of `module:callable`, which returns a store that is not opened yet.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if "://" in text:
+        opener: Callable[..., Any] = open_async_store if is_async else open_store
+        scheme = text.partition("://")[0]
+        return Target(f"{scheme} {'async' if is_async else 'sync'}", lambda: opener(text, **options), is_async=is_async)
+    module, separator, name = text.partition(":")
+    if not separator:
+        msg = f"a store is a URL, or module:callable, not {text!r:.60}"
+        raise UsageError(msg)
+    factory = getattr(importlib.import_module(module), name)
+    return Target(text, factory, is_async=is_async)
+
+
+class OpenStore:
+    """A store that is open, with an event loop of its own where it needs one."""
+
+    def __init__(self, target: Target, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+        """Open and initialize it."""
+        self.is_async = target.is_async
+        self._runner = asyncio.Runner(loop_factory=loop_factory) if target.is_async else None
+        self.store = target.make()
+        self.call("initialize")
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the store's loop."""
+        if self._runner is None:
+            msg = "a sync store has no event loop"
+            raise UsageError(msg)
+        return self._runner.run(coroutine)
+
+    def call(self, name: str, *args: Any, **options: Any) -> Any:
+        """Call one method and wait for its result; an iterator comes back as a list."""
+        if not self.is_async:
+            result = getattr(self.store, name)(*args, **options)
+            return list(result) if hasattr(result, "__next__") else result
+
+        async def called() -> Any:
+            found = getattr(self.store, name)(*args, **options)
+            if inspect.isasyncgen(found):
+                return [item async for item in found]
+            return await found
+
+        return self.run(called())
+
+    def versions(self) -> dict[str, int]:
+        """The version of every stream."""
+        return {info.stream_id: info.version for info in self.call("streams")}
+
+    def fill(self, workload: Workload) -> None:
+        """Make the streams that are written to."""
+        for start in range(0, STREAMS, 100):
+            names = [stream_name(number) for number in range(start, start + 100)]
+            self.call("append_batch", [StreamAppend(name, workload.events(1), ExpectedVersion.ANY) for name in names])
+
+    def close(self) -> None:
+        """Close it, and its loop."""
+        self.call("close")
+        if self._runner is not None:
+            self._runner.close()

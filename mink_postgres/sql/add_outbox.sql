@@ -1,0 +1,1 @@
+SELECT {schema}.add_outbox($1::json)

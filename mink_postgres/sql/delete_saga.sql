@@ -1,0 +1,1 @@
+SELECT deleted, actual FROM {schema}.delete_saga($1::text, $2::bigint)

@@ -1,0 +1,1 @@
+SELECT {schema}.delete_snapshots($1::text, $2::bigint)

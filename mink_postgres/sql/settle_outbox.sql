@@ -1,0 +1,1 @@
+SELECT position, token FROM {schema}.settle_outbox($1::json)

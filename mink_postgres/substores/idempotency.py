@@ -1,0 +1,114 @@
+"""`store.idempotency`, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
+from mink_core.json_codec import encode_json
+from mink_core.limits import check_count, check_seconds, check_text
+from mink_core.prepare_substores import check_reservation, prepare_key
+from mink_core.runtime.key_waiting import pauses
+from mink_postgres.programs import idempotency
+from mink_postgres.substores.base import AsyncSubStore, SubStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PostgresIdempotency(SubStore):
+    """See `mink_core.IdempotencyStore`."""
+
+    def reserve(
+        self,
+        key: str,
+        *,
+        ttl: float = RESERVED_FOR,
+        stream_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        wait: float = 0.0,
+    ) -> Reservation:
+        """See `IdempotencyStore.reserve`."""
+        given = prepare_key(key, ttl, stream_id, metadata)
+        pausing = pauses(check_seconds(wait, "wait", zero=True))
+        while True:
+            reservation = self._run(idempotency.reserve(self._context, given))
+            if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
+                return reservation
+            time.sleep(pause)
+
+    def complete(self, reservation: Reservation, response: Any, *, ttl: float = COMPLETED_FOR) -> IdempotencyRecord:
+        """See `IdempotencyStore.complete`."""
+        check_reservation(reservation)
+        encoded = encode_json(response, "response")
+        return self._run(idempotency.complete(self._context, reservation, encoded, check_seconds(ttl, "ttl")))
+
+    def release(self, reservation: Reservation) -> None:
+        """See `IdempotencyStore.release`."""
+        check_reservation(reservation)
+        self._run(idempotency.release(self._context, reservation))
+
+    def get(self, key: str) -> IdempotencyRecord | None:
+        """See `IdempotencyStore.get`."""
+        return self._run(idempotency.get(self._context, check_text(key, "idempotency key")))
+
+    def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
+        """See `IdempotencyStore.list`."""
+        if after is not None:
+            check_text(after, "idempotency key")
+        return self._run(idempotency.list_all(self._context, after, check_count(limit, "limit")))
+
+    def purge(self, *, limit: int = 1000) -> int:
+        """See `IdempotencyStore.purge`."""
+        return self._run(idempotency.purge(self._context, check_count(limit, "limit")))
+
+
+class AsyncPostgresIdempotency(AsyncSubStore):
+    """See `mink_core.AsyncIdempotencyStore`."""
+
+    async def reserve(
+        self,
+        key: str,
+        *,
+        ttl: float = RESERVED_FOR,
+        stream_id: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        wait: float = 0.0,
+    ) -> Reservation:
+        """See `IdempotencyStore.reserve`."""
+        given = prepare_key(key, ttl, stream_id, metadata)
+        pausing = pauses(check_seconds(wait, "wait", zero=True))
+        while True:
+            reservation = await self._run(idempotency.reserve(self._context, given))
+            if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
+                return reservation
+            await asyncio.sleep(pause)
+
+    async def complete(
+        self, reservation: Reservation, response: Any, *, ttl: float = COMPLETED_FOR
+    ) -> IdempotencyRecord:
+        """See `IdempotencyStore.complete`."""
+        check_reservation(reservation)
+        encoded = encode_json(response, "response")
+        return await self._run(idempotency.complete(self._context, reservation, encoded, check_seconds(ttl, "ttl")))
+
+    async def release(self, reservation: Reservation) -> None:
+        """See `IdempotencyStore.release`."""
+        check_reservation(reservation)
+        await self._run(idempotency.release(self._context, reservation))
+
+    async def get(self, key: str) -> IdempotencyRecord | None:
+        """See `IdempotencyStore.get`."""
+        return await self._run(idempotency.get(self._context, check_text(key, "idempotency key")))
+
+    async def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
+        """See `IdempotencyStore.list`."""
+        if after is not None:
+            check_text(after, "idempotency key")
+        return await self._run(idempotency.list_all(self._context, after, check_count(limit, "limit")))
+
+    async def purge(self, *, limit: int = 1000) -> int:
+        """See `IdempotencyStore.purge`."""
+        return await self._run(idempotency.purge(self._context, check_count(limit, "limit")))

@@ -1,0 +1,98 @@
+"""`store.sagas`, sync and async."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mink_core.limits import check_between, check_count, check_seconds, check_text
+from mink_core.prepare_substores import check_find, prepare_saga
+from mink_core.sagas import MAX_CLAIMS, Saga, SagaStatus, StoredSaga
+from mink_postgres.programs import sagas
+from mink_postgres.substores.base import AsyncSubStore, SubStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MOST_CLAIMS = 1_000_000
+
+
+class PostgresSagas(SubStore):
+    """See `mink_core.SagaStore`."""
+
+    def save(self, saga: Saga, *, expected_version: int) -> StoredSaga:
+        """See `SagaStore.save`."""
+        return self._run(sagas.save(self._context, prepare_saga(saga, expected_version)))
+
+    def load(self, saga_id: str) -> StoredSaga | None:
+        """See `SagaStore.load`."""
+        return self._run(sagas.load(self._context, check_text(saga_id, "saga id")))
+
+    def find(
+        self,
+        *,
+        correlation_id: str | None = None,
+        saga_type: str | None = None,
+        statuses: Sequence[SagaStatus] = (),
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[StoredSaga]:
+        """See `SagaStore.find`."""
+        check_find(correlation_id, saga_type, statuses, after, limit)
+        return self._run(sagas.find(self._context, correlation_id, saga_type, statuses, after, limit))
+
+    def claim_due(
+        self, *, limit: int = 100, lease: float = 30.0, saga_type: str | None = None, max_claims: int = MAX_CLAIMS
+    ) -> Sequence[StoredSaga]:
+        """See `SagaStore.claim_due`."""
+        check_between(limit, "limit", 1, _MOST_CLAIMS)
+        check_between(max_claims, "max_claims", 1, _MOST_CLAIMS)
+        check_seconds(lease, "lease")
+        if saga_type is not None:
+            check_text(saga_type, "saga type")
+        return self._run(sagas.claim_due(self._context, limit, lease, saga_type, max_claims))
+
+    def delete(self, saga_id: str, *, expected_version: int) -> None:
+        """See `SagaStore.delete`."""
+        check_count(expected_version, "expected_version")
+        self._run(sagas.delete(self._context, check_text(saga_id, "saga id"), expected_version))
+
+
+class AsyncPostgresSagas(AsyncSubStore):
+    """See `mink_core.AsyncSagaStore`."""
+
+    async def save(self, saga: Saga, *, expected_version: int) -> StoredSaga:
+        """See `SagaStore.save`."""
+        return await self._run(sagas.save(self._context, prepare_saga(saga, expected_version)))
+
+    async def load(self, saga_id: str) -> StoredSaga | None:
+        """See `SagaStore.load`."""
+        return await self._run(sagas.load(self._context, check_text(saga_id, "saga id")))
+
+    async def find(
+        self,
+        *,
+        correlation_id: str | None = None,
+        saga_type: str | None = None,
+        statuses: Sequence[SagaStatus] = (),
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[StoredSaga]:
+        """See `SagaStore.find`."""
+        check_find(correlation_id, saga_type, statuses, after, limit)
+        return await self._run(sagas.find(self._context, correlation_id, saga_type, statuses, after, limit))
+
+    async def claim_due(
+        self, *, limit: int = 100, lease: float = 30.0, saga_type: str | None = None, max_claims: int = MAX_CLAIMS
+    ) -> Sequence[StoredSaga]:
+        """See `SagaStore.claim_due`."""
+        check_between(limit, "limit", 1, _MOST_CLAIMS)
+        check_between(max_claims, "max_claims", 1, _MOST_CLAIMS)
+        check_seconds(lease, "lease")
+        if saga_type is not None:
+            check_text(saga_type, "saga type")
+        return await self._run(sagas.claim_due(self._context, limit, lease, saga_type, max_claims))
+
+    async def delete(self, saga_id: str, *, expected_version: int) -> None:
+        """See `SagaStore.delete`."""
+        check_count(expected_version, "expected_version")
+        await self._run(sagas.delete(self._context, check_text(saga_id, "saga id"), expected_version))

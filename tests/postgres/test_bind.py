@@ -1,0 +1,111 @@
+"""`store.bind`: the store on the caller's connection, in the caller's transaction (TX-01, TX-02)."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import io
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import psycopg
+import pytest
+
+from mink_core import (
+    CapabilityNotSupportedError,
+    NewEvent,
+    OutboxMessage,
+    Saga,
+    SchemaError,
+    StoreClosedError,
+    UsageError,
+    open_store,
+)
+from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVENT = NewEvent("Made", 1)
+
+
+def test_everything_is_the_caller_s_to_commit(store: PostgresEventStore, postgres_url: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        bound = store.bind(connection)
+        bound.append("a-1", [EVENT], expected_version=0, outbox=[OutboxMessage("t", 1)])
+        bound.snapshots.save("a-1", 1, {"n": 1})
+        bound.sagas.save(Saga("s", "T"), expected_version=0)
+        mine = bound.idempotency.reserve("k")
+        bound.idempotency.complete(mine, "r")
+        bound.checkpoints.save("c", 1, expected=None)
+        assert len(list(bound.read_stream("a-1"))) == 1
+        assert list(store.read_stream("a-1")) == []
+        assert not connection.closed
+        connection.rollback()
+        assert (store.snapshots.load("a-1"), store.outbox.list(), store.sagas.load("s")) == (None, [], None)
+        assert (store.idempotency.get("k"), store.checkpoints.load("c")) == (None, None)
+        store.bind(connection).append("a-1", [EVENT], expected_version=0)
+        connection.commit()
+    assert store.stream_info("a-1").version == 1
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_the_async_store_takes_either_driver(postgres_url: str, schema: str, driver: str) -> None:
+    async def work() -> None:
+        async with AsyncPostgresEventStore(postgres_url, schema=schema) as store:
+            await store.initialize()
+            if driver == "asyncpg":
+                connection: Any = await asyncpg.connect(postgres_url)
+                block = connection.transaction()
+                await block.start()
+                await store.bind(connection).append("a-1", [EVENT], expected_version=0, outbox=OutboxMessage("t", 1))
+                await block.rollback()
+                async with connection.transaction():
+                    await store.bind(connection).outbox.add(OutboxMessage("t", 2))
+            else:
+                connection = await psycopg.AsyncConnection.connect(postgres_url)
+                await store.bind(connection).append("a-1", [EVENT], expected_version=0, outbox=OutboxMessage("t", 1))
+                await connection.rollback()
+                await store.bind(connection).outbox.add(OutboxMessage("t", 2))
+                await connection.commit()
+            await connection.close()
+            assert [item.payload for item in await store.outbox.list()] == [2]
+            assert await store.head_position() == 0
+
+    asyncio.run(work())
+
+
+def test_what_cannot_be_bound_is_refused(
+    store: PostgresEventStore, postgres_url: str, schema: str, session: Callable[..., Any]
+) -> None:
+    for wrong in (None, "postgresql://", object()):
+        with pytest.raises(UsageError):
+            store.bind(wrong)  # type: ignore[arg-type]
+        with pytest.raises(UsageError):
+            AsyncPostgresEventStore(postgres_url, schema=schema).bind(wrong)
+    with open_store("memory://") as memory, pytest.raises(CapabilityNotSupportedError):
+        memory.bind(object())
+    connection = session().connection
+    with PostgresEventStore(postgres_url, schema=f"{schema}_none") as other, pytest.raises(SchemaError):
+        other.bind(connection).append("a-1", [EVENT], expected_version=0)
+    with pytest.raises(StoreClosedError):
+        other.bind(connection)
+
+
+def test_the_sqlalchemy_example(postgres_url: str) -> None:
+    path = Path(__file__).parents[2] / "examples" / "sqlalchemy_session.py"
+    spec = importlib.util.spec_from_file_location("example", path)
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    try:
+        with redirect_stdout(io.StringIO()) as said:
+            example.main(postgres_url)
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute("DROP TABLE IF EXISTS orders")
+            connection.execute("DROP SCHEMA IF EXISTS mink CASCADE")
+    assert said.getvalue().splitlines() == ["['order-1']", "[{'id': '1', 'total': 1200}]"]

@@ -1,0 +1,149 @@
+"""Claims on PostgreSQL: held open by hand, on bent functions, and by their plans (OUTBOX-02 to OUTBOX-04)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mink_core import LeaseLostError, MessageStatus, OutboxMessage, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mink_postgres import PostgresEventStore
+
+
+def ordered(number: int, stream: str = "a-1", **fields: Any) -> OutboxMessage:
+    return OutboxMessage("t", number, stream_id=stream, ordered=True, **fields)
+
+
+def numbers(messages: Any) -> list[int]:
+    return [message.payload for message in messages]
+
+
+def bend(store: PostgresEventStore, function: str, old: str, new: str) -> None:
+    """Make a broken twin: without an index, or with another text in a function."""
+    with store.transaction() as tx:
+        if function.startswith("idx_"):
+            tx.connection.execute(f"DROP INDEX {store._context.sql.quoted}.{function}")
+            return
+        [(text,)] = tx.connection.execute(
+            "SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace "
+            "WHERE p.proname = %s AND n.nspname = %s",
+            (function, store._context.sql.schema),
+        ).fetchall()
+        assert old in text
+        tx.connection.execute(text.replace(old, new))
+
+
+def a_late_worker_is_refused(store: PostgresEventStore) -> None:
+    store.outbox.add([OutboxMessage("t", 1), OutboxMessage("t", 2)])
+    late, later = store.outbox.claim("late", lease=0.05)
+    time.sleep(0.1)
+    with pytest.raises(LeaseLostError):
+        store.outbox.complete(late)
+    [again] = store.outbox.claim("next")
+    assert again.message_id == late.message_id
+    assert store.outbox.settle([Verdict(late), Verdict(later, "late")]) == [late, later]
+    store.outbox.complete(again)
+
+
+def a_killer_is_given_up(store: PostgresEventStore) -> None:
+    store.outbox.add(OutboxMessage("t", 1, max_attempts=2))
+    for _ in range(3):
+        store.outbox.claim("dies", lease=0.02)
+        time.sleep(0.03)
+    assert numbers(store.outbox.dead_letters()) == [1]
+
+
+def nobody_is_left_waiting(store: PostgresEventStore) -> None:
+    """A claim finds the second message behind the first, and is held open while the first is finished."""
+    store.outbox.add([ordered(1), ordered(2)])
+    [first] = store.outbox.claim("a", limit=1)
+    finisher = threading.Thread(target=store.outbox.complete, args=(first,))
+    with store.transaction() as tx:
+        assert tx.outbox.claim("b") == []
+        finisher.start()
+        finisher.join(0.3)
+        # It must not look past the claim that may be making the second one wait just now.
+        assert store.outbox.get(first.message_id).status is MessageStatus.CLAIMED  # type: ignore[union-attr]
+    finisher.join(10)
+    assert numbers(store.outbox.claim("c")) == [2]
+
+
+def order_is_kept(store: PostgresEventStore) -> None:
+    store.outbox.add([ordered(n) for n in range(4)])
+    for expected in range(4):
+        [claimed] = store.outbox.claim("w")
+        assert claimed.payload == expected
+        store.outbox.complete(claimed)
+
+
+def done_messages_are_not_walked(store: PostgresEventStore) -> None:
+    """T23: beside 50,000 done messages a claim reads a few pages, also with statistics of an empty queue."""
+    schema = store._context.sql.quoted
+    with store.transaction() as tx:
+        tx.connection.execute(
+            f"INSERT INTO {schema}.outbox (message_id, destination, payload, headers, stream_id, ordered, status, "
+            "max_attempts, due_at, created_at, finished_at) SELECT gen_random_uuid(), 't', '1', '{}', 'a-1', true, "
+            "'done', 1, now(), now(), now() FROM generate_series(1, 50000)"
+        )
+        tx.connection.execute(f"ANALYZE {schema}.outbox")
+    store.outbox.add([ordered(n, f"a-{n % 10}") for n in range(200)])
+    with store.transaction() as tx:
+        tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        explained = tx.connection.execute(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM {schema}.claim_outbox('w', 100, 30)"
+        ).fetchone()[0]
+        plan = explained[0]["Plan"]
+        assert plan["Actual Rows"] == 10
+        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20_000
+    with store.transaction() as tx:
+        for query, index in (
+            (f"SELECT position FROM {schema}.outbox WHERE status = 'pending' AND due_at <= now() ORDER BY due_at, position LIMIT 9 FOR UPDATE SKIP LOCKED", "idx_outbox_due"),
+            (f"SELECT {schema}.outbox_head('a-1')", "Result"),
+            (f"SELECT position FROM {schema}.outbox WHERE stream_id >= 'a-1' AND stream_id <= 'a-1' AND ordered AND status IN ('pending', 'waiting', 'claimed') ORDER BY stream_id, position LIMIT 1", "idx_outbox_order"),
+            (f"SELECT position FROM {schema}.outbox WHERE status = 'done' AND finished_at <= now() ORDER BY finished_at LIMIT 9", "idx_outbox_finished"),
+            (f"SELECT position FROM {schema}.outbox WHERE position > 0 AND status = 'dead' ORDER BY position LIMIT 9", "idx_outbox_dead"),
+        ):  # fmt: skip
+            text = "\n".join(row[0] for row in tx.connection.execute("EXPLAIN " + query).fetchall())
+            assert index in text, text
+            assert "Seq Scan" not in text
+
+
+CHECKS = [
+    a_late_worker_is_refused,
+    a_killer_is_given_up,
+    nobody_is_left_waiting,
+    order_is_kept,
+    done_messages_are_not_walked,
+]
+TWINS = [
+    (a_late_worker_is_refused, "settle_outbox", "AND o.due_at > clock_timestamp()", ""),
+    (a_late_worker_is_refused, "settle_outbox", "AND o.token = v.t", ""),
+    (a_killer_is_given_up, "claim_outbox", "attempts = o.attempts + 1", "attempts = o.attempts"),
+    (nobody_is_left_waiting, "promote_outbox", "FOR UPDATE OF o", ""),
+    (nobody_is_left_waiting, "promote_outbox", "SET status = 'pending'", "SET status = 'waiting'"),
+    (order_is_kept, "claim_outbox", "AND x.ordered AND", "AND false AND"),
+    (done_messages_are_not_walked, "idx_outbox_due", "", ""),
+    (done_messages_are_not_walked, "idx_outbox_order", "", ""),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_it_holds(store: PostgresEventStore, check: Callable[[PostgresEventStore], None]) -> None:
+    check(store)
+
+
+@pytest.mark.parametrize(
+    ("check", "function", "old", "new"), TWINS, ids=lambda value: getattr(value, "__name__", None) or str(value)[:30]
+)
+def test_a_bent_twin_is_told(
+    store: PostgresEventStore, check: Callable[[PostgresEventStore], None], function: str, old: str, new: str
+) -> None:
+    bend(store, function, old, new)
+    with pytest.raises((AssertionError, pytest.fail.Exception, ValueError, LeaseLostError)):
+        check(store)

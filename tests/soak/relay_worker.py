@@ -1,0 +1,55 @@
+"""One relay in a process of its own: notes every publication before it is acknowledged, and may be killed at any time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mink_core import CallablePublisher, OutboxRelay, open_store
+
+if TYPE_CHECKING:
+    from mink_core import ClaimedMessage
+
+
+class Told(OutboxRelay):
+    """Notes at once how many acknowledgements were refused, as it may not live to tell."""
+
+    log = -1
+
+    def run_once(self) -> int:
+        before = self.counts.refused
+        claimed = super().run_once()
+        if self.counts.refused > before:
+            os.write(self.log, f"refused {self.counts.refused - before}\n".encode())
+        return claimed
+
+
+def main(url: str, folder: str, lease: str) -> None:
+    # What was written by write() before SIGKILL is in the file: nothing is buffered in the process.
+    name = f"{os.getpid()}"
+    log = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def publish(message: ClaimedMessage) -> None:
+        if message.payload["kind"] == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.write(log, f"{message.payload['n']} {message.token}\n".encode())
+        time.sleep(0.002)  # as long as a fast broker takes, so that a kill finds it between two
+        if message.payload["kind"] == "broken" and message.attempts == 1:
+            error = "the first attempt of this one fails"
+            raise RuntimeError(error)
+
+    with open_store(url) as store:
+        relay = Told(
+            store, CallablePublisher(publish), worker=name, lease=float(lease), batch_size=50, poll_interval=0.05
+        )
+        relay.log = log
+        signal.signal(signal.SIGTERM, lambda *_: relay.stop())
+        os.write(log, b"ready\n")
+        relay.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
