@@ -28,7 +28,7 @@ BaseOf: TypeAlias = "Callable[[Member], Target]"
 
 _SOON = 1.0
 
-BASE = "memory://?lock_timeout=0.5"
+BASE = "memory://?lock_timeout=0.5&privacy=true"
 """The store inside, unless another is named."""
 
 
