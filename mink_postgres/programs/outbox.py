@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mink_core.outbox import Verdict
-    from mink_core.prepare_substores import PreparedMessage
+    from mink_core.prepare import PreparedMessage
     from mink_postgres.context import Context
     from mink_postgres.query import Row
 

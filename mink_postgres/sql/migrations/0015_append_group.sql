@@ -6,11 +6,13 @@
 -- Outcomes as of append(), and 'locked': somebody else holds the stream, and a group waits for nobody.
 -- Nothing of that item was stored: append it by itself.
 --
+-- p_messages has the outbox messages of an item, NULL for most; stored with it, or neither (OUTBOX-01).
+--
 -- Whatever else may wait (a stream that is being created elsewhere, DDL) ends in an error soon; the caller
 -- then appends each item by itself, under its ordinary lock_timeout.
 CREATE FUNCTION {schema}.append_group(
     p_streams text[], p_expected bigint[], p_counts integer[],
-    p_ids uuid[], p_types text[], p_data jsonb[], p_metadata jsonb[]
+    p_ids uuid[], p_types text[], p_data jsonb[], p_metadata jsonb[], p_messages json[]
 ) RETURNS TABLE (outcome text, actual bigint, first_position bigint, last_position bigint, duplicate uuid)
 LANGUAGE plpgsql SET lock_timeout TO '20ms' AS $$
 DECLARE
@@ -26,6 +28,24 @@ BEGIN
         expected := p_expected[item];
         n := p_counts[item];
         duplicate := NULL;
+        IF p_messages[item] IS NOT NULL AND EXISTS (
+            SELECT FROM json_to_recordset(p_messages[item]) AS g (i uuid)
+            JOIN {schema}.outbox AS o ON o.message_id = g.i
+        ) THEN
+            -- A message id that is known: only a repeat gets an answer, and nothing is written.
+            SELECT r.outcome, r.actual, r.first_position, r.last_position, r.duplicate
+            INTO outcome, actual, first_position, last_position, duplicate
+            FROM {schema}.append_with_outbox(name, split_part(name, '-', 1), expected, (
+                SELECT json_agg(json_build_object('i', e.i, 't', e.t, 'd', e.d, 'm', e.m) ORDER BY e.k)
+                FROM unnest(
+                    p_ids[start:start + n - 1], p_types[start:start + n - 1],
+                    p_data[start:start + n - 1], p_metadata[start:start + n - 1]
+                ) WITH ORDINALITY AS e (i, t, d, m, k)
+            ), p_messages[item]) AS r;
+            start := start + n;
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
         UPDATE {schema}.streams AS s
         SET version = s.version + n,
             updated_at = greatest(clock_timestamp(), s.updated_at + interval '1 microsecond')
@@ -74,6 +94,9 @@ BEGIN
             )
             SELECT min(a.global_position), max(a.global_position) INTO first_position, last_position FROM added AS a;
             outcome := 'appended';
+        END IF;
+        IF outcome = 'appended' AND p_messages[item] IS NOT NULL THEN
+            PERFORM {schema}.add_outbox(p_messages[item]);
         END IF;
         start := start + n;
         RETURN NEXT;
