@@ -61,10 +61,7 @@ def append_group(
             array([event.event_type for event in events]),
             array([event.data for event in events]),
             array([event.metadata for event in events]),
-            # Most groups have no message at all: then the whole argument is NULL.
-            array([outbox.encoded(item.messages) if item.messages else None for item in ordered])
-            if any(item.messages for item in ordered)
-            else None,
+            outbox.encoded_of_items(item.messages for item in ordered),
         ),
         retry_is_safe=True,  # told to each caller for its own append
     )
