@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
-from mink_core import MinkError, open_async_store, open_store
+from mink_core import MinkError, UsageError, open_async_store, open_store
 from mink_core.registry import open_administration
+from mink_postgres.conninfo import check_conninfo
 from tests.cli.programs import finish, start_mink
 
 if TYPE_CHECKING:
@@ -135,3 +136,22 @@ def test_hostile_urls_open_nothing(url: str, tmp_path: Any, monkeypatch: pytest.
             opening(url)
         assert str(refused.value).isprintable()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("127.0.0.1:12/s3cr@elsewhere/app", "an @ in its host or database"),
+        ("app:hunter2@s3cr@elsewhere/app", "an @ in its host or database"),
+        ("127.0.0.1:s3cr/app", "no number from 1 to 65535"),
+        ("127.0.0.1:0/app", "no number from 1 to 65535"),
+        ("127.0.0.1/app?hunter2=1", "an option is unknown"),
+    ],
+)
+def test_a_url_that_was_read_otherwise_than_meant_is_refused(rest: str, said: str) -> None:
+    """A password with a / or an @ in it becomes a database or a host, which a server's error would name."""
+    with pytest.raises(UsageError, match=said) as refused:
+        check_conninfo(f"postgresql://{rest}")
+    assert_no_secret(str(refused.value))
+    check_conninfo("postgresql:///app?host=@abstract")
+    check_conninfo("postgresql://a@h1:1,h2:2/app")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -133,9 +134,11 @@ def test_an_old_writer_that_is_still_running_is_fenced(
     taking = threading.Thread(target=adopted, args=(postgres_url, schema))
     taking.start()
     with psycopg.connect(postgres_url, autocommit=True) as watch:
+        end = time.monotonic() + 20
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
         while not watch.execute(waits, (f"{schema}.streams",)).fetchone()[0]:  # type: ignore[index]
             assert taking.is_alive()
+            assert time.monotonic() < end
     before.commit()
     taking.join(10)
     with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
