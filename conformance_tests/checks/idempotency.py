@@ -108,3 +108,17 @@ def a_key_is_committed_with_its_transaction(lab: Lab) -> None:
         except _UndoneError:
             equal(_sub_store(store).get("k"), None, "the key after the rollback")
     equal(_sub_store(store).get("k").response, {"version": 1}, "the key after the commit")
+
+
+@check("IDEM-01", needs=IDEMPOTENCY)
+def a_released_key_is_free(lab: Lab) -> None:
+    """A key that its holder released is free at once; a foreign reservation releases nothing."""
+    store = lab.open()
+    first = _sub_store(store).reserve("key")
+    _sub_store(store).release(first)
+    second = _sub_store(store).reserve("key")
+    mine = second.is_mine and second.token != first.token
+    true(mine, "a released key", expected="free, with a new token", seen=second)
+    with raises(LeaseLostError, "releasing with the old token"):
+        _sub_store(store).release(first)
+    true(not _sub_store(store).reserve("key").is_mine, "the key after that", expected="still held", seen="free")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from conformance_tests.lab import Lab
 
 SAGAS = [Capability.SAGAS]
+
+
+class _UndoneError(Exception):
+    """Rolls a transaction back."""
 
 
 def _sub_store(log: Any) -> Any:
@@ -121,3 +126,20 @@ def a_due_saga_is_claimed_by_one_and_fenced(lab: Lab) -> None:
     mended = msgspec.structs.replace(stuck, status=SagaStatus.RUNNING)
     equal(sagas.save(mended, expected_version=stuck.version).claims, 0, "its claims after a save")
     equal(again.claims, 2, "the claims that were counted")
+
+
+@check("TX-01", "SAGA-01", needs=[*SAGAS, Capability.TRANSACTIONS])
+def sagas_in_transactions(lab: Lab) -> None:
+    """A saga saved in a transaction is committed and undone with it; a refused save leaves the transaction usable."""
+    store = lab.open()
+    for undo in (True, False):
+        with suppress(_UndoneError), store.transaction() as transaction:
+            transaction.append("order-1", lab.events(1), expected_version=0)
+            _sub_store(transaction).save(Saga("s-1", "Order", 1), expected_version=0)
+            with raises(SagaConflictError, "a second creation in the transaction"):
+                _sub_store(transaction).save(Saga("s-1", "Order", 2), expected_version=0)
+            if undo:
+                raise _UndoneError
+        loaded = _sub_store(store).load("s-1")
+        equal(loaded and (loaded.state, loaded.version), None if undo else (1, 1), "the saga afterwards")
+        equal(len(list(store.read_stream("order-1"))), 0 if undo else 1, "the events afterwards")

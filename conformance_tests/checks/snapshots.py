@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from conformance_tests.lab import Lab
 
 SNAPSHOTS = [Capability.SNAPSHOTS]
+
+
+class _UndoneError(Exception):
+    """Rolls a transaction back."""
 
 
 def _sub_store(log: Any) -> Any:
@@ -118,3 +123,18 @@ def the_tail_follows_the_snapshot(lab: Lab) -> None:
     snapshot, versions = tail_of(lab, store, "order-1")
     true(snapshot.version == events, "a snapshot ahead of its stream", expected="left out", seen=snapshot.version)
     equal(tail_of(lab, store, "none-1"), (None, []), "a missing stream")
+
+
+@check("TX-01", "SNAP-01", needs=[*SNAPSHOTS, Capability.TRANSACTIONS])
+def snapshots_in_transactions(lab: Lab) -> None:
+    """A snapshot saved in a transaction is committed and undone with it."""
+    store = lab.open()
+    for undo in (True, False):
+        with suppress(_UndoneError), store.transaction() as transaction:
+            transaction.append("order-1", lab.events(1), expected_version=0)
+            _sub_store(transaction).save("order-1", 1, {"n": 1})
+            equal(_sub_store(store).load("order-1"), None, "the snapshot outside, before the commit")
+            if undo:
+                raise _UndoneError
+        found = _sub_store(store).load("order-1")
+        equal(found and (found.version, found.data), None if undo else (1, {"n": 1}), "the snapshot afterwards")
