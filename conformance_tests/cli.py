@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -227,6 +228,8 @@ def main(arguments: list[str] | None = None, program: str = "python -m conforman
     Returns:
         The exit code.
     """
+    # What subscriptions say of failures that a check makes on purpose is no news.
+    logging.getLogger("mink").addHandler(logging.NullHandler())
     try:
         code: Any = app(arguments, prog_name=program, standalone_mode=False)
     except MinkError as error:

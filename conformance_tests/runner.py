@@ -17,7 +17,7 @@ from conformance_tests.lab import BUDGETS, Budget, Lab
 from conformance_tests.results import Report, Result, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from conformance_tests.target import Target
     from mink_core import Capability
@@ -37,6 +37,7 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
     budget: Budget | None = None,
     exactly: bool = False,
     replay: Any = None,
+    limit: float | None = None,
 ) -> Result:
     """Run one check.
 
@@ -49,6 +50,7 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         budget: In place of the level's.
         exactly: `seed` is the check's own, as a result tells it.
         replay: What a failure gave, to do just this again.
+        limit: Seconds after which it is told to hang, in place of the level's.
     """
     own = seed if exactly else zlib.crc32(f"{seed}:{check.name}".encode())
     if missing := check.needs - capabilities:
@@ -56,7 +58,7 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         return Result(check, Status.NOT_DECLARED, 0.0, own, what=f"{names} is not declared")
     begun = time.perf_counter()
     lab = Lab(target, level=level, seed=own, budget=budget, replay=replay)
-    error = _failure_of(check, lab, _LIMITS[level])
+    error = _failure_of(check, lab, limit or _LIMITS[level])
     if error is not None:
         return _failed(check, lab, begun, error)
     silent = [name for name in check.requires if not lab.counters[name]]
@@ -66,8 +68,13 @@ def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
         time.perf_counter() - begun,
         own,
         dict(lab.counters),
-        what=f"it never met: {', '.join(silent)}" if silent else "",
+        what=_never_met(silent, lab.counters["histories"]),
     )
+
+
+def _never_met(names: Sequence[str], histories: int) -> str:
+    attempts = f" in {histories} histories" if histories else ""
+    return f"it never met: {', '.join(names)}{attempts}" if names else ""
 
 
 def _failure_of(check: Check, lab: Lab, limit: float) -> CheckFailedError | None:

@@ -41,8 +41,7 @@ class Shaped:
 
         def call(*args: Any, **keywords: Any) -> Any:
             self._portal.refuse_itself()
-            given = [_on_a_thread(arg) for arg in args]
-            result = found(*given, **{name: _on_a_thread(arg) for name, arg in keywords.items()})
+            result = found(*[_on_a_thread(arg, self._portal) for arg in args], **keywords)
             if inspect.isawaitable(result):
                 result = self._portal.run(_awaited(result))
             return shape(result, self._portal)
@@ -85,13 +84,13 @@ def shape(value: Any, portal: Portal) -> Any:
     return Shaped(value, portal)
 
 
-def _on_a_thread(value: Any) -> Any:
-    """A callback of the check (as of `update`): it uses shaped stores, so it must not run on the loop."""
-    if not inspect.isfunction(value) or inspect.iscoroutinefunction(value):
+def _on_a_thread(value: Any, portal: Portal) -> Any:
+    """A callback of the check (of `update`, `subscription`): it uses shaped stores, so it must not run on the loop."""
+    if not inspect.isroutine(value) or inspect.iscoroutinefunction(value):
         return value
 
     async def call(*args: Any) -> Any:
-        return await asyncio.to_thread(value, *args)
+        return await asyncio.to_thread(value, *[shape(arg, portal) for arg in args])
 
     return call
 

@@ -6,7 +6,9 @@ import asyncio
 import random
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import psycopg
 
 from mink_benchmarks.samples import Sample
 from mink_benchmarks.targets import OpenStore, Target
@@ -120,6 +122,32 @@ class TenEvents(Appends):
     """Ten events an append."""
 
     events = 10
+
+
+class BesideALockedStream(Appends):
+    """As `Appends`, while another transaction holds one stream and one more task waits to append to it."""
+
+    def __init__(self, name: str, target: Target, workload: Workload, writers: int, url: str, schema: str) -> None:
+        """Take the server's URL and the store's schema, for the transaction that holds the stream."""
+        super().__init__(name, target, workload, writers)
+        self._url = url
+        self._lock: Any = f"SELECT version FROM \"{schema}\".streams WHERE stream_id = 'slow-1' FOR UPDATE"  # noqa: S608 -- our own name
+
+    def open(self) -> None:
+        """Make the stream that is held as well."""
+        super().open()
+        self.opened.call("append", "slow-1", self.workload.events(1), expected_version=ExpectedVersion.ANY)
+
+    async def _tasks(self, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]) -> None:
+        with psycopg.connect(self._url) as holder:
+            holder.execute(self._lock)
+            store = self.opened.store
+            waits = store.append("slow-1", self.workload.events(1), expected_version=ExpectedVersion.ANY)
+            slow = asyncio.create_task(waits)
+            await super()._tasks(until, counts, latencies, extra)
+            extra["slow one done early"] = float(slow.done())
+            holder.rollback()
+            await slow
 
 
 class HotStreams(_OnStore):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from mink_benchmarks import report
 from mink_benchmarks.compare import compare
 from mink_benchmarks.samples import run_rounds
 from mink_benchmarks.scenarios import DESCRIPTIONS, SCENARIOS, cases_of
-from mink_benchmarks.server import benchmark_server
+from mink_benchmarks.server import NoServer, benchmark_server
 from mink_benchmarks.targets import target_of
 from mink_benchmarks.workload import Workload
 from mink_core import MinkError
@@ -80,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     growth = commands.add_parser("growth", help="appends and reads while the log grows")
     growth.add_argument("--to", type=int, default=3_000_000, help="events at the end")
     growth.set_defaults(work=_growth)
-    for command in (run, goals, growth):
+    cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
+    cost.set_defaults(work=_cost)
+    for command in (run, goals, growth, cost):
         command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
         command.add_argument("--rounds", type=int, default=5)
         command.add_argument("--seconds", type=float, default=3.0, help="how long each case is measured, each round")
@@ -130,7 +134,8 @@ def _stores(options: argparse.Namespace, server: Server) -> list[tuple[str, bool
 def _run(options: argparse.Namespace) -> int:
     workload, loop_factory = _workload(options.payload), _loop_factory(options)
     groups: dict[str, Any] = {}
-    with benchmark_server(options.server) as server:
+    # Stores that are given bring their own servers.
+    with nullcontext(NoServer()) if options.store else benchmark_server(options.server) as server:
         for scenario in options.scenario:
             cases: list[Case] = []
             writers = (options.writers or [1, 16, 64]) if scenario.startswith("append") else [1]
@@ -233,6 +238,23 @@ def _growth(options: argparse.Namespace) -> int:
         for step in steps
     ]
     _say(report.table(header, rows))
+    if options.json:
+        report.write_json(options.json, result)
+    return 0
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from mink_benchmarks.cost import measure_costs  # noqa: PLC0415 -- needs the drivers
+
+    with benchmark_server(options.server) as server:
+        costs = measure_costs(server, Workload(), options.seconds, _progress(options))
+        result = {
+            "environment": report.environment(server.describe()),
+            "costs": {name: [asdict(cost) for cost in found] for name, found in costs.items()},
+        }
+    for name, found in costs.items():
+        rows = [[cost.name, f"{cost.client:.1f}", f"{cost.server:.1f}"] for cost in found]
+        _say("\n" + report.table([f"{name}, processor time", "client µs", "server µs"], rows))
     if options.json:
         report.write_json(options.json, result)
     return 0

@@ -9,24 +9,20 @@ Rounds of all arms are interleaved, so that a busy moment of the machine hits th
 from __future__ import annotations
 
 import argparse
-import asyncio
 import multiprocessing
 import statistics
 import threading
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from mink_benchmarks.wakeup_cost import PAYLOAD, cost
 from mink_core import ExpectedVersion, NewEvent, StoredEvent
-from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from mink_postgres import PostgresEventStore
 from mink_postgres.server import EmbeddedServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 ANY = ExpectedVersion.ANY
 RATE = 500
-PAYLOAD = {"customer": "c-1234", "lines": [{"sku": f"sku-{n}", "quantity": n, "price": 9.5} for n in range(4)]}
 
 
 class Arm(NamedTuple):
@@ -99,97 +95,6 @@ def wait_for(writer: Any) -> None:
     time.sleep(0.3)
 
 
-def append_by_threads(url: str, callers: int, seconds: float, slices: int) -> Iterator[tuple[float, float]]:
-    """Appends a second of so many threads on the sync store, off and on in turn."""
-    with (
-        PostgresEventStore(url, min_size=4, max_size=callers) as off,
-        PostgresEventStore(url, wakeups=True, min_size=4, max_size=callers) as on,
-    ):
-
-        def slice_of(store: PostgresEventStore, seconds: float) -> float:
-            done = [0] * callers
-            end = time.monotonic() + seconds
-
-            def work(number: int) -> None:
-                while time.monotonic() < end:
-                    event = NewEvent("Placed", PAYLOAD)
-                    store.append(f"t-{number}-{done[number] % 16}", [event], expected_version=ANY)
-                    done[number] += 1
-
-            threads = [threading.Thread(target=work, args=(number,)) for number in range(callers)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            return sum(done) / seconds
-
-        for store in (off, on):
-            slice_of(store, 0.5)
-        for number in range(slices):
-            pair = {store: slice_of(store, seconds) for store in ((off, on) if number % 2 else (on, off))}
-            yield pair[off], pair[on]
-
-
-def append_by_tasks(url: str, callers: int, seconds: float, slices: int) -> Iterator[tuple[float, float]]:
-    """The same of so many tasks on the async store, by asyncpg."""
-
-    async def slice_of(store: AsyncPostgresEventStore, seconds: float) -> float:
-        done = [0] * callers
-        end = time.monotonic() + seconds
-
-        async def one(number: int) -> None:
-            while time.monotonic() < end:
-                event = NewEvent("Placed", PAYLOAD)
-                await store.append(f"t-{number}-{done[number] % 16}", [event], expected_version=ANY)
-                done[number] += 1
-
-        await asyncio.gather(*map(one, range(callers)))
-        return sum(done) / seconds
-
-    async def work() -> list[tuple[float, float]]:
-        async with (
-            AsyncPostgresEventStore(url, driver="asyncpg") as off,
-            AsyncPostgresEventStore(url, driver="asyncpg", wakeups=True) as on,
-        ):
-            found = []
-            for store in (off, on):
-                await slice_of(store, 0.5)
-            for number in range(slices):
-                order = (off, on) if number % 2 else (on, off)
-                pair = {store: await slice_of(store, seconds) for store in order}
-                found.append((pair[off], pair[on]))
-            return found
-
-    yield from asyncio.run(work())
-
-
-def follow_beside(url: str) -> None:
-    """A live subscriber in a process of its own, for as long as it lives."""
-    with PostgresEventStore(url, wakeups=True, min_size=1) as store:
-        for _ in store.subscribe(after_position=store.head_position(), batch_size=1000):
-            pass
-
-
-WRITERS: dict[str, Callable[[str, int, float, int], Iterator[tuple[float, float]]]] = {
-    "threads, psycopg": append_by_threads,
-    "tasks, asyncpg": append_by_tasks,
-}
-
-
-def cost(url: str, slices: int, *, follower: bool) -> Iterator[tuple[str, list[tuple[float, float]]]]:
-    """Appends a second with wake-ups off and on, in turn, in changing order."""
-    for name, writer in WRITERS.items():
-        for callers in (16, 64):
-            beside = multiprocessing.get_context("spawn").Process(target=follow_beside, args=(url,), daemon=True)
-            if follower:
-                beside.start()
-                time.sleep(1)
-            yield f"{callers} {name}{', one follower' if follower else ''}", list(writer(url, callers, 1, slices))
-            if follower:
-                beside.kill()
-                beside.join()
-
-
 def spread(values: list[float]) -> str:
     """Min, median and max."""
     return f"{min(values):9.2f} {statistics.median(values):9.2f} {max(values):9.2f}"
@@ -201,7 +106,9 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-def measure(url: str, rounds: int, seconds: float) -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
+def measure(
+    url: str, postmaster: int, rounds: int, seconds: float
+) -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
     """All of it, printed as it comes."""
     found: dict[str, list[list[float]]] = defaultdict(list)
     for _ in range(rounds):
@@ -213,13 +120,21 @@ def measure(url: str, rounds: int, seconds: float) -> tuple[dict[str, list[list[
             print(f"{name:36} {label:12} {spread([percentile(run, share) for run in runs])}", flush=True)
     ratios: dict[str, list[float]] = {}
     print(
-        "\nAppends/s with wake-ups on / off                           off        on    ratio: min    median       max"
+        "\nAppends with wake-ups off and on      appends/s: off    on   ratio: min median   max   CPU us/append: off   on   ratio"
     )
     for follower in (False, True):
-        for name, pairs in cost(url, 2 * rounds, follower=follower):
-            ratios[name] = [on / off for off, on in pairs]
-            off, on = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-            print(f"{name:52} {off:9.0f} {on:9.0f}     {spread(ratios[name])}", flush=True)
+        for name, pairs in cost(url, 2 * rounds, postmaster, follower=follower):
+            ratios[name] = [off.cpu / on.cpu for off, on in pairs]
+            rates = [on.rate / off.rate for off, on in pairs]
+            off_rate, on_rate, off_cpu, on_cpu = (
+                statistics.median(getattr(pair[side], what) for pair in pairs)
+                for what, side in (("rate", 0), ("rate", 1), ("cpu", 0), ("cpu", 1))
+            )
+            print(
+                f"{name:40} {off_rate:12.0f} {on_rate:7.0f} {min(rates):9.2f} {statistics.median(rates):6.2f} "
+                f"{max(rates):6.2f} {off_cpu:16.0f} {on_cpu:6.0f} {statistics.median(ratios[name]):7.2f}",
+                flush=True,
+            )
     return found, ratios
 
 
@@ -245,7 +160,7 @@ def plot(path: str, found: dict[str, list[list[float]]], ratios: dict[str, list[
         right.plot(statistics.median(values), height, "|", color="black", markersize=16)
     right.set_yticks(range(len(ratios)), list(reversed(ratios)))
     right.axvline(0.95, color="tab:red", linewidth=1, label="0.95")
-    right.set(xlabel="appends/s with wake-ups on, of those with them off")
+    right.set(xlabel="CPU an append with wake-ups off, of that with them on")
     right.set_title("What wake-ups cost the appends")
     right.grid(alpha=0.3)
     right.legend()
@@ -262,19 +177,21 @@ def main() -> None:
     parser.add_argument("--plot", metavar="FILE", help="write a plot there (needs matplotlib)")
     given = parser.parse_args()
     if given.url:
-        results = run_on(given.url, given.rounds, given.seconds)
+        results = run_on(given.url, 0, given.rounds, given.seconds)
     else:
         with EmbeddedServer.start() as server:
-            results = run_on(server.url(), given.rounds, given.seconds)
+            results = run_on(server.url(), server.pid, given.rounds, given.seconds)
     if given.plot:
         plot(given.plot, *results)
 
 
-def run_on(url: str, rounds: int, seconds: float) -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
+def run_on(
+    url: str, postmaster: int, rounds: int, seconds: float
+) -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
     """Initialize and measure."""
     with PostgresEventStore(url, min_size=1) as store:
         store.initialize()
-    return measure(url, rounds, seconds)
+    return measure(url, postmaster, rounds, seconds)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 
 from mink_benchmarks.reads import Function
-from mink_benchmarks.samples import Sample
+from mink_benchmarks.samples import BenchmarkError, Sample
 from mink_benchmarks.workload import EVENT_TYPE, STREAMS, Workload, share
 
 if TYPE_CHECKING:
@@ -57,16 +57,21 @@ class PgbenchFloor:
         """Nothing is kept open."""
 
     def measure(self, seconds: float) -> Sample:
-        """Run pgbench for so long, in whole seconds."""
-        length = max(1, round(seconds))
+        """Run pgbench for so long, in whole seconds, two at least."""
+        # A short run may be over before all clients are connected.
+        length = max(2, round(seconds))
         script = "append_ten.pgbench" if self._events > 1 else "append_one.pgbench"
         with as_file(files("mink_benchmarks").joinpath("sql", script)) as path:
             command = ["pgbench", self._server.url, "-n", "-M", "prepared", "-f", str(path)]
             command += ["-c", str(self._clients), "-j", "2", "-T", str(length)]
             command += ["-D", f"clients={self._clients}", "-D", f"per={STREAMS // self._clients}"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-        tps = next(float(line.split()[2]) for line in done.stdout.splitlines() if line.startswith("tps"))
-        return Sample(round(tps * length * self._events), length)
+        for line in done.stdout.splitlines():
+            if line.startswith("tps"):
+                return Sample(round(float(line.split()[2]) * length * self._events), length)
+        # Also when not one transaction was done before the time was over: the machine is far too busy.
+        msg = f"pgbench measured nothing: {done.stderr.strip()[-300:]}"
+        raise BenchmarkError(msg)
 
 
 def psycopg_call(server: Server, workload: Workload) -> Function:

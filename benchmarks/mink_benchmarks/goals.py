@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import floors, memory
-from mink_benchmarks.appends import Appends, TenEvents
+from mink_benchmarks.appends import Appends, BesideALockedStream, HotStreams, TenEvents
 from mink_benchmarks.bulk import BulkImport, RawCopy
 from mink_benchmarks.live_delivery import Delivery
 from mink_benchmarks.reads import Reads
+from mink_benchmarks.samples import Series
 from mink_benchmarks.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mink_benchmarks.samples import Case, Series
+    from mink_benchmarks.samples import Case
     from mink_benchmarks.server import Server
     from mink_benchmarks.targets import Target
     from mink_benchmarks.workload import Workload
@@ -32,7 +33,7 @@ class Goal:
     baseline: str = ""
     """A case's name; empty for a bound on the case itself."""
     measure: str = "ratio"
-    """`ratio`, `rate` (events a second at least), or `p50`/`p99` (milliseconds at most)."""
+    """`ratio` and `rate` (events a second) at least; `p50`, `p99` (milliseconds) and `p99 ratio` at most."""
 
 
 @dataclass(slots=True)
@@ -61,11 +62,16 @@ def judge(goal: Goal, series: dict[str, Series]) -> Verdict:
     own = series[goal.case]
     if goal.measure == "ratio":
         values = own.ratios(series[goal.baseline])
+    elif goal.measure == "p99 ratio":
+        values = [
+            Series("", [mine]).percentile(0.99) / Series("", [other]).percentile(0.99)
+            for mine, other in zip(own.samples, series[goal.baseline].samples, strict=True)
+        ]
     elif goal.measure == "rate":
         values = own.rates
     else:
         share = {"p50": 0.5, "p99": 0.99}[goal.measure]
-        values = [own.__class__(own.name, [sample]).percentile(share) for sample in own.samples]
+        values = [Series("", [sample]).percentile(share) for sample in own.samples]
     median = sorted(values)[len(values) // 2]
     passed = median <= goal.at_least if goal.measure.startswith("p") else median >= goal.at_least
     return Verdict(goal, values, median, passed)
@@ -90,6 +96,8 @@ class Plan:
             "one": self.one_writer,
             "tasks": self.tasks,
             "ten": self.ten_events,
+            "locked": self.locked,
+            "hot": self.hot,
             "threads": self.threads,
             "bulk": self.bulk,
             "replay": self.replay,
@@ -173,6 +181,34 @@ class Plan:
         self._against(group, "64 tasks, 1 event: of UmaDB", "mink asyncpg, 64", uma, 3.5)
         group.goals.append(Goal("64 tasks, 1 event: p99, ms", "mink asyncpg, 64", 10, measure="p99"))
         return group
+
+    def locked(self) -> Group:
+        """One stream held by another transaction for as long as it is measured."""
+        schema = self.server.new_schema("mink")
+        cases: list[Case] = [
+            Appends("63 tasks", self._target(driver="asyncpg"), self.workload, 63),
+            BesideALockedStream(
+                "63 tasks beside a locked stream",
+                self._target(driver="asyncpg", schema=schema),
+                self.workload,
+                63,
+                self.server.url,
+                schema,
+            ),
+        ]
+        what = "one stream locked by another transaction: p99 of the others, of without"
+        return Group("locked", cases, [Goal(what, cases[1].name, 2, cases[0].name, measure="p99 ratio")])
+
+    def hot(self) -> Group:
+        """Ten hot streams, sixty-four tasks that try again after a conflict; grouped and not."""
+        cases: list[Case] = [
+            HotStreams("hot streams, grouped", self._target(driver="asyncpg"), self.workload, 64),
+            HotStreams(
+                "hot streams, not grouped", self._target(driver="asyncpg", group_commits=False), self.workload, 64
+            ),
+        ]
+        what = "ten hot streams, 64 tasks with retries: stored, of not grouped"
+        return Group("hot", cases, [Goal(what, cases[0].name, 1, cases[1].name)])
 
     def ten_events(self) -> Group:
         """Sixty-four tasks, ten events an append."""

@@ -34,6 +34,8 @@ def draw(result: dict[str, Any], folder: Path) -> list[Path]:
             made += _saved(folder, f"{name}-latency", paint)
         if any(case["p50_ms"] for case in group["cases"]):
             made += _saved(folder, f"{name}-latencies", partial(_latencies, name=name, group=group))
+    for name, costs in result.get("costs", {}).items():
+        made += _saved(folder, f"cost-of-{name.replace(' ', '-')}", partial(_costs, name=name, costs=costs))
     if "growth" in result:
         made += _saved(folder, "growth", partial(_growth, steps=result["growth"]))
     return made
@@ -60,6 +62,18 @@ def _rates(axes: Any, name: str, group: dict[str, Any]) -> None:
     axes.set_yticks(list(places), [case["name"] for case in cases])
     axes.set_xlabel("events a second: median, lowest and highest round")
     axes.set_title(name)
+
+
+def _costs(axes: Any, name: str, costs: list[dict[str, Any]]) -> None:
+    ordered = costs[::-1]
+    places = range(len(ordered))
+    client = [cost["client"] for cost in ordered]
+    axes.barh(places, client, color="#4878a8", height=0.6, label="client")
+    axes.barh(places, [cost["server"] for cost in ordered], left=client, color="#d08c4a", height=0.6, label="server")
+    axes.set_yticks(list(places), [cost["name"] for cost in ordered])
+    axes.set_xlabel("microseconds of processor time")
+    axes.set_title(name)
+    axes.legend(frameon=False)
 
 
 def _by_writers(group: dict[str, Any]) -> dict[str, list[tuple[int, dict[str, Any]]]]:

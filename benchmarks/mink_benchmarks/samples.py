@@ -6,8 +6,14 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mink_core import MinkError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+class BenchmarkError(MinkError):
+    """Something could not be measured; says what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,21 @@ class Server:
                 connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name)))
 
 
+class NoServer(Server):
+    """Where every store is given by URL: nothing is started, and nothing is known of their servers."""
+
+    def __init__(self) -> None:
+        """Nothing to connect to."""
+        super().__init__("")
+
+    def settle(self) -> None:
+        """Nothing to do."""
+
+    def describe(self) -> dict[str, str]:
+        """Nothing is known."""
+        return {}
+
+
 @contextmanager
 def benchmark_server(url: str | None) -> Generator[Server]:
     """Use the server at `url`, or start one with durable settings for the time of the run."""

@@ -175,6 +175,26 @@ def unique_event_ids_work_or_are_not_half_there(lab: Lab) -> None:
     equal(len(list(store.read_all())), 2 if unique else 10, "how many events are stored")
 
 
+@check("CAP-01")
+def durable_subscriptions_work_or_are_refused(lab: Lab) -> None:
+    """DURABLE_SUBSCRIPTIONS: subscription."""
+    refused_or_working(
+        lab,
+        Capability.DURABLE_SUBSCRIPTIONS,
+        [("subscription", lambda store: store.subscription("kit", str))],
+    )
+
+
+@check("CAP-01", needs={Capability.DURABLE_SUBSCRIPTIONS})
+def partitions_work_or_are_refused(lab: Lab) -> None:
+    """PARTITIONS: subscription with more than one."""
+    refused_or_working(
+        lab,
+        Capability.PARTITIONS,
+        [("two partitions", lambda store: store.subscription("kit", str, partitions=2))],
+    )
+
+
 def _sub_store(lab: Lab, capability: Capability, name: str) -> None:
     def use(store: Any) -> None:
         true(getattr(store, name) is not None, f"store.{name}", expected="the sub-store", seen=None)

@@ -24,7 +24,13 @@ def pages_of(store: Store, limit: int, where: EventFilter | None = None, after: 
     while True:
         page = store.poll(after, limit=limit, where=where or EventFilter())
         got += page.events
-        if not page.events and page.next_position <= after:
+        if page.next_position <= after:
+            # Else a store that gives the same page again would be polled for ever.
+            equal(
+                told(list(page.events)),
+                [],
+                f"events of a page after {after} whose next_position is {page.next_position}",
+            )
             return got
         after = page.next_position
 

@@ -11,6 +11,7 @@ from conformance_tests.check import Layer, Level, check
 from conformance_tests.expect import equal, fail, true
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import (
+    HELD,
     HELD_BY_GATE,
     HELD_BY_TRANSACTION,
     OVERTAKEN,
@@ -163,7 +164,7 @@ def a_transaction_that_wrote_elsewhere_first_keeps_the_order(lab: Lab) -> None:
             reader.finish(truth)
 
 
-@check("TX-01", "FEED-09", "READ-06", layer=Layer.INTERLEAVING)
+@check("TX-01", "FEED-09", "READ-06", layer=Layer.INTERLEAVING, requires=[HELD])
 def a_held_commit_is_seen_by_nobody(lab: Lab) -> None:
     """Until its commit an append is seen in no stream, list or feed; after it, in all of them."""
     namespace = lab.namespace()
@@ -188,7 +189,7 @@ def a_held_commit_is_seen_by_nobody(lab: Lab) -> None:
             equal(stored, [event.event_id for event in events], f"READ-06: {stream} after the commit")
 
 
-@check("APPEND-06", "APPEND-03", "TX-01", layer=Layer.INTERLEAVING)
+@check("APPEND-06", "APPEND-03", "TX-01", layer=Layer.INTERLEAVING, requires=[HELD])
 def a_rival_of_a_held_append_loses(lab: Lab) -> None:
     """Of two appends with one expectation, the first held open before its commit, exactly one is stored."""
     namespace = lab.namespace()
@@ -208,7 +209,8 @@ def a_rival_of_a_held_append_loses(lab: Lab) -> None:
                 stored = free.stream_info(stream).version
                 equal(error.actual, stored, "APPEND-03: the actual version that the loser is told")
             if len(won) != 1:
-                fail("APPEND-06: winners of two appends that expect version 1", expected="one", seen=won)
+                told = [f"versions {one.first_version} to {one.last_version}" for one in won]
+                fail("APPEND-06: winners of two appends that expect version 1", expected="one", seen=told)
             events = list(free.read_stream(stream))
             equal([event.version for event in events], list(range(1, won[0].last_version + 1)), "the stream's versions")
             equal(tuple(event.event_id for event in events[1:]), won[0].event_ids, "the winner's events")

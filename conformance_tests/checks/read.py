@@ -136,6 +136,7 @@ def long_streams_are_read_whole(lab: Lab) -> None:
     position = 0
     while page := store.poll(position, limit=64).events:
         got += numbers(page)
+        true(page[-1].global_position > position, "a page moves on", expected=f"above {position}", seen=numbers(page))
         position = page[-1].global_position
     equal(got, everything, "the feed in pages of 64")
 

@@ -6,11 +6,12 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import check
+from conformance_tests.check import Layer, check
 from conformance_tests.checks.retries import copy_of, refused_as_duplicate
 from conformance_tests.expect import equal, raises, true
+from conformance_tests.interleavings.holding import Started
 from conformance_tests.looking import nothing_stored, versions
-from mink_core import AppendResult, Capability, DuplicateEventError, ExpectedVersion, StreamAppend
+from mink_core import AppendResult, Capability, DuplicateEventError, ExpectedVersion, MinkError, StreamAppend
 
 if TYPE_CHECKING:
     from conformance_tests.lab import Lab
@@ -52,6 +53,8 @@ def an_id_used_elsewhere_is_refused(lab: Lab) -> None:
         ("order-2", NO_STREAM, [a], "in a new stream"),
         ("order-2", ANY, [new, b], "in a new stream, under ANY"),
         ("order-2", ANY, [a, b], "a whole call in another stream"),
+        ("order-0", ANY, [a, b], "a whole call in a stream that is listed before it"),
+        ("order-0", NO_STREAM, [a, b], "a whole call in a new stream that is listed before it"),
         ("order-2", 5, [c], "with a wrong expectation"),
         ("order-2", STREAM_EXISTS, [c], "under STREAM_EXISTS, in a missing stream"),
         ("order-1", 3, [a], "at a right expectation"),
@@ -120,3 +123,26 @@ def unique_ids_in_transactions(lab: Lab) -> None:
         raise _UndoError
     equal(store.append("order-3", [b], expected_version=0).last_version, 1, "an id whose first use was rolled back")
     equal([(it.stream_id, it.version) for it in store.streams()], [("order-1", 2), ("order-3", 1)], "the streams")
+
+
+@check("APPEND-09", "TX-01", needs={Capability.UNIQUE_EVENT_IDS, Capability.TRANSACTIONS}, layer=Layer.INTERLEAVING)
+def an_id_of_an_open_transaction_is_stored_once(lab: Lab) -> None:
+    """An append elsewhere of an id that an open transaction has appended is not stored as well, if that commits."""
+    for commits in (True, False):
+        namespace = lab.namespace()
+        store, other = lab.open(namespace), lab.open(namespace)
+        event = lab.event()
+        waiting: list[Started] = []
+        with suppress(_UndoError), store.transaction() as transaction:
+            transaction.append("order-1", [event], expected_version=ANY)
+            waiting.append(Started(partial(other.append, "order-2", [event], expected_version=ANY)))
+            waiting[0].ended(0.1)
+            if not commits:
+                raise _UndoError
+        with suppress(MinkError):
+            waiting[0].result()
+        stored = [it.stream_id for it in store.read_all() if it.event_id == event.event_id]
+        if commits:
+            equal(stored, ["order-1"], "the streams that have the id, after the commit")
+        else:
+            true(stored in ([], ["order-2"]), "the streams that have the id, after the rollback", seen=stored)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mink_core import AppendResult, EventLog, Store
     from mink_core.testing import CommitGate
 
+HELD = "commits held open, by a gate or in a transaction"
 HELD_BY_GATE = "commits held by the gate"
 HELD_BY_TRANSACTION = "commits held by a transaction"
 OVERTAKEN = "appends stored above a held one"
@@ -180,6 +181,7 @@ def hold(lab: Lab, way: Way, store: Store, item: StreamAppend) -> Held:
     """Hold an append, and count it."""
     held = way.hold(store, item)
     if held.allocated:
+        lab.count(HELD)
         lab.count(way.name)
     return held
 

@@ -27,8 +27,10 @@ BaseOf: TypeAlias = "Callable[[Member], Target]"
 
 
 _SOON = 1.0
+_HANGS = 45.0
+"""Seconds after which a check is told to hang. Not few: it must not be taken for a kill on a busy machine."""
 
-BASE = "memory://?lock_timeout=0.5"
+BASE = "memory://?lock_timeout=0.5&privacy=true"
 """The store inside, unless another is named."""
 
 
@@ -128,7 +130,9 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
                 continue
             foreign += not is_own
             at = max(level, check.level)
-            result = run_check(check, target, level=at, seed=seed, capabilities=capabilities, budget=budget)
+            result = run_check(
+                check, target, level=at, seed=seed, capabilities=capabilities, budget=budget, limit=_HANGS
+            )
             results.append(result)
             killed = killed or (is_own and result.status is Status.FAILED)
             if killed and stop_at_failure:

@@ -109,10 +109,10 @@ class Altered(Wrapped):
         """What is read in place of an event."""
         return event
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Any) -> AppendResult:
+    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Any, **more: Any) -> AppendResult:
         """See `EventStore.append`."""
         result: AppendResult = self.store.append(
-            stream_id, self._each(events, self.into), expected_version=expected_version
+            stream_id, self._each(events, self.into), expected_version=expected_version, **more
         )
         return result
 

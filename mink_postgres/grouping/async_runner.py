@@ -6,9 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from mink_core.errors import MinkError, OutcomeUnknownError, StoreClosedError
-from mink_core.expected import exact_version
-from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of
+from mink_core.errors import MinkError, StoreClosedError
+from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group
 from mink_postgres.programs.appending import append
@@ -91,10 +90,9 @@ class AsyncGrouping:
             try:
                 await self._send(group)
             finally:
-                # Only where no answer came: the event loop is going down, or a driver broke its word.
                 for entry in group:
-                    safe = exact_version(entry.item.expected) is not None
-                    _settle(entry, OutcomeUnknownError(INTERRUPTED, retry_is_safe=safe))
+                    if not entry.waiter.done():  # the event loop is going down, or a driver broke its word
+                        entry.waiter.set_result(unknown(INTERRUPTED, entry.item))
                 planner.landed(group)
 
     async def _send(self, group: list[Entry[_Waiter]]) -> None:
@@ -109,6 +107,9 @@ class AsyncGrouping:
             # A caller that was cancelled until now has stored nothing; from here on it is one of the group.
             asked = [entry for entry in group if not entry.waiter.done()]
             items = [entry.item for entry in asked]
+            if not asked:
+                clean = True
+                return
             try:
                 program = append_group(self._context, items, backend.array)
                 _settle_all(asked, await run_async(program, partial(backend.fetch, connection)))

@@ -21,6 +21,11 @@ INTERRUPTED = "what sent this append together with others was interrupted: it ma
 LOST = "the connection to PostgreSQL was lost before the reply came: the call may or may not be stored"
 
 
+def unknown(message: str, item: PreparedAppend, sqlstate: str | None = None) -> OutcomeUnknownError:
+    """One caller's error where nobody knows; whether its retry is safe is its own matter."""
+    return OutcomeUnknownError(message, retry_is_safe=exact_version(item.expected) is not None, sqlstate=sqlstate)
+
+
 def outcomes_of(error: MinkError, items: Sequence[PreparedAppend], *, sent: bool) -> list[Answer]:
     """Each caller's own answer.
 
@@ -30,10 +35,7 @@ def outcomes_of(error: MinkError, items: Sequence[PreparedAppend], *, sent: bool
     expectation. Where there was no connection to send it on, nobody is tried again.
     """
     if isinstance(error, OutcomeUnknownError):
-        return [
-            OutcomeUnknownError(LOST, retry_is_safe=exact_version(item.expected) is not None, sqlstate=error.sqlstate)
-            for item in items
-        ]
+        return [unknown(LOST, item, error.sqlstate) for item in items]
     if sent and isinstance(error, StorageError):
         return [Alone.FAILED] * len(items)
     return [copy.copy(error) for _ in items]

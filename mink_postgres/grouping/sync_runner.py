@@ -10,10 +10,9 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mink_core.errors import MinkError, OutcomeUnknownError, StoreClosedError
-from mink_core.expected import exact_version
+from mink_core.errors import MinkError, StoreClosedError
 from mink_postgres.drivers.psycopg_sync import fetch
-from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of
+from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
 from mink_postgres.programs.appending import append
@@ -115,13 +114,12 @@ class Grouping:
     def _lead(self, group: list[Entry[_Waiter]]) -> None:
         """Send a group, hand the lane on, and wake those who have their answers."""
         items = [entry.item for entry in group]
-        answers: Sequence[Answer] = [
-            OutcomeUnknownError(INTERRUPTED, retry_is_safe=exact_version(entry.item.expected) is not None)
-            for entry in group
-        ]  # unless told otherwise: whoever sends may be interrupted
+        answers: Sequence[Answer] = ()
         try:
             answers = self._send(items)
         finally:
+            if not answers:  # whoever sends was interrupted
+                answers = [unknown(INTERRUPTED, item) for item in items]
             with self._lock:
                 self._planner.landed(group)
                 following = self._next()

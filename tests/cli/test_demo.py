@@ -139,7 +139,7 @@ def test_the_command_on_a_store_of_ones_own(mink: Mink, url: str) -> None:
 
 
 def test_the_command_as_json(mink: Mink) -> None:
-    result = mink("--json", "demo", "--seconds", str(SECONDS))
+    result = mink("--json", "demo", "--seconds", str(SECONDS), "--no-rules")
     assert result.exit_code == 0, result.output
     [found] = lines(result.stdout)
     assert found["held"] is True
@@ -148,7 +148,7 @@ def test_the_command_as_json(mink: Mink) -> None:
 
 def test_the_command_fails_where_a_check_does(mink: Mink, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setattr("mink_core.cli.demo.run.open_store", lambda _: Lossy(url.removeprefix("memory://")))
-    result = mink("demo", "--seconds", str(SECONDS))
+    result = mink("demo", "--seconds", str(SECONDS), "--no-rules")
     assert result.exit_code == 1
     assert "FAILED" in result.stdout
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from umadb import AppendCondition, Client, Event, Query, QueryItem
 
-from mink_benchmarks.samples import Sample
+from mink_benchmarks.samples import BenchmarkError, Sample
 from mink_benchmarks.workload import EVENT_TYPE, share
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Appends:
             if self._server.poll() is not None or time.monotonic() > deadline:
                 self.close()
                 msg = "UmaDB's server did not start"
-                raise RuntimeError(msg)
+                raise BenchmarkError(msg)
             time.sleep(0.05)
         self._clients = [Client(self._url) for _ in range(min(self._writers, 16))]
         self._known: dict[str, int] = {}

@@ -60,11 +60,11 @@ class OneByOne(Wrapped):
 class OrderedById(Altered):
     """Stores the events of a call in the order of their ids."""
 
-    def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
+    def append(self, stream_id: str, events: Any, *, expected_version: Any, **more: Any) -> Any:
         events = list(events)
         if all(isinstance(event, NewEvent) for event in events):
             events.sort(key=_id)
-        return self.store.append(stream_id, events, expected_version=expected_version)
+        return self.store.append(stream_id, events, expected_version=expected_version, **more)
 
 
 @breaks("APPEND-02")
@@ -79,9 +79,9 @@ class CountsFromZero(Altered):
 class ConflictLeavesHole(Altered):
     """Takes the version before it checks: each conflict leaves a hole."""
 
-    def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
+    def append(self, stream_id: str, events: Any, *, expected_version: Any, **more: Any) -> Any:
         try:
-            return self.store.append(stream_id, events, expected_version=expected_version)
+            return self.store.append(stream_id, events, expected_version=expected_version, **more)
         except ConcurrencyError as error:
             if not self.inside:
                 holes = self.shared.facts.setdefault(stream_id, [])

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mink_core.cli.demo import proving
 from mink_core.cli.demo.plan import Run
 from mink_core.cli.demo.report import as_record, show
 from mink_core.cli.demo.run import Target, put_to_work
@@ -17,7 +18,7 @@ from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
 EXAMPLES = """\
 Examples:
   mink demo
-  mink demo --seconds 2
+  mink demo --seconds 2 --no-rules
   mink demo --store postgresql://app@localhost/app
 """
 
@@ -31,6 +32,9 @@ def demo(
         float,
         typer.Option("--seconds", metavar="N", min=_LEAST, max=_MOST, help="How long each store is kept at work."),
     ] = _USUAL,
+    rules: Annotated[
+        bool, typer.Option(help="Run the rules of the contract as well, where the kit is installed.")
+    ] = True,
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -38,9 +42,10 @@ def demo(
     """Put a store to work and see that nothing is lost.
 
     Concurrent appends with conflicts, followers that must miss nothing, and a look at how long an
-    append takes. Runs on a PostgreSQL server of its own, started for it and gone afterwards, and then in
+    append takes; then the conformance kit at its lowest level. Runs on a PostgreSQL server of its own, started for it and gone afterwards, and then in
     memory; no service is needed. With --store, on that store alone: it is initialized if it is
-    not, and streams named demo-… are written and stay. MINK_STORE_URL is not used.
+    not, and streams named demo-… are written and stay; the kit is not run there, which is what
+    mink conformance is for. MINK_STORE_URL is not used.
 
     The exit code is 0 only if every check held, and 1 if one did not.
     """
@@ -49,7 +54,14 @@ def demo(
     console = Console(quiet=session.as_json)
     say = partial(_say, console)
     begun = time.monotonic()
-    outcomes = [put_to_work(target, seconds, partial(say, target.name)) for target in _targets(session)]
+    targets = _targets(session)
+    outcomes = [put_to_work(target, seconds, partial(say, target.name)) for target in targets]
+    if rules and session.given is None:
+        for target, outcome in zip(targets, outcomes, strict=True):
+            if proving.is_installed():
+                proving.prove(target.url, time.monotonic, outcome, partial(say, target.name))
+            else:
+                outcome.notes.append(proving.NOT_INSTALLED)
     if session.as_json:
         write_json(map(as_record, outcomes))
     show(console, outcomes, time.monotonic() - begun)

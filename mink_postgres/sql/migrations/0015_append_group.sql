@@ -20,6 +20,7 @@ DECLARE
     expected bigint;
     n integer;
     stamp timestamptz;
+    surrogate bigint;
 BEGIN
     FOREACH name IN ARRAY p_streams LOOP
         item := item + 1;
@@ -29,7 +30,8 @@ BEGIN
         UPDATE {schema}.streams AS s
         SET version = s.version + n,
             updated_at = greatest(clock_timestamp(), s.updated_at + interval '1 microsecond')
-        WHERE s.id = (SELECT x.id FROM {schema}.streams AS x WHERE x.stream_id = name FOR UPDATE SKIP LOCKED) AND s.id > 0
+        WHERE s.id = (SELECT x.id FROM {schema}.streams AS x WHERE x.stream_id = name FOR UPDATE SKIP LOCKED)
+            AND s.id > 0 -- marked streams: append() knows
             AND (s.version = expected OR expected = -1 OR (expected = -2 AND s.version > 0))
         RETURNING s.version - n, s.updated_at INTO actual, stamp;
         IF NOT FOUND AND expected IN (0, -1) THEN
@@ -41,9 +43,16 @@ BEGIN
 
         IF NOT FOUND THEN
             -- Not as expected, or somebody's. What append() would wait for is held already, or left alone.
-            PERFORM FROM {schema}.streams AS s WHERE s.stream_id = name FOR UPDATE SKIP LOCKED;
+            SELECT s.id, s.version INTO surrogate, actual
+            FROM {schema}.streams AS s WHERE s.stream_id = name FOR UPDATE SKIP LOCKED;
             IF NOT FOUND AND EXISTS (SELECT FROM {schema}.streams AS s WHERE s.stream_id = name) THEN
                 outcome := 'locked';
+            ELSIF surrogate > 0 AND expected >= 0 AND actual <> expected AND NOT EXISTS (
+                SELECT FROM {schema}.events AS e
+                WHERE e.stream_id = name AND e.version BETWEEN expected + 1 AND expected + n
+                    AND e.event_id = ANY (p_ids[start:start + n - 1])
+            ) THEN
+                outcome := 'conflict'; -- the common refusal, without a look for a repeated call
             ELSE
                 SELECT r.outcome, r.actual, r.first_position, r.last_position, r.duplicate
                 INTO outcome, actual, first_position, last_position, duplicate

@@ -1,0 +1,102 @@
+"""PRIV: soft delete, tombstone, redaction and purge, where the target's stores are opened with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conformance_tests.check import check
+from conformance_tests.expect import equal, raises, true
+from conformance_tests.looking import versions
+from mink_core import (
+    Capability,
+    ConcurrencyError,
+    ExpectedVersion,
+    NewEvent,
+    StreamNotFoundError,
+    StreamTombstonedError,
+)
+
+if TYPE_CHECKING:
+    from conformance_tests.lab import Lab
+
+PRIVACY = [Capability.PRIVACY]
+ANY, NO_STREAM, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
+
+
+def _sub_store(log: Any) -> Any:
+    return log.privacy
+
+
+@check("PRIV-01", needs=PRIVACY)
+def a_soft_deleted_stream_reads_as_missing(lab: Lab) -> None:
+    """It is empty to readers and missing to appends, says `deleted_at`, stays in the feed, and goes on at n+1."""
+    store, other = lab.open(), lab.open()
+    for name, expected in (("a-1", NO_STREAM), ("b-1", ANY)):
+        store.append(name, lab.events(3), expected_version=0)
+        _sub_store(store).soft_delete(name, by="kit")
+        equal(versions(other, name), [], "the versions that are read")
+        true(other.stream_info(name).deleted_at is not None, "deleted_at", expected="a time", seen=None)
+        for wrong in (EXISTS, 3, 1, 7):
+            with raises(ConcurrencyError, f"an append to it, expecting {wrong}", actual=0):
+                other.append(name, lab.events(1), expected_version=wrong)
+        result = other.append(name, lab.events(2), expected_version=expected)
+        equal((result.first_version, result.last_version), (4, 5), "where it goes on")
+        equal(versions(store, name), [4, 5], "the versions that are read then")
+        equal(store.stream_info(name).deleted_at, None, "deleted_at then")
+    equal(len(list(store.read_all())), 10, "events in the feed")
+    with raises(StreamNotFoundError, "deleting what is missing"):
+        _sub_store(store).soft_delete("none-1", by="kit")
+
+
+@check("PRIV-02", needs=PRIVACY)
+def a_tombstoned_stream_refuses_every_append(lab: Lab) -> None:
+    """Under every expectation, from every handle, repeats included; also where no stream was."""
+    store = lab.open()
+    events = lab.events(2)
+    store.append("a-1", events, expected_version=0)
+    for name in ("a-1", "new-1"):
+        _sub_store(store).tombstone(name, by="kit")
+        for handle in (store, lab.open()):
+            for expected in (ANY, NO_STREAM, EXISTS, 1, 2):
+                with raises(StreamTombstonedError, f"an append expecting {expected}", stream_id=name):
+                    handle.append(name, lab.events(1), expected_version=expected)
+    with raises(StreamTombstonedError, "a repeated append", stream_id="a-1"):
+        store.append("a-1", events, expected_version=0)
+    equal(versions(store, "a-1"), [1, 2], "what it holds is read as before")
+    equal(len(list(store.read_all())), 2, "events in the feed")
+
+
+@check("PRIV-03", "FEED-01", needs=PRIVACY)
+def a_redacted_event_keeps_its_place(lab: Lab) -> None:
+    """Only data and metadata change, at once; a reader skips nothing and gets nothing twice, in and out of its way."""
+    store = lab.open()
+    for number in range(1, 13):
+        store.append(f"a-{number % 3}", [NewEvent("Made", {"n": number}, {"m": 1})], expected_version=ANY)
+    before = list(store.read_all())
+    page = store.poll(0, limit=5)
+    for stream, version in (("a-1", 1), ("a-2", 4)):
+        _sub_store(lab.open()).redact(stream, version, data={"n": None}, by="kit")
+    rest = store.poll(page.next_position, limit=100)
+    seen = [event.global_position for event in [*page.events, *rest.events]]
+    equal(seen, [event.global_position for event in before], "the positions that a reader got")
+    for old, new in zip(before, store.read_all(), strict=True):
+        changed = (old.stream_id, old.version) in {("a-1", 1), ("a-2", 4)}
+        equal((new.data, new.metadata), ({"n": None}, {}) if changed else (old.data, old.metadata), "its content")
+        for name in ("event_id", "event_type", "version", "global_position", "timestamp"):
+            equal(getattr(new, name), getattr(old, name), f"its {name}")
+
+
+@check("PRIV-04", needs=PRIVACY)
+def a_purge_leaves_holes_and_gives_no_version_twice(lab: Lab) -> None:
+    """Events go for good, the stream's version stays, and its positions are holes that delay nobody."""
+    store = lab.open()
+    store.append("a-1", lab.events(3), expected_version=0)
+    store.append("b-1", lab.events(1), expected_version=0)
+    _sub_store(store).purge("a-1", up_to_version=2, by="kit")
+    equal(versions(store, "a-1"), [3], "what is left of it")
+    equal([(it.stream_id, it.version) for it in store.read_all()], [("a-1", 3), ("b-1", 1)], "what is in the feed")
+    _sub_store(store).purge("a-1", by="kit")
+    equal(store.stream_info("a-1").version, 3, "its version")
+    equal(store.append("a-1", lab.events(1), expected_version=3).first_version, 4, "where it goes on")
+    equal([(it.stream_id, it.version) for it in store.poll(0).events], [("b-1", 1), ("a-1", 4)], "the feed in the end")
+    equal([record.version for record in _sub_store(store).audit()], [2, 3], "what the audit says")

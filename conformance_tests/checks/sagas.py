@@ -1,0 +1,145 @@
+"""SAGA: saved by compare-and-set, deleted for good, claimed when due."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from conformance_tests.check import check
+from conformance_tests.expect import equal, raises, true
+from mink_core import Capability, Saga, SagaConflictError, SagaStatus, StoredSaga
+
+if TYPE_CHECKING:
+    from conformance_tests.lab import Lab
+
+SAGAS = [Capability.SAGAS]
+
+
+class _UndoneError(Exception):
+    """Rolls a transaction back."""
+
+
+def _sub_store(log: Any) -> Any:
+    return log.sagas
+
+
+@check("SAGA-01", needs=SAGAS)
+def a_save_is_compare_and_set(lab: Lab) -> None:
+    """A wrong expected version raises SagaConflictError with the true one; none creates what it believes to exist."""
+    store, other = lab.open(), lab.open()
+    saga = Saga("s-1", "Shipping", {"n": 1})
+    with raises(SagaConflictError, "saving version 7 of nothing", expected=7, actual=0):
+        _sub_store(store).save(saga, expected_version=7)
+    equal(_sub_store(store).load("s-1"), None, "the saga after the refusal")
+    equal(_sub_store(store).save(saga, expected_version=0).version, 1, "its first version")
+    for expected in (0, 2, 9):
+        with raises(SagaConflictError, f"saving over version 1, expecting {expected}", expected=expected, actual=1):
+            _sub_store(other).save(saga, expected_version=expected)
+    equal(_sub_store(other).save(saga, expected_version=1).version, 2, "its second version")
+
+
+@check("SAGA-01", needs=SAGAS)
+def a_deleted_saga_stays_deleted(lab: Lab) -> None:
+    """After `delete` every save is refused, as is every other delete, and nothing is found."""
+    sagas = _sub_store(lab.open())
+    saga = Saga("s-1", "Shipping", correlation_id="order-1")
+    sagas.save(saga, expected_version=0)
+    with raises(SagaConflictError, "deleting another version", expected=5, actual=1):
+        sagas.delete("s-1", expected_version=5)
+    sagas.delete("s-1", expected_version=1)
+    for expected in (0, 1, 2, 7):
+        with raises(SagaConflictError, f"saving a deleted saga, expecting {expected}", actual=None):
+            sagas.save(saga, expected_version=expected)
+    with raises(SagaConflictError, "deleting it twice", actual=None):
+        sagas.delete("s-1", expected_version=1)
+    equal((sagas.load("s-1"), sagas.find(correlation_id="order-1")), (None, []), "what is left of it")
+
+
+@check("SAGA-01", needs=SAGAS)
+def of_racing_savers_one_wins(lab: Lab) -> None:
+    """Of callers that save over one version, exactly one succeeds."""
+    handles = [lab.open() for _ in range(6)]
+    for version in range(10):
+        results = lab.together(
+            [
+                partial(_sub_store(handle).save, Saga("s", "T", number), expected_version=version)
+                for number, handle in enumerate(handles)
+            ]
+        )
+        equal(sum(isinstance(it, StoredSaga) for it in results), 1, f"how many saved over version {version}")
+        equal(sum(isinstance(it, SagaConflictError) for it in results), 5, f"how many were refused, of {results}")
+
+
+@check("SAGA-02", needs=SAGAS)
+def every_field_of_a_saga_comes_back(lab: Lab) -> None:
+    """All fields come back with their types, and the memory of handled events is bounded, newest kept."""
+    store = lab.open()
+    ids = tuple(lab.event({}).event_id for _ in range(300))
+    due_at = datetime(2999, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    given = Saga("s-1", "T", {"i": 1, "f": 1.0, "b": 1e16}, SagaStatus.COMPENSATION_FAILED, "c", due_at, ids)
+    saved = _sub_store(store).save(given, expected_version=0)
+    found = _sub_store(lab.open()).load("s-1")
+    equal(found, saved, "the saga that was loaded")
+    equal(
+        (found.state, found.status, found.correlation_id, found.due_at),
+        (given.state, given.status, "c", due_at),
+        "its fields",
+    )
+    true(
+        0 < len(found.handled) < len(ids) and found.handled == ids[-len(found.handled) :],
+        "the handled events",
+        expected="the newest, in order",
+        seen=len(found.handled),
+    )
+    for status in SagaStatus:
+        _sub_store(store).save(Saga(f"t-{status.value}", "T", status=status), expected_version=0)
+        equal(
+            [it.saga_id for it in _sub_store(store).find(statuses=[status], after="t")],
+            [f"t-{status.value}"],
+            status.name,
+        )
+
+
+@check("SAGA-03", needs=SAGAS)
+def a_due_saga_is_claimed_by_one_and_fenced(lab: Lab) -> None:
+    """A claim gives a new version; whoever had it before cannot save, and after too many claims it is stuck."""
+    sagas = _sub_store(lab.open())
+    past = datetime.now(UTC) - timedelta(seconds=5)
+    sagas.save(Saga("due", "T", due_at=past), expected_version=0)
+    sagas.save(Saga("later", "T", due_at=past + timedelta(hours=1)), expected_version=0)
+    (first,) = sagas.claim_due(lease=0.1)
+    equal((first.saga_id, first.version), ("due", 2), "what was claimed")
+    equal(sagas.claim_due(), [], "what is due while it is claimed")
+    time.sleep(0.25)
+    (again,) = sagas.claim_due(lease=0.1)
+    with raises(SagaConflictError, "a save by the first claimer", actual=3):
+        sagas.save(first, expected_version=first.version)
+    time.sleep(0.25)
+    equal(sagas.claim_due(max_claims=2), [], "what is claimed after two claims without a save")
+    stuck = sagas.load("due")
+    equal(stuck.status, SagaStatus.STUCK, "its status")
+    mended = msgspec.structs.replace(stuck, status=SagaStatus.RUNNING)
+    equal(sagas.save(mended, expected_version=stuck.version).claims, 0, "its claims after a save")
+    equal(again.claims, 2, "the claims that were counted")
+
+
+@check("TX-01", "SAGA-01", needs=[*SAGAS, Capability.TRANSACTIONS])
+def sagas_in_transactions(lab: Lab) -> None:
+    """A saga saved in a transaction is committed and undone with it; a refused save leaves the transaction usable."""
+    store = lab.open()
+    for undo in (True, False):
+        with suppress(_UndoneError), store.transaction() as transaction:
+            transaction.append("order-1", lab.events(1), expected_version=0)
+            _sub_store(transaction).save(Saga("s-1", "Order", 1), expected_version=0)
+            with raises(SagaConflictError, "a second creation in the transaction"):
+                _sub_store(transaction).save(Saga("s-1", "Order", 2), expected_version=0)
+            if undo:
+                raise _UndoneError
+        loaded = _sub_store(store).load("s-1")
+        equal(loaded and (loaded.state, loaded.version), None if undo else (1, 1), "the saga afterwards")
+        equal(len(list(store.read_stream("order-1"))), 0 if undo else 1, "the events afterwards")

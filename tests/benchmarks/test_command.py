@@ -1,0 +1,120 @@
+"""The benchmark command: what it measures, how it judges, what it tells of two runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mink_benchmarks.cli import main
+from mink_benchmarks.compare import compare
+from mink_benchmarks.goals import Goal, judge
+from mink_benchmarks.plots import draw
+from mink_benchmarks.samples import Sample, Series, run_rounds
+from mink_benchmarks.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QUICK = ["--rounds", "2", "--seconds", "0.02", "--quiet"]
+
+
+def series(name: str, *counts: int) -> Series:
+    return Series(name, [Sample(count, 1.0, [0.001 * count]) for count in counts])
+
+
+def test_every_scenario_runs_on_a_store_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "run.json"
+    arguments = ["run", *SCENARIOS, "--store", "memory://", "--writers", "2", "--events", "2000", "--json", str(target)]
+    assert main([*arguments, *QUICK]) == 0
+    result = json.loads(target.read_text())
+    assert list(result["groups"]) == list(SCENARIOS)
+    for group in result["groups"].values():
+        for case in group["cases"]:
+            assert case["min"] > 0
+            assert len(case["rates"]) == 2
+    said = capsys.readouterr().out
+    assert "append-conflict" in said
+    assert "memory sync" in said
+
+
+def test_rounds_are_interleaved_and_cases_closed_in_spite_of_an_error() -> None:
+    done: list[str] = []
+
+    class Probe:
+        def __init__(self, name: str, fail_at: int = 99) -> None:
+            self.name, self.fail_at, self.calls = name, fail_at, 0
+
+        def open(self) -> None:
+            done.append(f"open {self.name}")
+
+        def measure(self, seconds: float) -> Sample:
+            self.calls += 1
+            if self.calls == self.fail_at:
+                raise RuntimeError(self.name)
+            done.append(self.name)
+            return Sample(10, seconds)
+
+        def close(self) -> None:
+            done.append(f"close {self.name}")
+
+    def run(*probes: Probe) -> dict[str, Series]:
+        return run_rounds(probes, rounds=2, seconds=0.1, progress=lambda _: None, settle=lambda: done.append("settle"))
+
+    found = run(Probe("a"), Probe("b"))
+    # The first pair warms up and is not counted.
+    assert done == ["open a", "open b", "a", "b", "settle", "a", "b", "settle", "a", "b", "close b", "close a"]
+    assert [len(one.samples) for one in found.values()] == [2, 2]
+    done.clear()
+    with pytest.raises(RuntimeError, match="b"):
+        run(Probe("a"), Probe("b", fail_at=2))
+    assert done[-2:] == ["close b", "close a"]
+
+
+def test_a_goal_is_judged_by_the_median_of_ratios_within_rounds() -> None:
+    # Fast rounds of both and slow rounds of both: the ratio of medians would be 1.0.
+    measured = {"own": series("own", 200, 20, 600), "base": series("base", 100, 10, 100)}
+    verdict = judge(Goal("twice", "own", 2.0, "base"), measured)
+    assert (verdict.values, verdict.median, verdict.passed) == ([2.0, 2.0, 6.0], 2.0, True)
+    assert not judge(Goal("more", "own", 2.1, "base"), measured).passed
+    assert judge(Goal("ms", "own", 200, measure="p99"), measured).passed
+    assert not judge(Goal("ms", "own", 199, measure="p99"), measured).passed
+    assert not judge(Goal("rate", "base", 101, measure="rate"), measured).passed
+    assert judge(Goal("p99", "own", 2, "base", measure="p99 ratio"), measured).passed
+
+
+def test_compare_tells_noise_from_slower(tmp_path: Path) -> None:
+    def run(**cases: list[int]) -> dict[str, Any]:
+        listed = [{"name": name, "rates": rates} for name, rates in cases.items()]
+        return {"groups": {"append-1": {"cases": listed, "baseline": "base"}}}
+
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps(run(base=[100, 100, 100], same=[200, 210, 220], slow=[200, 210, 220])))
+    # The machine is half as fast: the baseline too, so that only one case got slower.
+    text, slower = compare(old, run(base=[90, 100, 95], same=[190, 215, 200], slow=[90, 95, 100], new=[1, 1, 1]))
+    assert slower == 1
+    line = {row.split("  ")[0]: row for row in text.splitlines()}
+    assert "slower" in line["append-1: slow"]
+    assert "within noise" in line["append-1: same"]
+    assert "append-1: new" not in line
+
+
+def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
+    cases = [series(f"mink, {writers}", 100 * writers, 110 * writers).as_json() for writers in (1, 16)]
+    result = {
+        "groups": {"append-1": {"cases": cases}},
+        "growth": [{"events": 10**n, "appends": 10.0, "reads": 5.0} for n in (5, 6)],
+    }
+    made = {path.name for path in draw(result, tmp_path)}
+    names = ("append-1-rates", "append-1-throughput", "append-1-latency", "append-1-latencies", "growth")
+    assert made == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
+    assert all((tmp_path / name).stat().st_size > 1000 for name in made)
+
+
+def test_wrong_arguments_and_stores_are_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "append-1", "--store", "nonsense", *QUICK]) == 2
+    assert "module:callable" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as refused:
+        main(["run", "no-such-scenario"])
+    assert refused.value.code == 2
