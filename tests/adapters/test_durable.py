@@ -24,6 +24,7 @@ from mink_core import (
     UsageError,
     WhenExhausted,
 )
+from tests.adapters.doors import ASYNC_DOORS, DOORS
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -335,12 +336,15 @@ def test_pause_and_rewind_reach_a_running_worker(door: Door) -> None:
     play(door, scenario)
 
 
-@pytest.mark.parametrize("how", ["worker", "store", "cancel"])
+WAYS_TO_END = [
+    *((door, how) for door in DOORS for how in ("worker", "store")),
+    *((door, "cancel") for door in ASYNC_DOORS),  # threads are not cancelled
+]
+
+
+@pytest.mark.parametrize(("door", "how"), WAYS_TO_END, indirect=["door"])
 @pytest.mark.parametrize("when", ["idle", "in a retry", "many events"])
 def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
-    if how == "cancel" and not door.is_async:
-        pytest.skip("threads are not cancelled")
-
     async def scenario(script: Script) -> None:
         began: list[int] = []
 
@@ -452,10 +456,8 @@ def test_the_handler_may_close_its_own_worker(door: Door) -> None:
     play(door, scenario)
 
 
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
 def test_a_cancelled_transaction_leaves_nothing(door: Door) -> None:
-    if not door.is_async:
-        pytest.skip("threads are not cancelled")
-
     async def scenario(script: Script) -> None:
         begun = asyncio.Event()
 
