@@ -29,11 +29,14 @@ def _append_with_messages(context: Context, item: PreparedAppend) -> Program[App
         rows = yield Query(context.sql.append_batch_unique_with_outbox, (*_batch([item]), given), retry_is_safe=True)
         outcome, _, actual, first_position, last_position, duplicate = rows[-1]
     else:
-        rows = yield Query(
-            context.sql.append_with_outbox,
-            (item.stream_id, item.category, expected_code(item.expected), _events(item.events), given),
-            retry_is_safe=exact_version(item.expected) is not None,
-        )
+        common = (item.stream_id, item.category, expected_code(item.expected))
+        safe = exact_version(item.expected) is not None
+        if len(item.events) == 1:
+            event = item.events[0]
+            alone = (str(event.event_id), event.event_type, event.data, event.metadata)
+            rows = yield Query(context.sql.append_one_with_outbox, (*common, *alone, given), safe)
+        else:
+            rows = yield Query(context.sql.append_with_outbox, (*common, _events(item.events), given), safe)
         outcome, actual, first_position, last_position, duplicate = rows[0]
     if outcome == "duplicate_message":
         raise DuplicateMessageError(duplicate)
