@@ -26,6 +26,22 @@ class PreparedEvent(msgspec.Struct, frozen=True):
     """JSON text of an object, None where none was given."""
 
 
+class PreparedMessage(msgspec.Struct, frozen=True):
+    """An outbox message that was checked and encoded."""
+
+    message_id: UUID
+    destination: str
+    payload: str
+    """JSON text."""
+    headers: str
+    """JSON text of an object."""
+    stream_id: str | None
+    event_id: UUID | None
+    ordered: bool
+    delay: float
+    max_attempts: int
+
+
 class PreparedAppend(msgspec.Struct, frozen=True):
     """An append that was checked and encoded."""
 
@@ -34,6 +50,8 @@ class PreparedAppend(msgspec.Struct, frozen=True):
     expected: Expected
     """As by `check_expected`: an exact 0 is `NO_STREAM`."""
     events: tuple[PreparedEvent, ...]
+    messages: tuple[PreparedMessage, ...] = ()
+    """Outbox messages to store with it, all or nothing; see `prepare_substores.with_messages`."""
 
 
 def prepare_append(

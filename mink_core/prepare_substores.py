@@ -24,6 +24,7 @@ from mink_core.limits import (
     check_text,
 )
 from mink_core.outbox import ClaimedMessage, OutboxMessage, Verdict
+from mink_core.prepare import PreparedMessage
 from mink_core.sagas import MAX_HANDLED, Saga, SagaStatus
 
 if TYPE_CHECKING:
@@ -90,22 +91,6 @@ def check_snapshot_filter(snapshot_type: object, schema_version: object) -> None
         check_between(schema_version, "schema_version", 1, _MAX_INT32)
 
 
-class PreparedMessage(msgspec.Struct, frozen=True):
-    """An outbox message that was checked and encoded."""
-
-    message_id: UUID
-    destination: str
-    payload: str
-    """JSON text."""
-    headers: str
-    """JSON text of an object."""
-    stream_id: str | None
-    event_id: UUID | None
-    ordered: bool
-    delay: float
-    max_attempts: int
-
-
 def prepare_messages(messages: object, append: PreparedAppend | None = None) -> tuple[PreparedMessage, ...]:
     """Check and encode outbox messages; in an append they belong to its stream and its first event.
 
@@ -132,6 +117,15 @@ def prepare_messages(messages: object, append: PreparedAppend | None = None) -> 
         msg = f"a call may hold {MAX_CALL_EVENTS} outbox messages and {MAX_CALL_BYTES} bytes of them"
         raise UsageError(msg)
     return tuple(prepared.values())
+
+
+def with_messages(append: PreparedAppend, messages: object) -> PreparedAppend:
+    """An append with outbox messages to store with it.
+
+    Raises:
+        UsageError: As `prepare_messages`.
+    """
+    return append if messages == () else msgspec.structs.replace(append, messages=prepare_messages(messages, append))
 
 
 def _prepare_message(message: OutboxMessage, append: PreparedAppend | None) -> PreparedMessage:

@@ -9,7 +9,7 @@ from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.limits import check_stream_id
 from mink_core.prepare import prepare_append, prepare_batch
-from mink_core.prepare_substores import prepare_messages
+from mink_core.prepare_substores import with_messages
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
 from mink_postgres.rows import consumed
@@ -51,11 +51,8 @@ class AsyncLog:
         outbox: OutboxMessage | Iterable[OutboxMessage] = (),
     ) -> AppendResult:
         """See `mink_core.EventLog.append`."""
-        item = prepare_append(stream_id, events, expected_version, self._context.transforms)
-        if outbox != () and (messages := prepare_messages(outbox, item)):
-            result = await self._run(appending.append_with_outbox(self._context, item, messages))
-        else:
-            result = await self._run(appending.append(self._context, item))
+        item = with_messages(prepare_append(stream_id, events, expected_version, self._context.transforms), outbox)
+        result = await self._run(appending.append(self._context, item))
         self._appended()
         return result
 

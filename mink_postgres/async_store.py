@@ -12,7 +12,7 @@ from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError, MinkError, StorageError, StoreClosedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
-from mink_core.prepare_substores import prepare_messages
+from mink_core.prepare_substores import with_messages
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
 from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
@@ -122,10 +122,8 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         outbox: OutboxMessage | Iterable[OutboxMessage] = (),
     ) -> AppendResult:
         """See `mink_core.EventLog.append`. Concurrent calls may share a commit (`PostgresOptions.group_commits`)."""
-        item = prepare_append(stream_id, events, expected_version, self._context.transforms)
-        if outbox != () and (messages := prepare_messages(outbox, item)):
-            result = await self._run(appending.append_with_outbox(self._context, item, messages))
-        elif self._grouping is None:
+        item = with_messages(prepare_append(stream_id, events, expected_version, self._context.transforms), outbox)
+        if self._grouping is None:
             result = await self._run(appending.append(self._context, item))
         else:
             if self._closed or not self._checked or self._loop is not asyncio.get_running_loop():

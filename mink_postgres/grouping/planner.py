@@ -44,7 +44,9 @@ class Entry(Generic[W]):
 
 def size_of(item: PreparedAppend) -> int:
     """Characters of JSON in an append."""
-    return sum(len(event.data) + len(event.metadata or "") for event in item.events)
+    return sum(len(event.data) + len(event.metadata or "") for event in item.events) + sum(
+        len(message.payload) + len(message.headers) for message in item.messages
+    )
 
 
 def fits(item: PreparedAppend, size: int) -> bool:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mink_core.errors import ConcurrencyError, DuplicateEventError, MinkError, StreamTombstonedError
+from mink_core.errors import (
+    ConcurrencyError,
+    DuplicateEventError,
+    DuplicateMessageError,
+    MinkError,
+    StreamTombstonedError,
+)
 from mink_core.events import AppendResult
+from mink_postgres.programs import outbox
 from mink_postgres.programs.appending import expected_code, result_of
 from mink_postgres.query import Program, Query
 
@@ -54,6 +61,7 @@ def append_group(
             array([event.event_type for event in events]),
             array([event.data for event in events]),
             array([event.metadata for event in events]),
+            outbox.encoded_of_items(item.messages for item in ordered),
         ),
         retry_is_safe=True,  # told to each caller for its own append
     )
@@ -70,6 +78,8 @@ def _answer(  # noqa: PLR0913, PLR0917 -- the columns of a row
         return result_of(item, actual, first_position, last_position)
     if outcome == "conflict":
         return ConcurrencyError(item.stream_id, item.expected, actual)
+    if outcome == "duplicate_message":
+        return DuplicateMessageError(duplicate)
     if outcome == "tombstoned":
         return StreamTombstonedError(item.stream_id)
     return DuplicateEventError(duplicate) if outcome == "duplicate" else Alone.LOCKED

@@ -17,17 +17,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mink_core.prepare import PreparedAppend, PreparedEvent
-    from mink_core.prepare_substores import PreparedMessage
     from mink_postgres.context import Context
 
 _encode = msgspec.json.Encoder().encode
 
 
-def append_with_outbox(
-    context: Context, item: PreparedAppend, messages: Sequence[PreparedMessage]
-) -> Program[AppendResult]:
-    """Append to one stream and store messages, all or nothing, in one round trip (OUTBOX-01)."""
-    given = outbox.encoded(messages)
+def _append_with_messages(context: Context, item: PreparedAppend) -> Program[AppendResult]:
+    """Append to one stream and store its messages, all or nothing, in one round trip (OUTBOX-01)."""
+    given = outbox.encoded(item.messages)
     if context.unique_event_ids:
         rows = yield Query(context.sql.append_batch_unique_with_outbox, (*_batch([item]), given), retry_is_safe=True)
         outcome, _, actual, first_position, last_position, duplicate = rows[-1]
@@ -45,6 +42,8 @@ def append_with_outbox(
 
 def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
     """Append to one stream in one round trip."""
+    if item.messages:
+        return (yield from _append_with_messages(context, item))
     if context.unique_event_ids:
         return (yield from append_batch(context, [item]))[0]
     common = (item.stream_id, item.category, expected_code(item.expected))

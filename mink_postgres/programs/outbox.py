@@ -14,11 +14,11 @@ from mink_core.prepare_substores import message_headers
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from mink_core.outbox import Verdict
-    from mink_core.prepare_substores import PreparedMessage
+    from mink_core.prepare import PreparedMessage
     from mink_postgres.context import Context
     from mink_postgres.query import Row
 
@@ -33,15 +33,23 @@ _BY_STATUS[MessageStatus.PENDING] = f"{_ALL} AND status IN ('pending', 'waiting'
 
 
 def encoded(messages: Sequence[PreparedMessage]) -> str:
-    """Messages as the one JSON argument of `add_outbox`; payload and headers are JSON text already."""
-    return "[{}]".format(
-        ",".join(
-            f'{{"i":"{message.message_id}","d":{_text(message.destination)},"p":{message.payload},'
-            f'"h":{message.headers},"s":{_text(message.stream_id)},'
-            f'"e":{_text(message.event_id)},"o":{_text(message.ordered)},'
-            f'"w":{message.delay!r},"m":{message.max_attempts}}}'
-            for message in messages
-        )
+    """Messages as the one JSON argument of `add_outbox`."""
+    return f"[{','.join(['{' + _members(message) for message in messages])}]"
+
+
+def encoded_of_items(items: Iterable[Sequence[PreparedMessage]]) -> str | None:
+    """The messages of several appends, each with the number of its own, from 1; None where there are none."""
+    found = [f'{{"k":{number},{_members(message)}' for number, messages in enumerate(items, 1) for message in messages]
+    return f"[{','.join(found)}]" if found else None
+
+
+def _members(message: PreparedMessage) -> str:
+    # Payload and headers are JSON text already: put together, not encoded again.
+    return (
+        f'"i":"{message.message_id}","d":{_text(message.destination)},"p":{message.payload},'
+        f'"h":{message.headers},"s":{_text(message.stream_id)},'
+        f'"e":{_text(message.event_id)},"o":{_text(message.ordered)},'
+        f'"w":{message.delay!r},"m":{message.max_attempts}}}'
     )
 
 
