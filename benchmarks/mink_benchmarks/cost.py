@@ -1,7 +1,7 @@
 """Where a microsecond goes: processor time of the client and of the server for one event.
 
-Processor time hardly depends on what else the machine does, nor on its disk: the figures of a busy
-machine can be compared. On Linux, and for a server on the same machine.
+Processor time depends far less than rates on what else the machine does, and on its disk. On Linux,
+and for a server on the same machine.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mink_benchmarks.workload import Workload
 
 _TICK = os.sysconf("SC_CLK_TCK")
+_REAPED = 0.5
+"""Seconds after which a session that ended is in its parent's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ def _cost(case: Case, server: Server, seconds: float, progress: Callable[[str], 
     try:
         case.measure(min(seconds, 0.3))
         postmaster = _parent(int(server.run("SELECT pg_backend_pid()")[0][0]))
+        time.sleep(_REAPED)
         client, backends = _client_seconds(), _server_seconds(postmaster)
         count = case.measure(seconds).count
-        time.sleep(0.05)  # a session that ended is added to its parent's time
+        time.sleep(_REAPED)
         return Cost(
             case.name,
             1e6 * (_client_seconds() - client) / count,
