@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mink_core import StoredEvent
 
 VERSIONS = [step.version for step in raw_migrations()]
-_FIRST_DECLARED = 14
+_FIRST_DECLARED = 15
 
 FILL = """
 INSERT INTO {schema}.streams (stream_id, category, version, created_at, updated_at) VALUES

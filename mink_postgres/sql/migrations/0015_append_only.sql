@@ -1,4 +1,4 @@
--- oldest code: 14
+-- oldest code: 15
 -- Events are append-only in the database itself: UPDATE, DELETE and TRUNCATE are refused, also to the
 -- owner. A privacy operation, in its transaction, first calls
 --     SELECT {schema}.allow_rewriting();
