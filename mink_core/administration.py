@@ -6,7 +6,7 @@ Not part of the contract: an adapter may offer it by a function `administration(
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence  # noqa: TC003 -- looked up at run time by get_type_hints
+from collections.abc import Iterable, Mapping, Sequence  # noqa: TC003 -- looked up at run time by get_type_hints
 from datetime import datetime  # noqa: TC003 -- looked up at run time by get_type_hints
 from enum import Enum
 from typing import Protocol
@@ -81,6 +81,21 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """What to do about it; empty where there is nothing to do."""
     figures: Mapping[str, int | float | str | None] = {}
     """The figures behind it, for programs."""
+
+
+class StreamMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What privacy operations have done to a stream, and its events do not tell."""
+
+    stream_id: str
+    version: int
+    """The stream's; it may have no event left."""
+    purged_version: int
+    """Events up to here were removed, 0 for none."""
+    hidden_version: int
+    """Events up to here read as missing in the stream, 0 for none."""
+    deleted_at: datetime | None
+    """Since when it is soft-deleted; None while it is not."""
+    tombstoned_at: datetime | None
 
 
 class RelationSize(msgspec.Struct, frozen=True):
@@ -163,7 +178,7 @@ class Administration(Protocol):
     def import_events(self, events: Sequence[StoredEvent]) -> int:
         """Store events as they are: ids, versions, timestamps, metadata. Positions are new, in the order given.
 
-        All or nothing. Events that the store has already are left out, so that a call can be repeated.
+        A new stream may begin above version 1: what was before was purged. All or nothing. Events that the store has already are left out, so that a call can be repeated.
         Nothing is transformed: it is for what an export of the stored events gave.
 
         Returns:
@@ -173,6 +188,18 @@ class Administration(Protocol):
             UsageError: An event breaks a limit, or does not go on with its stream.
             DuplicateEventError: The store has another event in an event's place.
             StorageError: The storage failed; nothing of this call was stored, or all of it: repeat it.
+        """
+        ...
+
+    def stream_marks(self) -> Iterable[StreamMark]:
+        """The streams that privacy operations have worked on, in code point order."""
+        ...
+
+    def import_marks(self, marks: Sequence[StreamMark]) -> None:
+        """Mark streams as they were marked elsewhere, after their events were imported. Idempotent.
+
+        Raises:
+            StorageError: The role may not do it: it takes `Access.OWNER`.
         """
         ...
 

@@ -17,13 +17,14 @@ from mink_postgres.migrations import SCHEMA_VERSION, raw_migrations
 from mink_postgres.programs import schema
 from mink_postgres.programs.diagnosing import diagnose
 from mink_postgres.programs.grants import grants
+from mink_postgres.programs.marks import import_marks, stream_marks
 from mink_postgres.programs.statistics import statistics
 from mink_postgres.query import Program, Query, run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from mink_core.administration import Access, Diagnosis, StoreStatistics
+    from mink_core.administration import Access, Diagnosis, StoreStatistics, StreamMark
     from mink_core.events import StoredEvent
     from mink_postgres.options import PostgresOptions
     from mink_postgres.source import Source
@@ -92,6 +93,15 @@ class PostgresAdministration:
                 return import_events(self._context, self._connection, events)
         except psycopg.Error as error:
             raise translated(error, _COMMIT, lost=self._connection.broken) from error
+
+    def stream_marks(self) -> list[StreamMark]:
+        """See `Administration.stream_marks`."""
+        return self._run(stream_marks(self._context))
+
+    def import_marks(self, marks: Sequence[StreamMark]) -> None:
+        """See `Administration.import_marks`."""
+        with transaction(self._connection, _COMMIT):
+            self._run(import_marks(self._context, marks))
 
     def _run(self, program: Program[T]) -> T:
         return run(program, partial(psycopg_sync.fetch, self._connection))

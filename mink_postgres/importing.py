@@ -44,6 +44,9 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
         _compare(cursor, schema, [event for event in events if event.version <= stored[event.stream_id]])
         new = [row for row, event in zip(rows, events, strict=True) if event.version > stored[event.stream_id]]
         versions = dict(stored)
+        # Where a new stream begins above version 1, what was before was purged.
+        purged = {name: event.version - 1 for name, event in first.items() if not stored[name] and event.version > 1}
+        versions |= purged
         for stream_id, version, *_ in new:
             if version != versions[stream_id] + 1:
                 msg = (
@@ -58,6 +61,8 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
                     copy.write_row(row)
             grown = sorted({row[0] for row in new})
             stamps = [newest[name].timestamp for name in grown]
+            if purged:
+                cursor.execute(_filled("import_purged", schema), (list(purged), list(purged.values())))
             cursor.execute(_filled("import_versions", schema), (grown, [versions[name] for name in grown], stamps))
     return len(new)
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mink.wakeups")
 
-SHORTEST_GAP, LONGEST_GAP = 0.001, 0.02
+SHORTEST_GAP, LONGEST_GAP = 0.002, 0.02
 """Seconds between two hints: the busier the store, the longer, as busy subscribers need none."""
-_GAP_PER_APPEND = 0.00025
+_GAP_PER_APPEND = 0.001
 _LISTENING = 0.2
 _MAX_CHANNEL = 63
 

@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="measure scenarios on one or several stores")
     run.add_argument("scenario", nargs="+", choices=SCENARIOS, metavar="SCENARIO")
     run.add_argument("--store", action="append", default=[], help="a URL or module:callable; repeat to compare")
+    run.add_argument(
+        "--async-store", action="append", default=[], help="the same by the async door, with tasks for threads"
+    )
     run.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append; repeat")
     run.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
     run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
@@ -124,18 +127,21 @@ def _loop_factory(options: argparse.Namespace) -> Callable[[], asyncio.AbstractE
 
 def _stores(options: argparse.Namespace, server: Server) -> list[tuple[str, bool]]:
     """What to measure, and whether it is async."""
-    if not options.store:
+    if not options.store and not options.async_store:
         tail = f"?schema={server.new_schema('mink')}"
         asyncpg = server.url.replace("postgresql://", "postgresql+asyncpg://")
         return [(server.url + tail, False), (asyncpg + tail, True), (server.url + tail, True)]
-    return [(store, "+asyncpg" in store or store.endswith("async")) for store in options.store]
+    # asyncpg has no other door.
+    given = [(store, "+asyncpg" in store) for store in options.store]
+    return given + [(store, True) for store in options.async_store]
 
 
 def _run(options: argparse.Namespace) -> int:
     workload, loop_factory = _workload(options.payload), _loop_factory(options)
     groups: dict[str, Any] = {}
     # Stores that are given bring their own servers.
-    with nullcontext(NoServer()) if options.store else benchmark_server(options.server) as server:
+    given = options.store or options.async_store
+    with nullcontext(NoServer()) if given else benchmark_server(options.server) as server:
         for scenario in options.scenario:
             cases: list[Case] = []
             writers = (options.writers or [1, 16, 64]) if scenario.startswith("append") else [1]

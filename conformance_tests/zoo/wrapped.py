@@ -109,7 +109,7 @@ class Altered(Wrapped):
         """What is read in place of an event."""
         return event
 
-    def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Any, **more: Any) -> AppendResult:
+    def append(self, stream_id: str, events: Any, *, expected_version: Any, **more: Any) -> Any:
         """See `EventStore.append`."""
         result: AppendResult = self.store.append(
             stream_id, self._each(events, self.into), expected_version=expected_version, **more

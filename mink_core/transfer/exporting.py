@@ -7,12 +7,13 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from mink_core.errors import UsageError
 from mink_core.events import StoredEvent, StoreIdentity
 from mink_core.transfer.digests import Digests
-from mink_core.transfer.lines import FORMAT, End, Head, StreamLine, Totals, event_line, other_line, parse
+from mink_core.transfer.lines import FORMAT, End, Head, MarkLine, StreamLine, Totals, event_line, other_line, parse
 from mink_core.transfer.progress import Progress, unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from mink_core.administration import StreamMark
     from mink_core.subscriber import Store
 
 _TOGETHER = 1000
@@ -44,6 +45,7 @@ def export(
     write: Callable[[bytes], object],
     *,
     after: Resumed | None = None,
+    marks: Callable[[], Iterable[StreamMark]] = tuple,
     progress: Progress = unseen,
 ) -> Exported:
     """Write all events that the feed shows, then a line for each stream and one for the whole.
@@ -52,6 +54,7 @@ def export(
         store: An open store; what is appended meanwhile may or may not be in it.
         write: Takes whole lines.
         after: Go on behind these.
+        marks: Gives what privacy operations have done to streams; asked once the events are written.
         progress: Told the position reached and the one at the end.
 
     Raises:
@@ -72,16 +75,18 @@ def export(
             write(b"\n".join(held) + b"\n")
             held.clear()
             progress(position, head)
-    for line in (*held, *_ending(digests)):
+    for line in (*held, *_ending(digests, list(marks()))):
         write(line + b"\n")
     progress(head, head)
     return Exported(digests.events, len(digests.streams), position)
 
 
-def _ending(digests: Digests) -> Iterator[bytes]:
+def _ending(digests: Digests, marks: Sequence[StreamMark]) -> Iterator[bytes]:
+    for mark in marks:
+        yield other_line(MarkLine(mark))
     for name, of in digests.streams.items():
         yield other_line(StreamLine(name, of.version, of.events, of.digest.hex()))
-    yield other_line(End(Totals(digests.events, len(digests.streams), digests.order)))
+    yield other_line(End(Totals(digests.events, len(digests.streams), len(marks), digests.order)))
 
 
 def resume(file: IO[bytes]) -> Resumed | None:

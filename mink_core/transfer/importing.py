@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from mink_core.errors import StorageError, UsageError
 from mink_core.events import StoredEvent
 from mink_core.transfer.digests import Digests
-from mink_core.transfer.lines import FORMAT, Head, StreamLine, Totals, parse
+from mink_core.transfer.lines import FORMAT, Head, MarkLine, StreamLine, Totals, parse
 from mink_core.transfer.progress import Progress, unseen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mink_core.administration import Administration
+    from mink_core.administration import Administration, StreamMark
     from mink_core.subscriber import Store
+    from mink_core.transfer.lines import End
 
 BATCH = 2000
 """Events that are stored together, all or none."""
@@ -48,8 +49,7 @@ def import_lines(
     digests, stored = Digests(), 0
     held: list[StoredEvent] = []
     head: Head | None = None
-    told: dict[str, StreamLine] = {}
-    end: Totals | None = None
+    told = _Told()
 
     def flush() -> None:
         nonlocal stored
@@ -59,7 +59,7 @@ def import_lines(
             held.clear()
 
     for number, line in parse(lines):
-        if end is not None or (head is None) != isinstance(line, Head):
+        if told.end is not None or (head is None) != isinstance(line, Head):
             msg = f"line {number} is out of place: an export has one head, first, and one end, last"
             raise UsageError(msg)
         if isinstance(line, StoredEvent):
@@ -72,26 +72,43 @@ def import_lines(
                 msg = f"the file is of format {line.mink_export}, this version reads {FORMAT}: upgrade mink-eventstore"
                 raise UsageError(msg)
             head = line
-        elif isinstance(line, StreamLine):
-            told[line.mink_stream] = line
         else:
-            end = line.mink_end
+            told.take(line)
     flush()
-    _check_file(digests, told, end)
+    # Also where the file is damaged: what was hidden or closed does not come back by that.
+    administration.import_marks(told.marks)
+    _check_file(digests, told)
     return Imported(digests.events, stored, len(digests.streams), digests)
 
 
-def _check_file(digests: Digests, told: dict[str, StreamLine], end: Totals | None) -> None:
+class _Told:
+    """What the lines behind the events say of them."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, StreamLine] = {}
+        self.marks: list[StreamMark] = []
+        self.end: Totals | None = None
+
+    def take(self, line: MarkLine | StreamLine | End) -> None:
+        if isinstance(line, MarkLine):
+            self.marks.append(line.mink_mark)
+        elif isinstance(line, StreamLine):
+            self.streams[line.mink_stream] = line
+        else:
+            self.end = line.mink_end
+
+
+def _check_file(digests: Digests, told: _Told) -> None:
     """Whether the lines are those that were written."""
-    if end is None:
+    if told.end is None:
         msg = (
             f"the file ends early, after {digests.events} events; they are stored: export again with --resume, then "
             "import again, which leaves out what is there"
         )
         raise UsageError(msg)
     mine = {name: StreamLine(name, it.version, it.events, it.digest.hex()) for name, it in digests.streams.items()}
-    if mine != told or end != Totals(digests.events, len(mine), digests.order):
-        changed = sorted(name for name in mine.keys() | told.keys() if mine.get(name) != told.get(name))
+    if mine != told.streams or told.end != Totals(digests.events, len(mine), len(told.marks), digests.order):
+        changed = sorted(name for name in mine.keys() | told.streams.keys() if mine.get(name) != told.streams.get(name))
         where = f"of stream {changed[0]!r} and {len(changed) - 1} more" if changed else "in another order"
         msg = f"the file was changed after it was written: the events {where} are not those exported; they are stored"
         raise UsageError(msg)

@@ -2,8 +2,9 @@
 
 {"mink_export": 1, "store": "…", "epoch": 1, "head": 3}
 {"stream_id": "order-1", "version": 1, "global_position": 1, "event_id": "…", "type": "…", …}
+{"mink_mark": {"stream_id": "order-1", "tombstoned_at": "…", …}}
 {"mink_stream": "order-1", "version": 1, "events": 1, "digest": "…"}
-{"mink_end": {"events": 1, "streams": 1, "order": "…"}}
+{"mink_end": {"events": 1, "streams": 1, "marks": 1, "order": "…"}}
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from uuid import UUID  # noqa: TC003 -- looked up at run time by msgspec
 
 import msgspec
 
+from mink_core.administration import StreamMark  # noqa: TC001 -- as above
 from mink_core.errors import UsageError
 from mink_core.events import StoredEvent
 from mink_core.json_codec import encode_json
@@ -34,6 +36,12 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest position when the export began: what a progress bar ends at."""
 
 
+class MarkLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What privacy operations have done to a stream, for those that have one."""
+
+    mink_mark: StreamMark
+
+
 class StreamLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What stands for a stream."""
 
@@ -48,6 +56,7 @@ class Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     events: int
     streams: int
+    marks: int
     order: str
 
 
@@ -68,12 +77,13 @@ class _EventLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timestamp: datetime
 
 
-Line: TypeAlias = Head | StoredEvent | StreamLine | End
+Line: TypeAlias = Head | StoredEvent | MarkLine | StreamLine | End
 
 _encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(_EventLine).decode
 _OTHERS: tuple[tuple[bytes, Any], ...] = (
     (b'{"mink_export"', msgspec.json.Decoder(Head).decode),
+    (b'{"mink_mark"', msgspec.json.Decoder(MarkLine).decode),
     (b'{"mink_stream"', msgspec.json.Decoder(StreamLine).decode),
     (b'{"mink_end"', msgspec.json.Decoder(End).decode),
 )
@@ -95,7 +105,7 @@ def event_line(event: StoredEvent) -> bytes:
     )
 
 
-def other_line(line: Head | StreamLine | End) -> bytes:
+def other_line(line: Head | MarkLine | StreamLine | End) -> bytes:
     """Any other line."""
     return _encode(line)
 

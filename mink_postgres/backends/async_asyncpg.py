@@ -103,7 +103,7 @@ class AsyncpgBackend(_AsyncpgDriver):
         """Connections by state; asyncpg does not tell who waits."""
         if self._pool is None:
             return {}
-        idle: int = self._pool.get_idle_size()
+        idle: int = self._pool.get_idle_size() + self._leases.idle
         return {"used": self._pool.get_size() - idle, "idle": idle}
 
     async def close(self) -> None:

@@ -127,7 +127,10 @@ class AsyncPsycopgBackend(_PsycopgDriver):
 
     def pool_status(self) -> dict[str, int]:
         """See `sync_psycopg.PsycopgBackend.pool_status`."""
-        return {} if self._pool is None else pool_figures(self._pool.get_stats())
+        if self._pool is None:
+            return {}
+        found, kept = pool_figures(self._pool.get_stats()), self._leases.idle
+        return {**found, "used": found["used"] - kept, "idle": found["idle"] + kept}
 
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""

@@ -37,6 +37,11 @@ class Leases:
         self._idle: list[Any] = []
         self._waiting = 0
 
+    @property
+    def idle(self) -> int:
+        """Connections that are kept and not in use: the pool counts them as lent."""
+        return len(self._idle)
+
     async def acquire(self) -> Any:
         """A connection kept from an earlier call, or one of the pool."""
         while self._idle:

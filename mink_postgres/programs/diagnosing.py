@@ -41,6 +41,7 @@ def diagnose(context: Context, *, pool_size: int, max_lag: float) -> Program[lis
     found += yield from indexes(context)
     found += yield from _feed(context, max_lag)
     found += yield from _checkpoints(context, max_lag)
+    found += yield from _parked(context)
     found += yield from _outbox(context, max_lag)
     return found
 
@@ -117,6 +118,20 @@ def _checkpoints(context: Context, max_lag: float) -> Program[list[Diagnosis]]:
             {"position": position, "behind": behind, "seconds_since_moved": since, "oldest_waits_seconds": waits},
         )
         for name, position, since, behind, waits in rows
+    ]
+
+
+def _parked(context: Context) -> Program[list[Diagnosis]]:
+    rows = yield Query(_sql("parked_events", context))
+    return [
+        Diagnosis(
+            f"parked events of {name}",
+            Level.WARNING,
+            f"its handler has given up on {_count(count)}, the oldest {seconds:.0f} s ago",
+            "look at store.parked, mend the handler, then replay them",
+            {"parked": count, "oldest_seconds": seconds},
+        )
+        for name, count, seconds in rows
     ]
 
 

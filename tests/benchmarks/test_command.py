@@ -26,7 +26,20 @@ def series(name: str, *counts: int) -> Series:
 
 def test_every_scenario_runs_on_a_store_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "run.json"
-    arguments = ["run", *SCENARIOS, "--store", "memory://", "--writers", "2", "--events", "2000", "--json", str(target)]
+    arguments = [
+        "run",
+        *SCENARIOS,
+        "--store",
+        "memory://",
+        "--async-store",
+        "memory://",
+        "--writers",
+        "2",
+        "--events",
+        "2000",
+        "--json",
+        str(target),
+    ]
     assert main([*arguments, *QUICK]) == 0
     result = json.loads(target.read_text())
     assert list(result["groups"]) == list(SCENARIOS)
@@ -34,9 +47,11 @@ def test_every_scenario_runs_on_a_store_of_ones_own(tmp_path: Path, capsys: pyte
         for case in group["cases"]:
             assert case["min"] > 0
             assert len(case["rates"]) == 2
+        assert len(group["cases"]) == 2
     said = capsys.readouterr().out
     assert "append-conflict" in said
     assert "memory sync" in said
+    assert "memory async" in said
 
 
 def test_rounds_are_interleaved_and_cases_closed_in_spite_of_an_error() -> None:

@@ -29,7 +29,7 @@ def test_its_replay_fails_the_same_way(
     assert main(shlex.split(RUN)) == 1
     told = capsys.readouterr().out
     # How small it gets, and who comes second, is up to the threads.
-    for pattern in (r"check +APPEND-06:racing_appends_are_linearizable", r"! s\d \+= #\d+", r"replay +python -m"):
+    for pattern in (r"check +APPEND-06:racing_appends_are_linearizable", r"!┌ s\d \+= #\d+", r"replay +python -m"):
         assert re.search(pattern, told)
         assert re.search(pattern, SAID[0])
     assert main(shlex.split(REPLAY)) == 1

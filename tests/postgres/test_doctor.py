@@ -176,6 +176,20 @@ def test_a_subscription_that_lags(store: PostgresEventStore, diagnose: Diagnose,
     assert diagnose()["subscription totals"].level is Level.OK
 
 
+def test_parked_events(store: PostgresEventStore, diagnose: Diagnose, session: Open) -> None:
+    assert not any(name.startswith("parked") for name in diagnose())
+    opened = session()
+    opened.run(
+        "INSERT INTO {schema}.parked_events (subscription, global_position, stream_id, version, event_type, attempts, "
+        "error, parked_at) SELECT 'totals', g, 'a-1', g, 'T', 5, 'x', now() - interval '1 hour' "
+        "FROM generate_series(1, 3) AS g"
+    )
+    opened.commit()
+    found = diagnose()["parked events of totals"]
+    assert (found.level, found.figures["parked"]) == (Level.WARNING, 3)
+    assert "given up on 3 events" in found.finding
+
+
 def test_an_outbox_that_nobody_relays(store: PostgresEventStore, diagnose: Diagnose, session: Open) -> None:
     opened = session()
     opened.run("DROP TABLE IF EXISTS {schema}.outbox CASCADE")

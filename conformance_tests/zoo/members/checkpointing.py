@@ -145,3 +145,15 @@ class SavedByItself(Wrapped):
     @property
     def checkpoints(self) -> Any:
         return self.shared.facts["outside"].checkpoints
+
+
+class _Unfenced(_Checkpoints):
+    def save(self, name: str, position: int, **more: Any) -> None:
+        self.inner.save(name, position, **{**more, "lease": None})
+
+
+@breaks("SUB-09", "SUB-08", needs=[*CHECKPOINTS, Capability.PARTITIONS])
+class SavesWithoutTheLease(_Kept):
+    """Does not look at the lease that a checkpoint is saved under: a worker that was replaced moves it on."""
+
+    kind = _Unfenced

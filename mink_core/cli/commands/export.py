@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mink_core.administration import StreamMark
 from mink_core.cli.files import STANDARD, is_compressed, opened, progress_bar
 from mink_core.cli.output import write_json
 from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
@@ -57,7 +58,17 @@ def _begin(session: Session, file: str) -> Exported:
         # Opened once the store is reached: a wrong URL leaves no empty file behind.
         opened_store.identity()
         with opened(file, "wb" if file == STANDARD else "xb") as out, progress_bar("exporting") as progress:
-            return write_export(opened_store, out.write, progress=progress)
+            return write_export(opened_store, out.write, marks=lambda: _marks(session), progress=progress)
+
+
+def _marks(session: Session) -> list[StreamMark]:
+    try:
+        administration = session.administer()
+    except UsageError:
+        # An adapter without administration: there is nothing that an import could be told.
+        return []
+    with administration as opened_administration:
+        return list(opened_administration.stream_marks())
 
 
 def _go_on(session: Session, file: str) -> Exported:
@@ -68,7 +79,7 @@ def _go_on(session: Session, file: str) -> Exported:
         with session.open() as opened_store, progress_bar("exporting") as progress:
             out.truncate(so_far.size if so_far else 0)
             out.seek(so_far.size if so_far else 0)
-            return write_export(opened_store, out.write, after=so_far, progress=progress)
+            return write_export(opened_store, out.write, after=so_far, marks=lambda: _marks(session), progress=progress)
 
 
 def _whole(so_far: Resumed) -> Exported:

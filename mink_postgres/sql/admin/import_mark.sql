@@ -1,0 +1,7 @@
+INSERT INTO {schema}.stream_states AS t (stream_id, purged_version, hidden_version, deleted_at, tombstoned_at)
+VALUES ($1::text, $2::bigint, $3::bigint, $4::text::timestamptz, $5::text::timestamptz)
+ON CONFLICT (stream_id) DO UPDATE SET
+    purged_version = greatest(t.purged_version, excluded.purged_version),
+    hidden_version = greatest(t.hidden_version, excluded.hidden_version),
+    deleted_at = excluded.deleted_at,
+    tombstoned_at = coalesce(t.tombstoned_at, excluded.tombstoned_at)

@@ -1,0 +1,154 @@
+"""Connections kept between calls of the async stores, and what must not be kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from mink_core import ExpectedVersion, NewEvent
+from mink_postgres import AsyncPostgresEventStore
+from mink_postgres.backends.leases import KEPT, Leases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ANY = ExpectedVersion.ANY
+
+
+class Pool:
+    """Lends numbers."""
+
+    def __init__(self, size: int) -> None:
+        self.free = asyncio.Semaphore(size)
+        self.lent = 0
+        self.closed: set[int] = set()
+
+    async def take(self) -> int:
+        await self.free.acquire()
+        self.lent += 1
+        return self.lent
+
+    async def give(self, connection: int) -> None:
+        self.free.release()
+
+    def leases(self, kept: int = KEPT) -> Leases:
+        return Leases(self.take, self.give, lambda connection: connection in self.closed, kept=kept)
+
+
+def test_a_clean_connection_is_kept_and_no_other() -> None:
+    async def scenario() -> None:
+        pool = Pool(10)
+        leases = pool.leases()
+        first = await leases.acquire()
+        await leases.release(first, clean=True)
+        assert (await leases.acquire(), leases.idle) == (first, 0)
+        await leases.release(first, clean=False)
+        second = await leases.acquire()
+        assert second != first
+        await leases.release(second, clean=True)
+        pool.closed.add(second)
+        assert await leases.acquire() not in (first, second)
+        many = [await leases.acquire() for _ in range(KEPT + 2)]
+        for connection in many:
+            await leases.release(connection, clean=True)
+        assert leases.idle == KEPT
+        await leases.end()
+        assert leases.idle == 0
+        lender = pool.leases(kept=0)
+        await lender.release(await lender.acquire(), clean=True)
+        assert lender.idle == 0
+
+    asyncio.run(scenario())
+
+
+def test_nobody_waits_in_the_pool_for_what_is_kept() -> None:
+    """The last connection comes back while somebody waits for one: kept here, it would never reach them."""
+
+    async def scenario() -> None:
+        pool = Pool(1)
+        leases = pool.leases()
+        held = await leases.acquire()
+        waiting = asyncio.create_task(leases.acquire())
+        await asyncio.sleep(0)
+        await leases.release(held, clean=True)
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_one_connection_serves_many_callers(postgres_url: str, schema: str, driver: str) -> None:
+    async def scenario() -> None:
+        options: dict[str, Any] = {"schema": schema, "driver": driver, "min_size": 1, "max_size": 1, "pool_timeout": 20}
+        async with AsyncPostgresEventStore(postgres_url, **options) as store:
+            await store.initialize()
+
+            async def both(number: int) -> None:
+                await store.append(f"a-{number}", [NewEvent("Made", number)], expected_version=ANY)
+                assert [event.data async for event in store.read_stream(f"a-{number}")] == [number]
+                async with store.transaction() as transaction:
+                    await transaction.append(f"a-{number}", [NewEvent("Made", None)], expected_version=1)
+
+            await asyncio.wait_for(asyncio.gather(*(both(number) for number in range(20))), 20)
+            assert len([event async for event in store.read_all()]) == 40
+            status = store.pool_status()
+            assert (status["used"], status["idle"]) == (0, 1)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_pool_with_json_codecs_of_its_own(postgres_url: str, schema: str, grouped: bool) -> None:
+    """Many set codecs for json and jsonb on their asyncpg pool: ours are sent as text, whatever these do."""
+
+    async def set_codecs(connection: Any) -> None:
+        for kind in ("json", "jsonb"):
+            await connection.set_type_codec(kind, encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+    async def scenario() -> None:
+        async with asyncpg.create_pool(postgres_url, init=set_codecs, min_size=1, max_size=3) as pool:
+            store = AsyncPostgresEventStore(pool=pool, schema=schema)
+            await store.initialize()
+            if grouped:
+                grouping: Any = store._grouping
+                grouping._planner.go_directly = lambda: False
+            calls = [(1, {"one": 1}), (3, {"many": [1.0]})]
+            await asyncio.gather(*(append(store, f"a-{count}", count, data) for count, data in calls))
+            async for event in store.read_all():
+                assert event.data == dict(calls)[int(event.stream_id[2:])]
+            await store.close()
+            assert await pool.fetchval("SELECT 1") == 1  # lent, and still the caller's
+
+    async def append(store: Any, stream: str, count: int, data: Any) -> None:
+        await store.append(stream, [NewEvent("Made", data, {"k": 1}) for _ in range(count)], expected_version=ANY)
+
+    asyncio.run(scenario())
+
+
+def test_reading_stops_without_a_trace(postgres_url: str, schema: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A reader that is closed early has asked for a page ahead: that is taken back, and the connection serves again."""
+
+    async def scenario(check: Callable[[AsyncPostgresEventStore], Any]) -> None:
+        options: dict[str, Any] = {"schema": schema, "driver": "asyncpg", "min_size": 1, "max_size": 2}
+        async with AsyncPostgresEventStore(postgres_url, **options) as store:
+            await store.initialize()
+            for _ in range(3):
+                await store.append("a-1", [NewEvent("Made", n) for n in range(1500)], expected_version=ANY)
+            await check(store)
+            await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) == 1
+            assert len([event async for event in store.read_stream("a-1")]) == 4500
+
+    async def check(store: AsyncPostgresEventStore) -> None:
+        for read in (1, 999, 1000, 1001):
+            reader: Any = store.read_stream("a-1")
+            for _ in range(read):
+                await anext(reader)
+            await reader.aclose()
+
+    asyncio.run(scenario(check))
+    assert not caplog.records
