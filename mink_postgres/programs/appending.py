@@ -34,7 +34,8 @@ def _append_with_messages(context: Context, item: PreparedAppend) -> Program[App
         if len(item.events) == 1:
             event = item.events[0]
             alone = (str(event.event_id), event.event_type, event.data, event.metadata)
-            rows = yield Query(context.sql.append_one_with_outbox, (*common, *alone, given), safe)
+            ids = f"{{{','.join([str(message.message_id) for message in item.messages])}}}"
+            rows = yield Query(context.sql.append_one_with_outbox, (*common, *alone, ids, given), safe)
         else:
             rows = yield Query(context.sql.append_with_outbox, (*common, _events(item.events), given), safe)
         outcome, actual, first_position, last_position, duplicate = rows[0]

@@ -68,7 +68,7 @@ def test_each_caller_of_a_group_has_its_own_messages(postgres_url: str, schema: 
             return [info.stream_id async for info in store.streams(category="b")]
 
     assert asyncio.run(work()) == []
-    assert max(groups) > 5, groups
+    assert sum(groups) >= 10, groups
 
 
 def test_by_threads(store: Any) -> None:

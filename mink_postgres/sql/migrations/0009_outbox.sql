@@ -80,8 +80,9 @@ CREATE FUNCTION {schema}.append_with_outbox(
 DECLARE
     known uuid;
 BEGIN
-    SELECT o.message_id INTO known
-    FROM json_to_recordset(p_messages) AS g (i uuid) JOIN {schema}.outbox AS o ON o.message_id = g.i LIMIT 1;
+    -- OFFSET 0: one look into the index an id, whatever the planner believes of the table's size.
+    SELECT g.i INTO known FROM json_to_recordset(p_messages) AS g (i uuid)
+    WHERE EXISTS (SELECT FROM {schema}.outbox AS o WHERE o.message_id = g.i OFFSET 0) LIMIT 1;
     IF known IS NOT NULL THEN
         IF p_expected >= 0 THEN
             SELECT r.outcome, p_expected, r.first_position, r.last_position
@@ -110,8 +111,9 @@ RETURNS TABLE (
 DECLARE
     known uuid;
 BEGIN
-    SELECT o.message_id INTO known
-    FROM json_to_recordset(p_messages) AS g (i uuid) JOIN {schema}.outbox AS o ON o.message_id = g.i LIMIT 1;
+    -- OFFSET 0: one look into the index an id, whatever the planner believes of the table's size.
+    SELECT g.i INTO known FROM json_to_recordset(p_messages) AS g (i uuid)
+    WHERE EXISTS (SELECT FROM {schema}.outbox AS o WHERE o.message_id = g.i OFFSET 0) LIMIT 1;
     BEGIN
         FOR outcome, item, actual, first_position, last_position, duplicate IN
             SELECT * FROM {schema}.append_batch_unique(p_streams, p_items)

@@ -30,7 +30,7 @@ BEGIN
     IF p_messages IS NOT NULL THEN
         SELECT array_agg(DISTINCT g.k) INTO known
         FROM json_to_recordset(p_messages) AS g (k integer, i uuid)
-        JOIN {schema}.outbox AS o ON o.message_id = g.i;
+        WHERE EXISTS (SELECT FROM {schema}.outbox AS o WHERE o.message_id = g.i OFFSET 0);
     END IF;
     FOREACH name IN ARRAY p_streams LOOP
         item := item + 1;

@@ -2,14 +2,16 @@
 -- message id is known, append_with_outbox() says what that means.
 CREATE FUNCTION {schema}.append_one_with_outbox(
     p_stream text, p_category text, p_expected bigint, p_id uuid, p_type text, p_data jsonb, p_metadata jsonb,
-    p_messages json,
+    p_message_ids uuid[], p_messages json,
     OUT outcome text, OUT actual bigint, OUT first_position bigint, OUT last_position bigint, OUT duplicate uuid
 ) LANGUAGE plpgsql AS $$
 DECLARE
     stamp timestamptz;
 BEGIN
+    -- OFFSET 0: one look into the index an id, whatever the planner believes of the table's size.
     IF EXISTS (
-        SELECT FROM json_to_recordset(p_messages) AS g (i uuid) JOIN {schema}.outbox AS o ON o.message_id = g.i
+        SELECT FROM unnest(p_message_ids) AS g (i)
+        WHERE EXISTS (SELECT FROM {schema}.outbox AS o WHERE o.message_id = g.i OFFSET 0)
     ) THEN
         SELECT r.outcome, r.actual, r.first_position, r.last_position, r.duplicate
         INTO outcome, actual, first_position, last_position, duplicate
