@@ -24,7 +24,6 @@ from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
-from mink_postgres.rows import consumed
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.substores.privacy import AsyncPostgresPrivacy
 from mink_postgres.transaction import COMMIT, PROBE, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
@@ -299,8 +298,9 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                 if (program := reader.next_page()) is not None:
                     coming = asyncio.create_task(self._run(program))
                     await asyncio.sleep(0)  # lets it send its query
-                for item in consumed(page):
-                    yield item
+                page.reverse()
+                while page:
+                    yield page.pop()  # as `consumed`, without a second iterator
                 page = None if coming is None else await coming
             finally:
                 if coming is not None:
