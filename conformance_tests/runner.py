@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _LIMITS = {Level.SMOKE: 60.0, Level.STANDARD: 240.0, Level.DEEP: 3600.0}
 """Seconds after which a check is told to hang."""
+_ABANDONING = 2.0
+"""Seconds that a hanging check is waited for once its stores were closed."""
 
 
 def run_check(  # noqa: PLR0913 -- what makes a run repeatable, by keyword
@@ -97,8 +100,22 @@ def _failure_of(check: Check, lab: Lab, limit: float) -> CheckFailedError | None
     if thread.is_alive():
         frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the documented way to a thread's stack
         text = "".join(traceback.format_stack(frame)).rstrip()
+        _abandon(lab, thread)
         return CheckFailedError(f"the check did not end within {limit:.0f} seconds", "an end", text)
     return caught[0] if caught else None
+
+
+def _abandon(lab: Lab, hanging: threading.Thread) -> None:
+    """Close a check's stores under it: a call that goes round and round on an open store would slow all that follows."""
+
+    def close() -> None:
+        with suppress(BaseException):  # it is another's store, and its failure is known
+            lab.close()
+
+    closing = threading.Thread(target=close, name=f"{hanging.name} abandoned", daemon=True)
+    closing.start()
+    closing.join(_ABANDONING)
+    hanging.join(_ABANDONING)
 
 
 def _failed(check: Check, lab: Lab, begun: float, error: CheckFailedError) -> Result:

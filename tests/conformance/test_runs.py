@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -128,6 +129,7 @@ def test_a_store_that_hangs_fails_one_check(monkeypatch: pytest.MonkeyPatch) -> 
     assert by_name["a_missing_stream_reads_as_empty"].status is Status.FAILED
     assert "did not end" in by_name["a_missing_stream_reads_as_empty"].what
     assert by_name["initialize_is_idempotent"].status is Status.PASSED
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("check ")]
 
 
 def test_minutes_go_on_with_other_seeds() -> None:
