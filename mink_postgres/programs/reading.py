@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mink_core.direction import Direction
@@ -20,7 +21,7 @@ PAGE = 1000
 _END = 2**63 - 1
 
 
-class Reader(Generic[T]):
+class Reader(ABC, Generic[T]):
     """A read in pages. `next_page` gives the program of the next page, None at the end."""
 
     def __init__(self, context: Context, limit: int | None) -> None:
@@ -33,8 +34,9 @@ class Reader(Generic[T]):
         """The program that reads the next page, None when everything was read."""
         return None if self._done else self._page()
 
+    @abstractmethod
     def _page(self) -> Program[list[T]]:
-        raise NotImplementedError  # pragma: no cover -- every reader has its own
+        """The program of the page that comes next."""
 
     def _size(self) -> int:
         return PAGE if self._left is None else min(PAGE, self._left)
