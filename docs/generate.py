@@ -67,19 +67,18 @@ def rules_page() -> str:
         if rule.untested:
             lines += ["", f"Not proved by a check: {_text(rule.untested)}"]
         if proved[rule.number]:
-            lines += ["", "| check | layer | what it claims |", "|---|---|---|"]
-            lines += [_row(check) for check in proved[rule.number]]
+            lines += ["", *(_item(check) for check in proved[rule.number])]
     return "\n".join(lines) + "\n"
 
 
-def _row(check: Check) -> str:
+def _item(check: Check) -> str:
     where = Path(inspect.getfile(check.body)).name
-    layer = check.layer.value + ("" if check.level.name == "SMOKE" else f", from {check.level.name.lower()}")
-    return f"| `{check.name}` in `checks/{where}` | {layer} | {_text(check.claim)} |"
+    level = "" if check.level.name == "SMOKE" else f", from level {check.level.name.lower()} on"
+    return f"- {_text(check.claim)}<br>`{check.name}` in `checks/{where}`, {check.layer.value}{level}"
 
 
 def _text(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return " ".join(text.split()).replace("<", "&lt;")
 
 
 def contract_page(text: str) -> str:
