@@ -1,0 +1,8 @@
+"""A real NATS server, or a cluster of them, with no set-up: for tests, demonstrations and a first look."""
+
+from mink_jetstream.server.embedded import EmbeddedServer
+from mink_jetstream.server.errors import ServerUnavailableError
+from mink_jetstream.server.locate import nats_for_tests
+from mink_jetstream.server.program import Program, find_program
+
+__all__ = ["EmbeddedServer", "Program", "ServerUnavailableError", "find_program", "nats_for_tests"]
