@@ -147,9 +147,7 @@ class AsyncJetStreamEventStore(SubStores, AsyncUpdating, AsyncDurable):
 
     # Reading
 
-    def stream_pages(
-        self, stream_id: str, after_version: int, limit: int | None, direction: Direction
-    ) -> StreamPages:
+    def stream_pages(self, stream_id: str, after_version: int, limit: int | None, direction: Direction) -> StreamPages:
         """The pages of `read_stream`, once its arguments are checked."""
         self.check_open()
         check_read_stream(stream_id, after_version, limit, direction)

@@ -155,9 +155,7 @@ class FeedPages:
 class StreamPages:
     """`read_stream`: pages up to the version that the leader has at the first step."""
 
-    def __init__(
-        self, reading: Reading, stream_id: str, *, after: int, limit: int | None, backward: bool
-    ) -> None:
+    def __init__(self, reading: Reading, stream_id: str, *, after: int, limit: int | None, backward: bool) -> None:
         """Read nothing yet."""
         self._reading = reading
         self._stream_id = stream_id

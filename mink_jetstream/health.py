@@ -29,9 +29,16 @@ async def findings(place: Place) -> list[Finding]:
     if config.storage != "file":
         found.append(("storage", f"{config.storage}: a restart of the servers loses everything"))
     if config.max_age or max(config.max_msgs, config.max_bytes, config.max_msgs_per_subject) > 0:
-        found.append(("limits", "max_age, max_msgs, max_bytes or max_msgs_per_subject is set: old events are removed or appends refused"))
+        found.append(
+            (
+                "limits",
+                "max_age, max_msgs, max_bytes or max_msgs_per_subject is set: old events are removed or appends refused",
+            )
+        )
     if not config.allow_atomic or not config.allow_direct:
-        found.append(("settings", "allow_atomic and allow_direct must be on: appends of several events, or reads, fail"))
+        found.append(
+            ("settings", "allow_atomic and allow_direct must be on: appends of several events, or reads, fail")
+        )
     if info.state.num_deleted:
         found.append(("events", f"{info.state.num_deleted} messages were removed from the middle of the log"))
     found += [
@@ -42,7 +49,10 @@ async def findings(place: Place) -> list[Finding]:
     sync = await _sync(place)
     if sync is not None:
         found.append(("sync_interval", sync))
-    return [Finding("stream" if subject != "sync_interval" else "server", f"{place.stream} {subject}", problem) for subject, problem in found]
+    return [
+        Finding("stream" if subject != "sync_interval" else "server", f"{place.stream} {subject}", problem)
+        for subject, problem in found
+    ]
 
 
 class _Jetstream(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from uuid import uuid4
 import msgspec
 
 from mink_core.errors import SchemaError, StorageError, TransientStorageError
-from mink_jetstream.messages import Stored
+from mink_jetstream.messages import Stored  # noqa: TC001 -- msgspec resolves a Struct's annotations at run time
 from mink_jetstream.wire import Request, UnansweredError, UnreachableError, Wire
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ class JetStream:
                 if ack.error is None:
                     return ack.seq
                 if ack.error.err_code == _STORE_FAILED:  # one copy's store failed: another one may have it
-                    raise UnansweredError(ack.error.description)  # noqa: TRY301 -- as if no reply had come
+                    raise UnansweredError(ack.error.description)  # as if no reply had come
                 _check(ack.error)
                 raise AssertionError  # pragma: no cover -- raised above
             except UnreachableError as error:

@@ -31,12 +31,15 @@ OVERHEAD = 512
 _VERSION = re.compile(rb"(?m)^Mink-Version: *([0-9]+)\r$")
 
 
+_NONE = msgspec.Raw(b"")
+
+
 class _Body(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     id: UUID
     type: str
     time: datetime
     data: msgspec.Raw
-    metadata: msgspec.Raw | None = None
+    metadata: msgspec.Raw = _NONE
 
 
 class StreamTail(NamedTuple):
@@ -56,7 +59,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 def body_of(event: PreparedEvent, time: datetime) -> bytes:
     """The payload of an event's message."""
-    metadata = None if event.metadata is None else msgspec.Raw(event.metadata.encode())
+    metadata = _NONE if event.metadata is None else msgspec.Raw(event.metadata.encode())
     return _encode(_Body(event.event_id, event.event_type, time, msgspec.Raw(event.data.encode()), metadata))
 
 
@@ -103,7 +106,7 @@ def _event(subjects: Subjects, subject: str, sequence: int, version: str | bytes
             body.id,
             body.type,
             bytes(body.data).decode(),
-            None if body.metadata is None else bytes(body.metadata).decode(),
+            bytes(body.metadata).decode() or None,
             body.time,
         )
     except ValueError as error:

@@ -73,7 +73,9 @@ class Place:
         """What a refusal means to the caller of the store."""
         if error.code == NO_STREAM:
             return missing(self.options.store)
-        return StorageError(f"JetStream refused a request on the store {self.options.store!r}: {error}; nothing was done")
+        return StorageError(
+            f"JetStream refused a request on the store {self.options.store!r}: {error}; nothing was done"
+        )
 
     async def ask(self, asking: Awaitable[T]) -> T:
         """The answer to a request on the stream or the bucket.
@@ -173,5 +175,3 @@ def _check_config(config: Config | None) -> None:
     if config is None or not (config.allow_atomic and config.allow_direct):
         msg = "the store's stream must allow atomic batches and direct gets; set both (nats stream edit), then call initialize() again"
         raise SchemaError(msg)
-
-

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mink_jetstream.messages import NOTHING, StreamTail, event_of, stored_event, tail_of
+from mink_jetstream.messages import NOTHING, Stored, StreamTail, event_of, stored_event, tail_of
 
 if TYPE_CHECKING:
     from mink_core.encoded import EncodedEvent
-    from mink_jetstream.jetstream import Info, Stored
+    from mink_jetstream.jetstream import Info
     from mink_jetstream.place import Place
 
 PAGE = 500

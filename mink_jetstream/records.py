@@ -115,7 +115,13 @@ class Records:
     async def load(self, keys: Iterable[str]) -> dict[str, Raw]:
         """Records from the leader, several at a time."""
         wanted = list(keys)
-        found = await asyncio.gather(*[self._load(key) for key in wanted]) if len(wanted) > 1 else [await self._load(wanted[0])] if wanted else []
+        found = (
+            await asyncio.gather(*[self._load(key) for key in wanted])
+            if len(wanted) > 1
+            else [await self._load(wanted[0])]
+            if wanted
+            else []
+        )
         return dict(zip(wanted, found, strict=True))
 
     async def _load(self, key: str) -> Raw:
@@ -198,5 +204,3 @@ class Records:
             msg = f"the reply to a change of the store's records was lost ({error}): it may be stored"
             raise OutcomeUnknownError(msg, retry_is_safe=False) from error
         return True
-
-

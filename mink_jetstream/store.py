@@ -97,9 +97,7 @@ class JetStreamEventStore(SubStores, Updating, Durable):
         outbox: OutboxMessage | Iterable[OutboxMessage] = (),
     ) -> AppendResult:
         """See `EventLog.append`."""
-        return self._portal.run(
-            self._inner.append(stream_id, events, expected_version=expected_version, outbox=outbox)
-        )
+        return self._portal.run(self._inner.append(stream_id, events, expected_version=expected_version, outbox=outbox))
 
     def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
         """See `EventLog.append_batch`."""

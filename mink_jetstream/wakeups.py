@@ -36,7 +36,7 @@ class Wakeups:
         self._place = place
         self._nudge = nudge
         self._task: asyncio.Task[None] | None = None
-        self._heard = 0.0
+        self._heard = asyncio.Event()
 
     def ensure(self) -> None:
         """Begin, unless it has begun. On the store's loop."""
@@ -53,7 +53,7 @@ class Wakeups:
 
     async def _run(self) -> None:
         while self._nudge():
-            with suppress(StorageError, RefusedError, UnansweredError, UnreachableError):
+            with suppress(StorageError, RefusedError, UnansweredError, UnreachableError, TimeoutError):
                 await self._follow()
             await asyncio.sleep(_HEARTBEAT / 10)
 
@@ -77,21 +77,24 @@ class Wakeups:
             "inactive_threshold": int(4 * _HEARTBEAT * _NANOSECONDS),
         }
         loop = asyncio.get_running_loop()
+        wire.reconnected.add(self._heard)
         try:
             payload = msgspec.json.encode({"stream_name": self._place.stream, "config": config})
             await wire.request(
                 Request(f"$JS.API.CONSUMER.CREATE.{self._place.stream}.{name}", payload), loop.time() + _HEARTBEAT
             )
             self._nudge()  # what came before the consumer was made
-            self._heard = loop.time()
-            while loop.time() < self._heard + 3 * _HEARTBEAT and wire.reconnects == connection:
-                await asyncio.sleep(_HEARTBEAT / 5)
+            while wire.reconnects == connection:
+                async with asyncio.timeout(3 * _HEARTBEAT):
+                    await self._heard.wait()
+                self._heard.clear()
         finally:
+            wire.reconnected.discard(self._heard)
             if not client.is_closed:
                 await following.unsubscribe()
 
     async def _hear(self, msg: Msg) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self._heard.set()
         if msg.headers is not None and "Status" in msg.headers:
             if msg.reply:  # flow control: go on
                 await msg.respond(b"")

@@ -75,6 +75,8 @@ class Wire:
         self._inbox = ""
         self._tokens = count()
         self._waiting: dict[str, asyncio.Future[Any] | _Gathering] = {}
+        self.reconnected: set[asyncio.Event] = set()
+        """Set when the connection was made anew."""
         self.reconnects = 0
         """How often the connection was made anew: whatever was remembered may be another history's."""
 
@@ -155,6 +157,8 @@ class Wire:
     async def _found(self) -> None:
         self.reconnects += 1
         self._connected.set()
+        for event in self.reconnected:
+            event.set()
 
     async def close(self) -> None:
         """Close the connection; who waits for a reply gets `StoreClosedError`. Idempotent."""
@@ -162,7 +166,9 @@ class Wire:
         for waiting in list(self._waiting.values()):
             future = waiting.done if isinstance(waiting, _Gathering) else waiting
             if not future.done():
-                future.set_exception(StoreClosedError("the JetStream store was closed while a call waited for its reply"))
+                future.set_exception(
+                    StoreClosedError("the JetStream store was closed while a call waited for its reply")
+                )
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -289,5 +295,3 @@ def _tls() -> Any:
     import ssl  # noqa: PLC0415 -- only where it is used
 
     return ssl.create_default_context()
-
-

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -19,13 +20,14 @@ from mink_jetstream.substores.parked import parked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
 
     from mink_core.events import StoreIdentity
     from mink_jetstream.feed import Feed
     from mink_jetstream.records import Records, View
     from mink_jetstream.subjects import Keys
     from mink_jetstream.substores.base import Base, Run
+
+T = TypeVar("T")
 
 _LAG = 10_000
 _AT_ONCE = 400
@@ -75,7 +77,9 @@ class _Rows:
         self._view.put(lease_key(self._keys, self._name, index), row)
 
 
-def _hold(view: View, keys: Keys, name: str, owner: str, partitions: int, seconds: float) -> Holding:
+def _hold(  # noqa: PLR0913 -- the arguments of `hold`
+    view: View, *, keys: Keys, name: str, owner: str, partitions: int, seconds: float
+) -> Holding:
     rows = _Rows(view, keys, name)
     found = rows.found or SubscriptionRow(partitions, None, {})
     if not found.partitions:  # it was reset
@@ -125,8 +129,8 @@ def _leave(view: View, keys: Keys, name: str, owner: str) -> None:
         rows.put(msgspec.structs.replace(rows.found, workers=workers))
 
 
-def _rewind(
-    view: View, keys: Keys, name: str, position: int | None, identity: StoreIdentity, *, begin: int
+def _rewind(  # noqa: PLR0913 -- the arguments of `rewind`, and where it is
+    view: View, *, keys: Keys, name: str, position: int | None, identity: StoreIdentity, begin: int
 ) -> int | None:
     """Rewind the partitions from `begin` on, as many as one change takes; tells where the next one begins."""
     rows = _Rows(view, keys, name)
@@ -153,6 +157,10 @@ def _pause(view: View, keys: Keys, name: str, *, paused: bool) -> None:
     rows.put(msgspec.structs.replace(found, paused_at=paused_at))
 
 
+def _drop(view: View, *, key: str) -> None:
+    view.drop(key)
+
+
 class AsyncJetStreamSubscriptions:
     """See `mink_core.AsyncSubscriptionStore`."""
 
@@ -165,7 +173,9 @@ class AsyncJetStreamSubscriptions:
         """See `SubscriptionStore.hold`."""
         check_hold(name, owner, partitions, seconds)
         keys = self._store.keys
-        return await self._change(lambda view: _hold(view, keys, name, owner, partitions, seconds), timed=True)
+        return await self._change(
+            partial(_hold, keys=keys, name=name, owner=owner, partitions=partitions, seconds=seconds), timed=True
+        )
 
     async def release(self, lease: Lease) -> None:
         """See `SubscriptionStore.release`."""
@@ -203,17 +213,17 @@ class AsyncJetStreamSubscriptions:
         await self._put(name, None)
         records, keys = await self._store.records(), self._store.keys
         for key in await parked_rows(records, keys, name):
-            await records.change(lambda view, key=key: view.drop(key))  # type: ignore[misc] -- one key a change
+            await records.change(partial(_drop, key=key))
 
     async def _put(self, name: str, position: int | None) -> None:
         keys, identity = self._store.keys, await self._store.identity()
         begin: int | None = 0
         while begin is not None:
             begin = await self._change(
-                lambda view, at=begin: _rewind(view, keys, name, position, identity, begin=at)  # type: ignore[misc] -- of this round
+                partial(_rewind, keys=keys, name=name, position=position, identity=identity, begin=begin)
             )
 
-    async def _change(self, apply: Callable[[View], Any], *, timed: bool = False) -> Any:
+    async def _change(self, apply: Callable[[View], T], *, timed: bool = False) -> T:
         return await (await self._store.records()).change(apply, timed=timed)
 
     async def list(self) -> Sequence[SubscriptionStatus]:
