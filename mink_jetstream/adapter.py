@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mink_jetstream.administration import JetStreamAdministration, administered
 from mink_jetstream.async_store import AsyncJetStreamEventStore
 from mink_jetstream.options import SCHEME, options_of
 from mink_jetstream.portal import Portal
@@ -12,6 +13,7 @@ from mink_jetstream.store import JetStreamEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
 
 
 def open_store(url: str, **options: Any) -> JetStreamEventStore:
@@ -30,6 +32,15 @@ def open_async_store(url: str, **options: Any) -> AsyncJetStreamEventStore:
         UsageError: The URL or an option is wrong.
     """
     return AsyncJetStreamEventStore(url, **options)
+
+
+def administration(url: str) -> AbstractContextManager[JetStreamAdministration]:
+    """The administration of the store that a URL names; see `mink_core.administration`.
+
+    Raises:
+        UsageError: The URL or an option is wrong.
+    """
+    return administered(options_of(url, {}))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from mink_core.encoded import EncodedEvent, encode_events
 from mink_core.errors import OutcomeUnknownError, TransientStorageError, UsageError
 from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
+from mink_core.limits import Limits
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError
 from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
 from mink_jetstream.wire import Request, UnansweredError
@@ -106,20 +107,28 @@ class Appending:
             return results if results is not None else await self._decide(items, deadline)
 
     def _check_limits(self, items: Sequence[PreparedAppend]) -> None:
+        limits = self.limits
         count = sum([len(item.events) for item in items])
-        if count > MAX_CALL_EVENTS:
-            msg = f"a call may hold {MAX_CALL_EVENTS} events in JetStream, which stores no larger batch at once, not {count}: append them in several calls"
+        if count > limits.call_events:
+            msg = (
+                f"a call may hold {limits.call_events} events in JetStream, which stores no larger batch at once, not {count}: "
+                "append them in several calls"
+            )
             raise UsageError(msg)
-        room = self._jetstream.wire.max_payload - OVERHEAD
         for item in items:
             for event in item.events:
-                size = len(event.data.encode()) + len((event.metadata or "").encode()) + 2 * len(event.event_type) + 200
-                if size > room:
+                size = len(event.data.encode()) + len((event.metadata or "").encode())
+                if size > limits.event_bytes:
                     msg = (
-                        f"an event may hold about {room} bytes here, as the server's max_payload is {room + OVERHEAD}, not "
-                        f"{size}: nothing was stored; raise max_payload, or keep large values elsewhere"
+                        f"an event may hold {limits.event_bytes} bytes of data and metadata here, as the server's max_payload "
+                        f"says, not {size}; nothing was stored: raise max_payload, or keep large values elsewhere"
                     )
                     raise UsageError(msg)
+
+    @property
+    def limits(self) -> Limits:
+        """What the server takes; of a store that is not connected, what every server does."""
+        return Limits(call_events=MAX_CALL_EVENTS, event_bytes=max(self._jetstream.wire.max_payload - OVERHEAD, 1))
 
     def _forget_other_histories(self) -> None:
         """A connection made anew may lead to a restored backup, in which a sequence has another event."""

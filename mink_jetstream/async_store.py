@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 import msgspec
 
+from mink_core.administration import RelationSize, StoreStatistics
 from mink_core.capability import Capability
 from mink_core.direction import Direction
 from mink_core.encoded import decode_event
@@ -24,8 +25,9 @@ from mink_core.runtime.updating import AsyncUpdating
 from mink_core.subscriber import POLL_INTERVAL
 from mink_jetstream.appending import Appending
 from mink_jetstream.feed import Feed, FeedPages, StreamPages
-from mink_jetstream.health import findings
-from mink_jetstream.jetstream import JetStream
+from mink_jetstream.health import diagnoses, findings, lags
+from mink_jetstream.importing import Importing
+from mink_jetstream.jetstream import JetStream, server_time
 from mink_jetstream.listing import StreamsPages
 from mink_jetstream.options import Options, options_of
 from mink_jetstream.place import Place
@@ -42,13 +44,16 @@ from mink_jetstream.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+    from datetime import datetime, timedelta
     from types import TracebackType
 
+    from mink_core.administration import Diagnosis
     from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, NewEvent, StoreIdentity, StreamAppend
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.limits import Limits
     from mink_core.outbox import OutboxMessage
     from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_jetstream.subjects import Keys
@@ -78,22 +83,21 @@ class AsyncJetStreamEventStore(SubStores, AsyncUpdating, AsyncDurable):
 
     adapter_name = "jetstream"
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str | Options, **options: Any) -> None:
         """Take the URL; nothing is connected before the first use.
 
         Args:
-            url: `nats://[user:password@]host[:port][,host2,…]/store`, with options in its query.
+            url: `nats://[user:password@]host[:port][,host2,…]/store`, with options in its query; or what such a URL
+                was read to.
             options: See `Options`; they win over the query.
 
         Raises:
             UsageError: The URL or an option is wrong.
         """
-        self._prepare(options_of(url, options))
-
-    def _prepare(self, options: Options) -> None:
-        self._options = options
-        self._wire = Wire(options)
-        self._place = Place(JetStream(self._wire, options), options)
+        chosen = url if isinstance(url, Options) else options_of(url, options)
+        self._options = chosen
+        self._wire = Wire(chosen)
+        self._place = Place(JetStream(self._wire, chosen), chosen)
         self._reading = Reading(self._place)
         self._appending = Appending(self._place, self._reading)
         self._feed = Feed(self._place, self._reading)
@@ -110,6 +114,11 @@ class AsyncJetStreamEventStore(SubStores, AsyncUpdating, AsyncDurable):
     def capabilities(self) -> frozenset[Capability]:
         """See `EventStore.capabilities`."""
         return CAPABILITIES
+
+    @property
+    def limits(self) -> Limits:
+        """What the servers take of events, once they are known; a call's 1,000 are the limit of a batch."""
+        return self._appending.limits
 
     def decode(self, row: EncodedEvent) -> StoredEvent:
         """The event of a row."""
@@ -360,6 +369,42 @@ class AsyncJetStreamEventStore(SubStores, AsyncUpdating, AsyncDurable):
         """See `EventStore.ping`."""
         self.check_open()
         await self._place.jetstream.account()
+
+    # For administration
+
+    def importing(self) -> Importing:
+        """Stores events as they are."""
+        return Importing(self._place, self._reading)
+
+    async def created_at(self) -> datetime:
+        """When the store was made."""
+        return server_time((await self._place.info()).created)
+
+    async def diagnose(self, max_lag: float) -> list[Diagnosis]:
+        """How the servers keep the store, and how far its subscriptions are."""
+        await self._place.ready()
+        return [*await diagnoses(self._place), *lags(await self.subscriptions.list(), max_lag)]
+
+    async def statistics(self, minute: timedelta, hour: timedelta) -> StoreStatistics:
+        """How much the store holds, and how much of it is new."""
+        await self._place.ready()
+        info, bucket = await self._place.info(), await self._place.jetstream.info(self._place.bucket)
+        now, state = server_time(info.ts), info.state
+        sizes = tuple(
+            RelationSize(name, of.messages, of.bytes)
+            for name, of in ((self._place.stream, state), (self._place.bucket, bucket.state))
+        )
+        return StoreStatistics(
+            state.last_seq,
+            state.last_seq,
+            state.messages,
+            state.num_subjects,
+            await self._reading.since(now - minute, state.last_seq),
+            await self._reading.since(now - hour, state.last_seq),
+            sizes,
+            (),
+            sum(size.bytes for size in sizes),
+        )
 
     async def drop(self, name: str) -> None:
         """Remove a store on the same servers, with all that is in it; for tests."""

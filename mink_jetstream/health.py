@@ -1,4 +1,4 @@
-"""What makes a store less safe than it could be, or was not left so by it."""
+"""What damage there is, and what makes a store less safe than it could be."""
 
 from __future__ import annotations
 
@@ -6,53 +6,95 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mink_core.administration import Diagnosis, Level
 from mink_core.finding import Finding
 from mink_jetstream.wire import Request, UnansweredError, UnreachableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mink_core.subscriptions import SubscriptionStatus
+    from mink_jetstream.jetstream import Config, Info
     from mink_jetstream.place import Place
 
-_SAFE = 3
-_TIMEOUT = 1.0
+_COPIES = 3
+_LOOK = 1.0
+"""Seconds to wait for what only some users may ask."""
 
 
 async def findings(place: Place) -> list[Finding]:
-    """Look at how the store is kept: copies, what the server may remove, and when it writes to disk."""
+    """What has been done to the store past it: messages taken away, or settings by which they will be."""
     info = await place.info()
-    config = info.config
-    assert config is not None  # noqa: S101 -- there is one where there is no error
-    found: list[tuple[str, str]] = []
-    if config.num_replicas < _SAFE:
-        found.append(
-            ("replicas", f"{config.num_replicas} of at least {_SAFE} copies: losing one disk loses acknowledged events")
-        )
-    if config.storage != "file":
-        found.append(("storage", f"{config.storage}: a restart of the servers loses everything"))
+    assert info.config is not None  # noqa: S101 -- there is one where there is no error
+    found = [Finding("settings", place.stream, problem) for problem in _settings(info.config)]
+    if info.state.num_deleted or info.state.first_seq > 1:
+        gone = info.state.last_seq - info.state.messages
+        found.append(Finding("events", place.stream, f"{gone} messages were removed from the log"))
+    return found
+
+
+def _settings(config: Config) -> list[str]:
+    problems: list[str] = []
     if config.max_age or max(config.max_msgs, config.max_bytes, config.max_msgs_per_subject) > 0:
-        found.append(
-            (
-                "limits",
-                "max_age, max_msgs, max_bytes or max_msgs_per_subject is set: old events are removed or appends refused",
-            )
+        problems.append("max_age, max_msgs, max_bytes or max_msgs_per_subject is set: events are removed or refused")
+    if not (config.allow_atomic and config.allow_direct):
+        problems.append("allow_atomic or allow_direct is off: appends of several events, or reads, fail")
+    if config.storage != "file":
+        problems.append(f"it is kept in {config.storage}: when the servers stop, everything is lost")
+    return problems
+
+
+async def diagnoses(place: Place) -> list[Diagnosis]:
+    """How the servers keep the store."""
+    info = await place.info()
+    assert info.config is not None  # noqa: S101 -- as above
+    damage = [
+        Diagnosis(f"{it.kind} of {it.subject}", Level.CRITICAL, it.problem, "nats stream edit, or move to a new store")
+        for it in await findings(place)
+    ]
+    return [_copies(place, info.config), *_followers(info), await _sync(place), *damage]
+
+
+def _copies(place: Place, config: Config) -> Diagnosis:
+    subject, figures = "copies", {"replicas": config.num_replicas}
+    if config.num_replicas >= _COPIES:
+        return Diagnosis(subject, Level.OK, f"{config.num_replicas} copies", figures=figures)
+    advice = f"run {_COPIES} servers, then: nats stream edit {place.stream} --replicas {_COPIES}; the same for {place.bucket}"
+    return Diagnosis(
+        subject,
+        Level.CRITICAL,
+        f"{config.num_replicas} of {_COPIES} copies: what one disk loses is lost",
+        advice,
+        figures,
+    )
+
+
+def _followers(info: Info) -> list[Diagnosis]:
+    return [
+        Diagnosis(
+            f"copy on {peer.name}",
+            Level.WARNING,
+            "offline" if peer.offline else f"{peer.lag} operations behind",
+            "see why: until it is back, one more loss stops the appends",
+            {"lag": peer.lag},
         )
-    if not config.allow_atomic or not config.allow_direct:
-        found.append(
-            ("settings", "allow_atomic and allow_direct must be on: appends of several events, or reads, fail")
-        )
-    if info.state.num_deleted:
-        found.append(("events", f"{info.state.num_deleted} messages were removed from the middle of the log"))
-    found += [
-        (f"copy on {peer.name}", f"{'offline' if peer.offline else 'behind'} by {peer.lag} operations")
         for peer in info.cluster.replicas
         if peer.offline or not peer.current
     ]
-    sync = await _sync(place)
-    if sync is not None:
-        found.append(("sync_interval", sync))
-    return [
-        Finding("stream" if subject != "sync_interval" else "server", f"{place.stream} {subject}", problem)
-        for subject, problem in found
-    ]
+
+
+def lags(statuses: Sequence[SubscriptionStatus], max_lag: float) -> list[Diagnosis]:
+    """How far the subscriptions are."""
+    found: list[Diagnosis] = []
+    for status in statuses:
+        figures = {"events": status.lag_events, "seconds": status.lag_seconds, "parked": status.parked}
+        late = status.lag_seconds > max_lag
+        level = Level.CRITICAL if status.lag_seconds > 10 * max_lag else Level.WARNING if late else Level.OK
+        said = f"{status.lag_events} events and {status.lag_seconds:.0f} s behind, {status.parked} parked"
+        found.append(
+            Diagnosis(f"subscription {status.name}", level, said, "see that its workers run" if late else "", figures)
+        )
+    return found
 
 
 class _Jetstream(msgspec.Struct, frozen=True):
@@ -67,18 +109,17 @@ class _Answer(msgspec.Struct, frozen=True):
     data: _Variables = _Variables()
 
 
-async def _sync(place: Place) -> str | None:
-    """What is wrong with the server's `sync_interval`; only a user of the system account may ask."""
-    wire = place.jetstream.wire
-    deadline = place.jetstream.deadline_in(_TIMEOUT)
+async def _sync(place: Place) -> Diagnosis:
+    """When the servers write to disk. Only a user of their system account may ask."""
+    subject, advice = "setting sync_interval", "set jetstream { sync_interval: always } on every server"
+    lost = "an acknowledged event can be lost when servers lose power together"
+    jetstream = place.jetstream
     try:
-        reply = await wire.request(Request("$SYS.REQ.SERVER.PING.VARZ", b"{}"), deadline)
+        reply = await jetstream.wire.request(Request("$SYS.REQ.SERVER.PING.VARZ", b"{}"), jetstream.deadline_in(_LOOK))
         config = msgspec.json.decode(reply.data, type=_Answer).data.jetstream.config
     except (UnansweredError, UnreachableError, msgspec.MsgspecError):
-        return (
-            "cannot be seen by this user (only the system account's may): set `sync_interval: always` on every server, as "
-            "with the default of two minutes an acknowledged event can be lost when servers lose power together"
-        )
+        said = f"unknown, as only a user of the system account may ask; by default it is two minutes, and {lost}"
+        return Diagnosis(subject, Level.WARNING, said, advice)
     if config.get("sync_always"):
-        return None
-    return "not `always`: an acknowledged event can be lost when servers lose power before they have written to disk"
+        return Diagnosis(subject, Level.OK, "every write is on disk before it is acknowledged")
+    return Diagnosis(subject, Level.CRITICAL, f"writes go to disk after they were acknowledged: {lost}", advice)

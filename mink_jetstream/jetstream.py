@@ -7,6 +7,7 @@ was done: nobody took it (there is no leader at the moment), or the server said 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -118,6 +119,8 @@ class Info(msgspec.Struct, frozen=True):
     state: State = State()
     cluster: Cluster = Cluster()
     total: int = 0
+    created: str = ""
+    """In RFC 3339 with nanoseconds, as `ts`."""
     ts: str = ""
     """The server's time now, in RFC 3339 with nanoseconds."""
 
@@ -129,6 +132,11 @@ class _Got(msgspec.Struct, frozen=True):
 
 class _Done(msgspec.Struct, frozen=True):
     error: _Error | None = None
+
+
+def server_time(text: str) -> datetime:
+    """A time as the server writes it, cut to microseconds."""
+    return msgspec.json.decode(f'"{text}"', type=datetime).astimezone(UTC)
 
 
 _ack = msgspec.json.Decoder(Ack).decode

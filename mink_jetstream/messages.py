@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 VERSION = "Mink-Version"
 """The header with the event's version in its stream."""
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-OVERHEAD = 512
-"""Bytes of headers that a message of ours has at most."""
+OVERHEAD = 4096
+"""Bytes that a message has beside its data and metadata at most: headers, and an event type of 500 characters."""
 _VERSION = re.compile(rb"(?m)^Mink-Version: *([0-9]+)\r$")
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mink_jetstream.messages import NOTHING, Stored, StreamTail, event_of, stored_event, tail_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mink_core.encoded import EncodedEvent
     from mink_jetstream.jetstream import Info
     from mink_jetstream.place import Place
@@ -99,6 +101,12 @@ class Reading:
                 if len(events) == size:
                     return Scanned(events, after)
         return Scanned(events, end)
+
+    async def since(self, time: datetime, last: int) -> int:
+        """How many sequences there are from a time on, by the servers' clocks, up to `last`."""
+        wanted = {"start_time": time.isoformat(), "batch": 1}
+        found = await self._place.ask(self._jetstream.page(self._place.stream, wanted))
+        return max(last - event_of(self._place.subjects, found[0]).global_position + 1, 0) if found else 0
 
     # One stream, by version
 

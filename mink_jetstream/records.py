@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from mink_core.errors import OutcomeUnknownError, TransientStorageError, UsageError
-from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError
+from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError, server_time
 from mink_jetstream.messages import EXPECTED, OVERHEAD
 from mink_jetstream.wire import Request, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from mink_jetstream.place import Place
 
@@ -141,7 +141,7 @@ class Records:
     async def now(self) -> datetime:
         """The server's time."""
         info = await self._place.ask(self._jetstream.info(self._place.bucket))
-        return msgspec.json.decode(f'"{info.ts}"', type=datetime).astimezone(UTC)
+        return server_time(info.ts)
 
     async def look(self, apply: Callable[[View], T], *, timed: bool = False) -> T:
         """What a function makes of the records, which it does not change."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mink_core.expected import Expected
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
+    from mink_core.limits import Limits
     from mink_core.outbox import OutboxMessage
     from mink_core.runtime.worker import SubscriptionWorker
     from mink_jetstream.feed import FeedPages, StreamPages
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 class _Inner(AsyncJetStreamEventStore):
     """The async store, whose wake-ups go to the threads' subscriptions."""
 
-    def __init__(self, url: str, options: dict[str, Any]) -> None:
+    def __init__(self, url: str | Options, options: dict[str, Any]) -> None:
         super().__init__(url, **options)
         self.threads: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
 
@@ -63,7 +64,7 @@ class JetStreamEventStore(SubStores, Updating, Durable):
 
     adapter_name = "jetstream"
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str | Options, **options: Any) -> None:
         """Take the URL; see `AsyncJetStreamEventStore`.
 
         Raises:
@@ -81,6 +82,11 @@ class JetStreamEventStore(SubStores, Updating, Durable):
     def capabilities(self) -> frozenset[Capability]:
         """See `EventStore.capabilities`."""
         return self._inner.capabilities
+
+    @property
+    def limits(self) -> Limits:
+        """What the servers take of events, once they are known; a call's 1,000 are the limit of a batch."""
+        return self._inner.limits
 
     def initialize(self) -> None:
         """See `EventStore.initialize`."""

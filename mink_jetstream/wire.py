@@ -28,6 +28,7 @@ _OLDEST = (2, 12)
 _PAUSE = 0.2
 """Seconds between two tries to connect."""
 _PING = 5
+_PAYLOAD = 1024 * 1024
 _LOG = logging.getLogger("mink.jetstream")
 _NO_RESPONDERS = "503"
 
@@ -175,9 +176,8 @@ class Wire:
 
     @property
     def max_payload(self) -> int:
-        """Bytes that a message may have, headers included, by the server's settings."""
-        assert self._client is not None  # noqa: S101 -- asked for after `client`
-        return self._client.max_payload
+        """Bytes that a message may have, headers included: the server's setting, or its default before it is known."""
+        return _PAYLOAD if self._client is None else self._client.max_payload
 
     # Requests
 
