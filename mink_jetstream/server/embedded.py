@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import tempfile
 import time
@@ -45,7 +44,12 @@ class EmbeddedServer:
 
     @classmethod
     def start(
-        cls, folder: Path | None = None, *, program: Program | None = None, settings: Mapping[str, Any] | None = None
+        cls,
+        folder: Path | None = None,
+        *,
+        program: Program | None = None,
+        settings: Mapping[str, Any] | None = None,
+        password: str | None = None,
     ) -> Self:
         """Start a server, or attach to the one that runs on the folder.
 
@@ -53,6 +57,7 @@ class EmbeddedServer:
             folder: Where its data is kept; None for a temporary one, removed at the end.
             program: Which program; found when not given.
             settings: The server's settings beside ours; an attached server keeps its own.
+            password: For clients; a random one when not given.
 
         Raises:
             ServerUnavailableError: No program was found, or the server did not start; says why.
@@ -66,6 +71,7 @@ class EmbeddedServer:
             with server._process.deciding():
                 server._process.join()
                 if not server._process.is_running():
+                    server._keep_password(password)
                     server._launch()
                 server.ports = server._wait_ready()
         except BaseException:
@@ -81,7 +87,7 @@ class EmbeddedServer:
     @property
     def credentials(self) -> str:
         """`user:password`, for clients and for routes."""
-        return f"{USER}:{self._password()}"
+        return f"{USER}:{(self.folder / 'password').read_text('ascii')}"
 
     @property
     def pid(self) -> int:
@@ -141,14 +147,13 @@ class EmbeddedServer:
         """Stop."""
         self.stop()
 
-    def _password(self) -> str:
+    def _keep_password(self, given: str | None) -> None:
+        """Loopback is open to every user of the machine."""
         path = self.folder / "password"
-        if not path.exists():
-            # Loopback is open to every user of the machine.
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_hex(16))
-        return path.read_text("ascii").strip()
+        if given is None and path.exists():
+            return
+        path.touch(mode=0o600)
+        path.write_text(given or secrets.token_hex(16), "ascii")
 
     def _launch(self) -> None:
         written = self.folder / "server.conf"
@@ -168,7 +173,7 @@ class EmbeddedServer:
             "port": ports["nats"],
             "http": f"127.0.0.1:{ports['monitoring']}",
             "ports_file_dir": str(self.folder / "ports"),
-            "authorization": {"user": USER, "password": self._password()},
+            "authorization": dict(zip(("user", "password"), self.credentials.split(":"), strict=True)),
             "max_payload": MAX_PAYLOAD,
             # Every write is on disk before it is acknowledged; the server's own habit is two minutes later.
             "jetstream": {"store_dir": str(self.folder / "data"), "sync_interval": "always"},

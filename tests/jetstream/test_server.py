@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import nats
 import pytest
 
 from mink_jetstream.server import EmbeddedServer, ServerUnavailableError, find_program, nats_for_tests
+from tests.jetstream.processes import gone_within, runs
 
 USE = """
 import sys
@@ -27,21 +27,6 @@ print(server.pid, server.folder, flush=True)
 sys.stdin.readline()
 server.stop()
 """
-
-
-def runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def gone_within(pid: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while runs(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not runs(pid)
 
 
 class User:
