@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mink_jetstream.administration import JetStreamAdministration, administered
 from mink_jetstream.async_store import AsyncJetStreamEventStore
-from mink_jetstream.options import SCHEME, options_of
+from mink_jetstream.options import EMBEDDED, SCHEME, options_of
 from mink_jetstream.portal import Portal
 from mink_jetstream.store import JetStreamEventStore
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, **options: Any) -> JetStreamEventStore:
-    """Make the store for `nats://host,host2,host3/store`.
+    """Make the store for `nats://host,host2,host3/store`, or `nats+embedded://[/folder]`.
 
     Raises:
         UsageError: The URL or an option is wrong.
@@ -52,11 +53,21 @@ def namespaces(url: str) -> Generator[JetStreamNamespaces]:
         StorageError: The servers cannot be reached.
     """
     options_of(url, {})
-    found = JetStreamNamespaces(url)
-    try:
+    with ExitStack() as stack:
+        if url.startswith(EMBEDDED):  # one server for all of them
+            url = stack.enter_context(_embedded(url))
+        found = JetStreamNamespaces(url)
+        stack.callback(found.close)
         yield found
-    finally:
-        found.close()
+
+
+@contextmanager
+def _embedded(url: str) -> Generator[str]:
+    from mink_jetstream.server import EmbeddedServer  # noqa: PLC0415 -- only this needs a launcher
+
+    options = options_of(url, {})
+    with EmbeddedServer.start(None if options.folder is None else Path(options.folder)) as server:
+        yield f"{server.url}/{options.store}{''.join(url.partition('?')[1:])}"
 
 
 class JetStreamNamespaces:

@@ -14,17 +14,21 @@ from mink_core.limits import check_between, check_seconds
 from mink_core.transforms import EventTransform  # noqa: TC001 -- as above
 
 SCHEME = "nats://"
+EMBEDDED = "nats+embedded://"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MAX_REPLICAS = 5
 _SHAPE = "nats://[user:password@]host[:port][,host2[:port],…]/store"
+_EMBEDDED_STORE = "mink"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is known before the first connection."""
 
     servers: tuple[str, ...]
-    """`nats://host:port` each, without credentials."""
+    """`nats://host:port` each, without credentials; none for an embedded server."""
     store: str
+    folder: str | None = None
+    """Where an embedded server keeps its data; None for a temporary one."""
     user: str | None = None
     password: str | None = None
     creds: str | None = None
@@ -43,6 +47,8 @@ def options_of(url: str, given: dict[str, Any]) -> Options:
     Raises:
         UsageError: One is wrong or unknown.
     """
+    if isinstance(url, str) and url.startswith(EMBEDDED):
+        return _embedded(url, given)
     if not isinstance(url, str) or not url.startswith(SCHEME):
         msg = f"a JetStream store's URL is {_SHAPE}"
         raise UsageError(msg)
@@ -53,17 +59,30 @@ def options_of(url: str, given: dict[str, Any]) -> Options:
     if not hosts or not _NAME.fullmatch(name):
         msg = f"a JetStream store's URL is {_SHAPE}, the store's name 1 to 100 of A-Z, a-z, 0-9, '_' and '-', not {name!r:.60}"
         raise UsageError(msg)
-    chosen = _query(parts.query) | given
-    if unknown := chosen.keys() - _CHECKS.keys():
-        msg = f"the JetStream adapter has no option {min(unknown)!r}; it has: {', '.join(sorted(_CHECKS))}"
-        raise UsageError(msg)
     return Options(
         servers=tuple(f"nats://{host}" for host in hosts.split(",")),
         store=name,
         user=unquote(user) if user else None,
         password=unquote(password) if colon else None,
-        **{key: _CHECKS[key](value) for key, value in chosen.items()},
+        **_chosen(parts.query, given),
     )
+
+
+def _embedded(url: str, given: dict[str, Any]) -> Options:
+    rest, _, query = url.removeprefix(EMBEDDED).partition("?")
+    # A folder is made where there is none: only where the URL plainly says.
+    if rest and (not rest.startswith("/") or ".." in unquote(rest).split("/")):
+        msg = "an embedded server's URL is nats+embedded:// (temporary) or nats+embedded:///path/to/folder (kept), without '..'"
+        raise UsageError(msg)
+    return Options(servers=(), store=_EMBEDDED_STORE, folder=unquote(rest) or None, **_chosen(query, given))
+
+
+def _chosen(query: str, given: dict[str, Any]) -> dict[str, Any]:
+    chosen = _query(query) | given
+    if unknown := chosen.keys() - _CHECKS.keys():
+        msg = f"the JetStream adapter has no option {min(unknown)!r}; it has: {', '.join(sorted(_CHECKS))}"
+        raise UsageError(msg)
+    return {key: _CHECKS[key](value) for key, value in chosen.items()}
 
 
 def _query(query: str) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from mink_core.errors import StorageError, StoreClosedError, TransientStorageError
+from mink_jetstream.options import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from mink_jetstream.options import Options
+    from mink_jetstream.server import EmbeddedServer
 
 _OLDEST = (2, 12)
 _PAUSE = 0.2
@@ -70,6 +74,7 @@ class Wire:
         """Connect to nothing yet."""
         self._options = options
         self._client: Client | None = None
+        self._server: EmbeddedServer | None = None
         self._opening = asyncio.Lock()
         self._connected = asyncio.Event()
         self._closed = False
@@ -109,8 +114,8 @@ class Wire:
             raise StoreClosedError(msg)
 
     async def _open(self) -> Client:
+        options = await self._served()
         client = Client()
-        options = self._options
         try:
             async with asyncio.timeout(options.timeout):
                 await client.connect(
@@ -148,6 +153,18 @@ class Wire:
         self._connected.set()
         return client
 
+    async def _served(self) -> Options:
+        """The options with an address: that of the embedded server, where there is one."""
+        if self._options.servers:
+            return self._options
+        from mink_jetstream.server import EmbeddedServer  # noqa: PLC0415 -- only this needs a launcher
+
+        if self._server is None:
+            folder = None if self._options.folder is None else Path(self._options.folder)
+            self._server = await asyncio.to_thread(EmbeddedServer.start, folder)
+        found = options_of(f"{self._server.url}/{self._options.store}", {})
+        return msgspec.structs.replace(self._options, servers=found.servers, user=found.user, password=found.password)
+
     async def _lost(self) -> None:
         self._connected.clear()
         for waiting in list(self._waiting.values()):
@@ -173,6 +190,9 @@ class Wire:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+        server, self._server = self._server, None
+        if server is not None:
+            await asyncio.to_thread(server.stop)
 
     @property
     def max_payload(self) -> int:
