@@ -50,6 +50,14 @@ class Seen(NamedTuple):
     version: int
 
 
+class Window(NamedTuple):
+    """When a node had no majority."""
+
+    through: str
+    began: float
+    ended: float
+
+
 class Ledger:
     """Written by all callers of one event loop."""
 
@@ -82,15 +90,14 @@ class Ledger:
         """How many calls ended so."""
         return sum(call.outcome is outcome for call in self.calls)
 
-    def acknowledged_within(self, through: str, began: float, ended: float) -> int:
-        """Calls by a node that began and were acknowledged between two times."""
-        return sum(
-            call.outcome is Outcome.ACKNOWLEDGED
-            and call.through == through
-            and began < call.began
-            and call.ended < ended
-            for call in self.calls
-        )
+    def within(self, window: Window) -> Counter[str]:
+        """What became of calls that began in a window, by its node: `acknowledged in time` is what must not be."""
+        found: Counter[str] = Counter()
+        for call in self.calls:
+            if call.through == window.through and window.began < call.began < window.ended:
+                in_time = call.outcome is Outcome.ACKNOWLEDGED and call.ended < window.ended
+                found["acknowledged in time" if in_time else call.outcome.value] += 1
+        return found
 
 
 class Verdict(NamedTuple):

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mink_jetstream.server import Break, ServerUnavailableError
+from tests.soak.jetstream_ledger import Window
 
 if TYPE_CHECKING:
     import threading
@@ -29,8 +30,8 @@ class Strikes:
         self._ledger = ledger
         self._chance = chance
         self.counts: Counter[str] = Counter()
-        self.minority_acknowledged = 0
-        """Calls that began and were acknowledged at a node that had no majority."""
+        self.minorities: list[Window] = []
+        """When which node was alone."""
 
     def run(self, stop: threading.Event, *, partition: bool, first_leader: bool = False) -> None:
         """Strike again and again.
@@ -72,6 +73,5 @@ class Strikes:
         while self._cluster.leader_of(self._stream) in {leader, None} and time.monotonic() - cut < 30:
             time.sleep(0.1)
         time.sleep(self._chance.uniform(0.5, 3.0))
-        healed = time.monotonic()
-        self.minority_acknowledged += self._ledger.acknowledged_within(f"node-{leader}", cut, healed)
+        self.minorities.append(Window(f"node-{leader}", cut, time.monotonic()))
         self._cluster.heal()
