@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="measure scenarios on one or several stores")
     run.add_argument("scenario", nargs="+", choices=SCENARIOS, metavar="SCENARIO")
-    run.add_argument("--store", action="append", default=[], help="a URL or module:callable; repeat to compare")
+    run.add_argument(
+        "--store", action="append", default=[], help="a URL, LABEL=URL or module:callable; repeat to compare"
+    )
     run.add_argument(
         "--async-store", action="append", default=[], help="the same by the async door, with tasks for threads"
     )
@@ -87,7 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     growth.set_defaults(work=_growth)
     cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
     cost.set_defaults(work=_cost)
-    for command in (run, goals, growth, cost):
+    out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
+    out.add_argument("--writers", action="append", type=int, default=[], help="tasks that append; repeat")
+    out.add_argument("--events", type=int, default=100_000, help="events in the log that is replayed")
+    out.set_defaults(work=_scale_out)
+    for command in (run, goals, growth, cost, out):
         command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
         command.add_argument("--rounds", type=int, default=5)
         command.add_argument("--seconds", type=float, default=3.0, help="how long each case is measured, each round")
@@ -268,6 +274,31 @@ def _cost(options: argparse.Namespace) -> int:
         _say("\n" + report.table([f"{name}, processor time", "client µs", "server µs"], rows))
     if options.json:
         report.write_json(options.json, result)
+    return 0
+
+
+def _scale_out(options: argparse.Namespace) -> int:
+    from mink_benchmarks.scale_out import measure_scale_out  # noqa: PLC0415 -- needs the drivers
+
+    with benchmark_server(options.server) as server:
+        found = measure_scale_out(
+            server,
+            Workload(),
+            writers=options.writers or [1, 64],
+            events=options.events,
+            rounds=options.rounds,
+            seconds=options.seconds,
+            progress=_progress(options),
+        )
+        result = {"environment": report.environment(server.describe() | found.servers), "groups": found.groups}
+    for name, text in found.tables.items():
+        _say(f"\n{name}: {DESCRIPTIONS[name.partition(',')[0]]}; ratios to PostgreSQL")
+        _say(text)
+    _say(
+        "\n" + report.table(["bytes an event", "bytes"], [[name, f"{size:,.0f}"] for name, size in found.sizes.items()])
+    )
+    if options.json:
+        report.write_json(options.json, result | {"bytes": found.sizes})
     return 0
 
 
