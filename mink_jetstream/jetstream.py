@@ -38,6 +38,8 @@ _STORE_FAILED = 10077
 _NOT_NOW = frozenset({10008, 10009, _BATCH_INCOMPLETE, _BATCHES_TOO_MANY})
 """Refusals that are over in a moment: no leader, a batch that lost a message on its way, too many batches at once."""
 _PAUSE = 0.05
+_PATIENCE = 2.0
+"""Seconds after which a read is asked again; twice as many each time."""
 _BATCHES = 16
 """Batches that a store has under way at once. The server takes 50 a stream, of all its clients."""
 _API = "$JS.API"
@@ -165,18 +167,19 @@ class JetStream:
 
     # Reads
 
-    async def _read(self, send: Callable[[], Awaitable[T]], deadline: float) -> T:
-        pause = _PAUSE
+    async def _read(self, send: Callable[[float], Awaitable[T]], deadline: float) -> T:
+        """Ask until there is an answer. `send` is told when to give up a single try, whose reply may be lost."""
+        pause, patience = _PAUSE, _PATIENCE
         while True:
             try:
-                return await send()
+                return await send(min(deadline, self.deadline_in(patience)))
             except (UnreachableError, UnansweredError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.code not in _NOT_NOW:
                     raise
                 if asyncio.get_running_loop().time() + pause >= deadline:
                     raise await self._given_up(error) from error
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 1.0)
+            pause, patience = min(2 * pause, 1.0), 2 * patience
 
     async def _given_up(self, error: Exception) -> StorageError:
         msg = (
@@ -199,8 +202,8 @@ class JetStream:
         deadline = self.deadline()
         payload = b"" if subjects is None else _encode({"subjects_filter": subjects, "offset": offset})
 
-        async def send() -> Info:
-            found = _info(await self._ask(f"STREAM.INFO.{stream}", payload, deadline))
+        async def send(until: float) -> Info:
+            found = _info(await self._ask(f"STREAM.INFO.{stream}", payload, until))
             _check(found.error)
             return found
 
@@ -215,8 +218,8 @@ class JetStream:
         """
         deadline, payload = self.deadline(), _encode(wanted)
 
-        async def send() -> Stored | None:
-            found = _got(await self._ask(f"STREAM.MSG.GET.{stream}", payload, deadline))
+        async def send(until: float) -> Stored | None:
+            found = _got(await self._ask(f"STREAM.MSG.GET.{stream}", payload, until))
             if found.error is not None and found.error.err_code == NO_MESSAGE:
                 return None
             _check(found.error)
@@ -232,7 +235,7 @@ class JetStream:
         """
         deadline = self.deadline()
         request = Request(f"{_API}.DIRECT.GET.{stream}", _encode(wanted))
-        return await self._read(lambda: self.wire.gather(request, deadline), deadline)
+        return await self._read(lambda until: self.wire.gather(request, until), deadline)
 
     # Writes
 
@@ -291,8 +294,8 @@ class JetStream:
         """
         deadline = self.deadline()
 
-        async def send() -> None:
-            _check(_done(await self._ask("INFO", b"", deadline)).error)
+        async def send(until: float) -> None:
+            _check(_done(await self._ask("INFO", b"", until)).error)
 
         try:
             await self._read(send, deadline)
@@ -304,8 +307,8 @@ class JetStream:
         """A stream's configuration as the server gives it, to be given back with a change."""
         deadline = self.deadline()
 
-        async def send() -> dict[str, Any]:
-            found: dict[str, Any] = msgspec.json.decode(await self._ask(f"STREAM.INFO.{stream}", b"", deadline))
+        async def send(until: float) -> dict[str, Any]:
+            found: dict[str, Any] = msgspec.json.decode(await self._ask(f"STREAM.INFO.{stream}", b"", until))
             config: dict[str, Any] = found["config"]
             return config
 
@@ -321,8 +324,8 @@ class JetStream:
         deadline = self.deadline()
         payload = b"" if wanted is None else _encode(wanted)
 
-        async def send() -> None:
-            _check(_done(await self._ask(f"STREAM.{verb}.{stream}", payload, deadline)).error)
+        async def send(until: float) -> None:
+            _check(_done(await self._ask(f"STREAM.{verb}.{stream}", payload, until)).error)
 
         await self._read(send, deadline)
 

@@ -108,10 +108,14 @@ def _whole(value: str) -> int | str:
     return int(value) if value.isdecimal() and value.isascii() else value
 
 
+def _bool(value: str) -> bool | str:
+    return {"true": True, "false": False}.get(value, value)
+
+
 _READERS: dict[str, Any] = {
     "replicas": _whole,
     "timeout": _number,
-    "tls": lambda value: {"true": True, "false": False}.get(value, value),
+    "tls": _bool,
 }
 
 
@@ -137,10 +141,14 @@ def _transforms(value: Iterable[EventTransform]) -> tuple[EventTransform, ...]:
     return tuple(value)
 
 
+def _seconds(value: object) -> float:
+    return check_seconds(value, "timeout")
+
+
 _CHECKS: dict[str, Any] = {
     "creds": _path,
     "replicas": _replicas,
-    "timeout": lambda value: check_seconds(value, "timeout"),
+    "timeout": _seconds,
     "tls": _flag,
     "transforms": _transforms,
 }
