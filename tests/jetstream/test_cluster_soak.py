@@ -11,7 +11,7 @@ import pytest
 from mink_core import AppendResult
 from mink_jetstream.server import nats_cluster
 from tests.soak.jetstream import STORE, soak
-from tests.soak.jetstream_ledger import Call, Ledger, Outcome, Seen, Window, judge
+from tests.soak.jetstream_ledger import Call, Ledger, Outcome, Seen, Stale, Window, judge
 
 STREAM = "s-1"
 
@@ -155,3 +155,10 @@ def test_a_window_counts_what_began_in_it() -> None:
     ):
         ledger.note(call)
     assert ledger.within(Window("node-0", 10, 30)) == {"acknowledged in time": 1, "acknowledged": 1, "unknown": 1}
+
+
+def test_an_old_version_is_excused_only_where_a_node_was_alone() -> None:
+    ledger = Ledger()
+    ledger.stale += [Stale("node-0", 11, "alone"), Stale("node-1", 11, "in company"), Stale("node-0", 40, "later")]
+    assert ledger.excuse([Window("node-0", 10, 30)]) == 1
+    assert ledger.problems == ["in company", "later"]

@@ -28,7 +28,7 @@ import nats
 
 from mink_core import open_async_store
 from mink_jetstream.server import nats_cluster
-from tests.soak.jetstream_ledger import Ledger, Outcome, Seen, Verdict, judge
+from tests.soak.jetstream_ledger import Ledger, Outcome, Seen, Verdict, Window, judge
 from tests.soak.jetstream_load import Caller, Reader
 from tests.soak.jetstream_strikes import Strikes
 
@@ -92,6 +92,7 @@ async def soak(
         began = time.monotonic()
         counts: dict[str, int] = {}
         minority: Counter[str] = Counter()
+        windows: list[Window] = []
         if cluster is not None:
             strikes = Strikes(cluster, STREAM, ledger, Random(seed))
             striking = asyncio.create_task(
@@ -114,14 +115,17 @@ async def soak(
         feed = await _feed(first)
         if cluster is not None:
             await _compare_copies(cluster, first, feed, ledger)
-            for window in strikes.minorities:
-                minority += ledger.within(window)
+            windows = strikes.minorities
+        for window in windows:
+            minority += ledger.within(window)
+        stale = ledger.excuse(windows)
         if too_many := minority["acknowledged in time"]:
             ledger.problem(f"{too_many} calls were acknowledged by a node without a majority")
         verdict = judge(ledger, feed, [reader.given for reader in readers])
     return _report(verdict, ledger, took) | {
         "strikes": counts,
         "at_the_minority": dict(minority),
+        "old_versions_told_at_the_minority": stale,
         "readers": [len(reader.given) for reader in readers],
         "seed": seed,
     }

@@ -58,6 +58,14 @@ class Window(NamedTuple):
     ended: float
 
 
+class Stale(NamedTuple):
+    """A conflict that was told with a version below one that had been acknowledged before the call."""
+
+    through: str
+    at: float
+    said: str
+
+
 class Ledger:
     """Written by all callers of one event loop."""
 
@@ -66,6 +74,7 @@ class Ledger:
         self.calls: list[Call] = []
         self.problems: list[str] = []
         """What no fault explains."""
+        self.stale: list[Stale] = []
         self.errors: Counter[str] = Counter()
         """By the error's name: every try that failed."""
         self.highest: defaultdict[str, int] = defaultdict(int)
@@ -85,6 +94,19 @@ class Ledger:
     def problem(self, said: str) -> None:
         """Something happened that must not."""
         self.problems.append(said)
+
+    def excuse(self, windows: Sequence[Window], grace: float = 1.0) -> int:
+        """Conflicts told by a node that was alone may be old; those told by others become problems.
+
+        Returns:
+            How many are excused.
+        """
+        excused = [
+            any(it.through == window.through and window.began < it.at < window.ended + grace for window in windows)
+            for it in self.stale
+        ]
+        self.problems += [it.said for it, fine in zip(self.stale, excused, strict=True) if not fine]
+        return sum(excused)
 
     def count(self, outcome: Outcome) -> int:
         """How many calls ended so."""

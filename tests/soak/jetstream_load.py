@@ -16,7 +16,7 @@ from mink_core import (
     StorageError,
     TransientStorageError,
 )
-from tests.soak.jetstream_ledger import Call, Outcome, Seen
+from tests.soak.jetstream_ledger import Call, Outcome, Seen, Stale
 
 if TYPE_CHECKING:
     from mink_core import AsyncStore
@@ -95,10 +95,11 @@ class Caller:
 
     def _conflict(self, stream: str, expected: int, floor: int, error: ConcurrencyError) -> None:
         actual = error.actual
-        if actual == expected or actual < floor:
-            self._ledger.problem(
-                f"a conflict on {stream} at {expected} told the actual version {actual}, and {floor} was acknowledged before"
-            )
+        if actual == expected:
+            self._ledger.problem(f"a conflict on {stream} at {expected} told that very version")
+        if actual < floor:
+            said = f"a conflict on {stream} at {expected} told version {actual}, and {floor} was acknowledged before"
+            self._ledger.stale.append(Stale(self._through, time.monotonic(), said))
         self._versions[stream] = actual
 
     def _failed(self, error: MinkError) -> None:
