@@ -71,8 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--async-store", action="append", default=[], help="the same by the async door, with tasks for threads"
     )
-    run.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append; repeat")
-    run.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
     run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
     run.add_argument("--uvloop", action="store_true", help="run async stores on uvloop")
     run.add_argument("--baseline", help="the case that ratios are taken to; the first one else")
@@ -92,9 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
     cost.set_defaults(work=_cost)
     out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
-    out.add_argument("--writers", action="append", type=int, default=[], help="tasks that append; repeat")
-    out.add_argument("--events", type=int, default=100_000, help="events in the log that is replayed")
     out.set_defaults(work=_scale_out)
+    for command in (run, out):
+        command.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append")
+        command.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
     for command in (goals, growth):
         command.add_argument("--folder", type=Path, help="where the log that grew is kept, and its server started")
     for command in (run, goals, growth, cost, out):
@@ -286,24 +285,10 @@ def _scale_out(options: argparse.Namespace) -> int:
     from mink_benchmarks.scale_out import measure_scale_out  # noqa: PLC0415 -- needs the drivers
 
     with benchmark_server(options.server) as server:
-        found = measure_scale_out(
-            server,
-            Workload(),
-            writers=options.writers or [1, 64],
-            events=options.events,
-            rounds=options.rounds,
-            seconds=options.seconds,
-            progress=_progress(options),
-        )
-        result = {"environment": report.environment(server.describe() | found.servers), "groups": found.groups}
-    for name, text in found.tables.items():
-        _say(f"\n{name}: {DESCRIPTIONS[name.partition(',')[0]]}; ratios to PostgreSQL")
-        _say(text)
-    _say(
-        "\n" + report.table(["bytes an event", "bytes"], [[name, f"{size:,.0f}"] for name, size in found.sizes.items()])
-    )
+        text, result = measure_scale_out(server, options, _progress(options))
+    _say(text)
     if options.json:
-        report.write_json(options.json, result | {"bytes": found.sizes})
+        report.write_json(options.json, result)
     return 0
 
 

@@ -3,62 +3,47 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import report
 from mink_benchmarks.samples import run_rounds
-from mink_benchmarks.scenarios import cases_of
+from mink_benchmarks.scenarios import DESCRIPTIONS, cases_of
 from mink_benchmarks.targets import target_of
+from mink_benchmarks.workload import Workload
 from mink_jetstream.server import EmbeddedServer, nats_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from argparse import Namespace
+    from collections.abc import Callable
 
     from mink_benchmarks.server import Server
-    from mink_benchmarks.workload import Workload
 
 BASE = "PostgreSQL"
 
 
-@dataclass(slots=True)
-class ScaleOut:
-    """What was found."""
-
-    groups: dict[str, Any] = field(default_factory=dict)
-    tables: dict[str, str] = field(default_factory=dict)
-    sizes: dict[str, float] = field(default_factory=dict)
-    """Bytes an event of the log that is replayed, by store; of one copy."""
-    servers: dict[str, str] = field(default_factory=dict)
-
-
 def measure_scale_out(
-    server: Server,
-    workload: Workload,
-    *,
-    writers: Sequence[int],
-    events: int,
-    rounds: int,
-    seconds: float,
-    progress: Callable[[str], None],
-) -> ScaleOut:
+    server: Server, options: Namespace, progress: Callable[[str], None]
+) -> tuple[str, dict[str, Any]]:
     """Measure `append-1` and `replay` by the async door.
 
     Args:
         server: The PostgreSQL.
-        workload: The payload.
-        writers: Numbers of tasks that append.
-        events: How many events the log has that is replayed.
-        rounds: How often each case is measured.
-        seconds: How long each time.
+        options: `writers` (numbers of tasks that append), `events` (in the log that is replayed), `rounds`
+            and `seconds`.
         progress: Told what is being done.
+
+    Returns:
+        Tables for people, and what is kept of it.
     """
-    found = ScaleOut()
+    workload, events = Workload(), options.events
+    groups: dict[str, Any] = {}
+    sizes: dict[str, float] = {}
+    said: list[str] = []
     with ExitStack() as stack:
         one = stack.enter_context(EmbeddedServer.start())
         three = stack.enter_context(nats_cluster(3))
-        found.servers = {"nats-server": one.program.version, "sync_interval": "always", "replicas": "1 and 3"}
-        for scenario, count in (*(("append-1", count) for count in writers), ("replay", 1)):
+        servers = {"nats-server": one.program.version, "sync_interval": "always", "replicas": "1 and 3"}
+        for scenario, count in (*(("append-1", count) for count in options.writers or [1, 64]), ("replay", 1)):
             schema = server.new_schema("out")
             stores = [
                 f"{BASE}={server.url.replace('postgresql://', 'postgresql+asyncpg://')}?schema={schema}",
@@ -70,17 +55,24 @@ def measure_scale_out(
                 cases_of(scenario, target_of(text, is_async=True), workload, writers=count, events=events)
                 for text in stores
             ]
-            series = run_rounds(cases, rounds=rounds, seconds=seconds, progress=progress, settle=server.settle)
+            series = run_rounds(
+                cases, rounds=options.rounds, seconds=options.seconds, progress=progress, settle=server.settle
+            )
             name = scenario if scenario == "replay" else f"{scenario}, {count} writers"
-            found.groups[name] = {"cases": [it.as_json() for it in series.values()], "baseline": cases[0].name}
-            found.tables[name] = report.series_table(series, cases[0].name)
+            groups[name] = {"cases": [it.as_json() for it in series.values()], "baseline": cases[0].name}
+            said.append(f"\n{name}: {DESCRIPTIONS[scenario]}; ratios to {BASE}")
+            said.append(report.series_table(series, cases[0].name))
             if scenario == "replay":
-                found.sizes = {
+                log = f"MINK_{scenario}-{count}"
+                sizes = {
                     BASE: _relations(server, schema) / events,
-                    "JetStream, 1 node": _messages(one, f"MINK_{scenario}-{count}") / events,
-                    "JetStream, each of 3 nodes": _messages(three.nodes[0], f"MINK_{scenario}-{count}") / events,
+                    "JetStream, 1 node": _messages(one, log) / events,
+                    "JetStream, each of 3 nodes": _messages(three.nodes[0], log) / events,
                 }
-    return found
+        environment = report.environment(server.describe() | servers)
+    rows = [[name, f"{size:,.0f}"] for name, size in sizes.items()]
+    said.append("\n" + report.table(["the log that was replayed", "bytes an event"], rows))
+    return "\n".join(said), {"environment": environment, "groups": groups, "bytes": sizes}
 
 
 def _relations(server: Server, schema: str) -> float:
