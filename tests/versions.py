@@ -75,12 +75,24 @@ def binaries_of(version: str, folder: Path) -> Binaries:
     return Binaries((place / "bin").resolve(), "environment", said.strip().rpartition("(PostgreSQL) ")[2])
 
 
+def interpreter_of(version: str) -> str:
+    """A Python of this version: on the PATH, or pyenv's."""
+    found = shutil.which(f"python{version}")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    kept = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"))
+    if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+        return found
+    if not kept:
+        sys.exit(f"there is no Python {version}: put python{version} on the PATH, or install it by pyenv")
+    return str(kept[-1])
+
+
 def environment_of(python: str, resolution: str, folder: Path) -> Path:
     """An environment with the project and what its tests need; gives its interpreter."""
     place = folder / f"python-{python}-{resolution}"
     inside = place / "bin" / "python"
     if not inside.exists():
-        subprocess.run(["uv", "venv", "--quiet", "--python", python, place], check=True)
+        subprocess.run(["uv", "venv", "--quiet", "--python", interpreter_of(python), place], check=True)
         subprocess.run(
             [
                 *("uv", "pip", "install", "--quiet", "--python", inside),
