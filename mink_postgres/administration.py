@@ -86,13 +86,18 @@ class PostgresAdministration:
                     progress(done, mark)
             if self._run(partitioning.mark(context)) - done > partitioning.CLOSE:
                 continue
+            if not tries:
+                # Plans are good from the first call on; and what came meanwhile is copied before the lock is asked for.
+                self._run(partitioning.analyze(context))
+                tries = 1
+                continue
             began = time.monotonic()
             try:
                 with transaction(self._connection, _COMMIT):
                     last = self._run(partitioning.finish(context, done))
             except TransientStorageError:
                 tries += 1
-                if tries == _TRIES:
+                if tries > _TRIES:
                     raise
                 time.sleep(_LOCK_PAUSE)
             else:

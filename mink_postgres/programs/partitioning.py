@@ -130,6 +130,11 @@ def copy_chunk(context: Context, after: int, mark: int) -> Program[tuple[int, in
     return upto, copied[0][0]
 
 
+def analyze(context: Context) -> Program[None]:
+    """Let the planner know the copy."""
+    yield Query(f"ANALYZE {context.sql.quoted}.events_hashed", is_script=True)
+
+
 def finish(context: Context, after: int) -> Program[int]:
     """Copy the rest with everybody shut out, and put the copy in the table's place. Runs in one transaction.
 
