@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,43 @@ from mink_benchmarks import report
 from mink_benchmarks.goals import Plan
 from mink_benchmarks.judging import judge
 from mink_benchmarks.samples import run_rounds
+from mink_benchmarks.server import benchmark_server
+from mink_benchmarks.workload import Workload
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from mink_benchmarks.judging import Goal, Verdict
     from mink_benchmarks.server import Server
-    from mink_benchmarks.workload import Workload
 
 SHARE = 2 / 3
 """Of the runs in which a row has to pass: one bad moment of a machine is no verdict."""
+
+
+def measure_runs(options: Namespace, progress: Callable[[str], None], say: Callable[[str], None]) -> int:
+    """Measure all goals, or those of the groups in `options.only`, as often as told.
+
+    Returns:
+        The exit code: 1 where a row was missed in more than a third of the runs, or a group failed.
+    """
+    runs: list[dict[str, Any]] = []
+    for number in range(options.runs):
+        if options.runs > 1:
+            say(f"\nrun {number + 1} of {options.runs}")
+        with benchmark_server(options.server, options.folder) as server:
+            run = run_goals(server, Workload(), options.only, options.rounds, options.seconds, progress, say)
+            runs.append({"environment": report.environment(server.describe()), **run})
+        say("\nThe numbers to beat: the median of the rounds' ratios, with the lowest and the highest")
+        say(summary([run])[0])
+        if options.json:  # after each, as a run takes minutes
+            report.write_json(options.json, {**runs[-1], "runs": runs})
+    text, good = summary(runs)
+    if options.runs > 1:
+        say(f"\nAll {options.runs} runs: a row passes in two thirds of them")
+        say(text)
+    return 0 if good else 1
 
 
 def run_goals(
@@ -69,10 +97,13 @@ def _row(goal: Goal, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def runs_of(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The runs that a file of results holds: one, or several."""
-    runs: list[dict[str, Any]] = result.get("runs") or [{"missing": [], "failed": [], **result}]
-    return runs
+def judge_files(paths: Sequence[Path], say: Callable[[str], None]) -> int:
+    """Say what the runs in files of results come to; the exit code is that of `measure_runs`."""
+    results = [json.loads(path.read_text("utf-8")) for path in paths]
+    # A file holds one run, or several.
+    text, good = summary([run for one in results for run in one.get("runs") or [{"missing": [], "failed": [], **one}]])
+    say(text)
+    return 0 if good else 1
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> tuple[str, bool]:

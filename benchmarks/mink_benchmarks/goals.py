@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mink_benchmarks import floors, memory
 from mink_benchmarks.appends import Appends, BesideALockedStream, HotStreams, TenEvents
 from mink_benchmarks.bulk import BulkImport, RawCopy
+from mink_benchmarks.goal_parts import Parts
+from mink_benchmarks.growth import GOAL_EVENTS, Growth
 from mink_benchmarks.judging import Goal, Group
 from mink_benchmarks.live_delivery import Delivery
 from mink_benchmarks.reads import Reads
-from mink_benchmarks.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mink_benchmarks.samples import Case
-    from mink_benchmarks.server import Server
-    from mink_benchmarks.targets import Target
-    from mink_benchmarks.workload import Workload
-
-GO_MINK = {1: 0.42, 64: 0.55}
-"""go-mink (Go, pgx, its own API, commit c9b29f0) of the pgbench floor with the fence's trigger on, by writers:
-measured once on two cores with PostgreSQL 15. Its module comes from Go's proxy, so that it cannot be measured in
-the same run here; the rows made of this say so."""
 
 
-class Plan:
+class Plan(Parts):
     """Makes the groups on one server."""
-
-    def __init__(self, server: Server, workload: Workload) -> None:
-        """Take where to measure, and what with."""
-        self.server = server
-        self.workload = workload
-        self.pgbench = floors.pgbench_found()
-        self.eventsourcing = importlib.util.find_spec("eventsourcing") is not None
-        self.umadb = importlib.util.find_spec("umadb") is not None
-        if self.pgbench:
-            floors.load_floor(server)
 
     def groups(self) -> dict[str, Callable[[], Group]]:
         """Every group, by name; made when it is measured."""
@@ -55,51 +37,8 @@ class Plan:
             "memory": self.memory,
             "delivery": self.delivery,
             "wake-ups": self.wakeups,
+            "growth": self.growth,
         }
-
-    def _target(self, *, driver: str = "", schema: str = "", **options: Any) -> Target:
-        name = schema or self.server.new_schema("mink")
-        base = self.server.url
-        url = base.replace("postgresql://", f"postgresql+{driver}://") if driver == "asyncpg" else base
-        return target_of(f"{url}?schema={name}", is_async=bool(driver), **options)
-
-    def _floor(self, group: Group, clients: int, events: int = 1) -> str | None:
-        name = f"floor, {clients}" + (f", {events} events" if events > 1 else "")
-        if not self.pgbench:
-            group.missing.append("pgbench is not installed: no floor")
-            return None
-        group.cases.append(floors.PgbenchFloor(name, self.server, clients, events))
-        return name
-
-    def _eventsourcing(self, group: Group, writers: int) -> str | None:
-        if not self.eventsourcing:
-            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[peers]'")
-            return None
-        from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra
-
-        case = eventsourcing_recorder.Appends(self.server, self.workload, writers)
-        group.cases.append(case)
-        return case.name
-
-    def _umadb(self, group: Group, writers: int, events: int = 1) -> str | None:
-        if not self.umadb:
-            group.missing.append("umadb is not installed: pip install 'mink-eventstore[peers]'")
-            return None
-        from mink_benchmarks.peers import umadb_server  # noqa: PLC0415 -- an extra
-
-        case = umadb_server.Appends(self.workload, writers, events)
-        group.cases.append(case)
-        return case.name
-
-    def _go_mink(self, group: Group, what: str, case: str, floor: str | None, writers: int, at_least: float) -> None:
-        if floor is not None:
-            share = GO_MINK[writers]
-            label = f"{what}: of go-mink, derived, not measured here (its published {share:.2f} of the floor)"
-            group.goals.append(Goal(label, case, at_least, floor, of_baseline=share))
-
-    def _against(self, group: Group, what: str, case: str, baseline: str | None, at_least: float) -> None:
-        if baseline is not None:
-            group.goals.append(Goal(what, case, at_least, baseline))
 
     def one_writer(self) -> Group:
         """One caller, one event."""
@@ -294,4 +233,20 @@ class Plan:
             )
             group.cases += [off, on]
             group.goals.append(Goal(f"{writers} tasks, wake-ups on: of off", on.name, 0.95, off.name))
+        return group
+
+    def growth(self) -> Group:
+        """A log of thirty million events beside one of a million."""
+        group = Group("growth", [])
+        logs = Growth(self.server, self.workload, lambda _: None)
+        if not logs.reaches(GOAL_EVENTS):
+            group.missing.append(
+                f"no log of {GOAL_EVENTS:,} events is there: mink bench growth --folder F --to {GOAL_EVENTS}, then "
+                "mink bench goals --only growth --folder F"
+            )
+            return group
+        still, grows = logs.cases(GOAL_EVENTS, ["appends"])
+        group.cases += [still, grows]
+        what = "appends, 64 tasks, at 30 million events: of those at 1 million"
+        self._against(group, what, grows.name, still.name, 0.7)
         return group
