@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -60,21 +61,21 @@ def with_hosts(url: str, *ports: int, options: str = "") -> str:
     return f"postgresql://{parts.username}:{parts.password}@{hosts}{parts.path}?min_size=1{options}"
 
 
-@pytest.mark.parametrize("door", DOORS, ids=lambda it: it.__name__)
-def test_dead_hosts_are_passed_over(door: Callable[[str], None], postgres_url: str, silent: int, closed: int) -> None:
+def test_dead_hosts_are_passed_over(postgres_url: str, silent: int, closed: int) -> None:
     port = urlsplit(postgres_url).port
     assert port
-    url = with_hosts(
-        postgres_url,
-        closed,
-        silent,
-        port,
-        options="&connect_timeout=2&target_session_attrs=read-write&keepalives_idle=7",
-    )
-    began = time.monotonic()
-    door(url)
+    options = "&connect_timeout=2&target_session_attrs=read-write&keepalives_idle=7"
+    url = with_hosts(postgres_url, closed, silent, port, options=options)
+
+    def timed(door: Callable[[str], None]) -> float:
+        began = time.monotonic()
+        door(url)
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(len(DOORS)) as doors:
+        took = list(doors.map(timed, DOORS))
     # The silent one is asked by the first connection and by the pool's.
-    assert 2 <= time.monotonic() - began < 12
+    assert 2 <= min(took) <= max(took) < 12
 
 
 def test_the_driver_alone_gives_up(postgres_url: str, silent: int) -> None:

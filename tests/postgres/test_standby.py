@@ -69,7 +69,7 @@ def test_why_a_feed_on_a_standby_would_skip(pair: Pair) -> None:
         replayed(pair)
         reader.poll()
         session = Session(url, "mink")
-        held = session.insert("held-1", 1)
+        held = session.append("a-1")
         passed = store.append("b-1", [NewEvent("Made", {})], expected_version=ANY).first_position
         replayed(pair)
         reader.poll()
@@ -115,7 +115,7 @@ def test_promotion_while_the_fence_is_held(pair: Pair) -> None:
                 assert await other.head_position() == start
                 identity = store.identity()
                 session = Session(pair.primary.url(), "mink")
-                held = session.insert("held-2", 1)
+                held = session.append("a-1")
                 positions = [
                     store.append("c-1", [NewEvent("Made", {})], expected_version=0).last_position,
                     (await other.append("d-1", [NewEvent("Made", {})], expected_version=0)).last_position,
