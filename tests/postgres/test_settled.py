@@ -27,83 +27,65 @@ def roll_back_positions(url: str) -> None:
     session.connection.close()
 
 
-async def crash(server: EmbeddedServer) -> None:
-    await asyncio.to_thread(server.kill)
-    await asyncio.to_thread(server.restart)
-    await asyncio.sleep(0.1)  # the loop hears of its lost connections
+class Remembering(SettledMark):
+    """The broken twin: what is remembered as settled is a mark, and for as long as no call fails."""
+
+    def __init__(self, mark: int, identity: StoreIdentity) -> None:
+        super().__init__()
+        self.position, self.identity = mark, identity
+
+    def forget(self) -> None:
+        """Nothing."""
 
 
-async def one_held_one_committed(server: EmbeddedServer, store: AsyncPostgresEventStore) -> tuple[Session, int, int]:
-    """Two positions that were given out before: the lower one's transaction is open, the higher one's is committed."""
-    session = Session(server.url(), "mink")
-    held = await asyncio.to_thread(session.insert, "held-1", 1)
-    result = await store.append("b-1", [NewEvent("After", {})], expected_version=0)
-    return session, held, result.first_position
+def settled_by_mark(_context: Any, look: Any, _scan: Any) -> Any:
+    """The broken twin of `feed._settle`: the mark bounds what is read later."""
+    return look.mark
+    yield
 
 
-def remember_marks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The broken twin: what is remembered as settled is the mark, and for as long as no call fails."""
+def test_a_crash_that_no_call_notices_skips_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two positions below an old mark are given out again: the lower one's transaction is open, the other committed.
 
-    def settle(context: Any, look: Any, _: Any) -> Any:
-        context.settled.position, context.settled.identity = look.mark, look.identity
-        return look.mark
-        yield
-
-    monkeypatch.setattr("mink_postgres.programs.feed._settle", settle)
-    monkeypatch.setattr(SettledMark, "forget", lambda _: None)
-
-
-@pytest.mark.parametrize("broken", [False, True])
-def test_a_poll_after_a_crash_skips_nothing(broken: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if broken:
-        remember_marks(monkeypatch)
-
-    async def scenario(server: EmbeddedServer) -> None:
-        async with AsyncPostgresEventStore(server.url(), driver="asyncpg", min_size=1, max_size=3) as store:
-            await store.initialize()
-            await store.append("a-1", [NewEvent("Made", {})], expected_version=0)
-            await asyncio.to_thread(roll_back_positions, server.url())
-            page = await store.poll(0)
-            assert page.next_position == 1
-            mark = (await store.feed_status()).mark
-            await crash(server)
-            session, held, committed = await one_held_one_committed(server, store)
-            assert 1 < held < committed <= mark, "not the dangerous schedule: the positions were not given out again"
-            got = [event.global_position for event in (await store.poll(page.next_position)).events]
-            assert got == ([committed] if broken else [])
-            await asyncio.to_thread(session.commit)
-            got += [event.global_position for event in (await store.poll(max(got, default=1))).events]
-            assert got == ([committed] if broken else [held, committed])
-            session.connection.close()
-
-    with EmbeddedServer.start() as server:
-        asyncio.run(scenario(server))
-
-
-@pytest.mark.parametrize("broken", [False, True])
-def test_a_read_that_a_crash_interrupts_keeps_to_what_was_settled(
-    broken: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`read_all` takes its bound once: an event that then gets a position below it must not come without the others."""
-    if broken:
-        remember_marks(monkeypatch)
+    A poll must wait for the lower one. `read_all`, begun before, must come to its end without either.
+    """
     monkeypatch.setattr("mink_postgres.programs.reading.PAGE", 2)
 
     async def scenario(server: EmbeddedServer) -> None:
-        async with AsyncPostgresEventStore(server.url(), driver="asyncpg", min_size=1, max_size=3) as store:
+        options: dict[str, Any] = {"driver": "asyncpg", "min_size": 1, "max_size": 3}
+        async with AsyncPostgresEventStore(server.url(), **options) as store:
             await store.initialize()
             await store.append("a-1", [NewEvent("Made", {}) for _ in range(6)], expected_version=0)
-            await asyncio.to_thread(roll_back_positions, server.url())
-            mark = (await store.feed_status()).mark
-            reading = store.read_all()
-            given = [(await anext(reading)).global_position]
-            await asyncio.sleep(0.1)  # the page after this one is asked for ahead
-            await crash(server)
-            session, held, committed = await one_held_one_committed(server, store)
-            assert held < committed <= mark, "not the dangerous schedule: the positions were not given out again"
-            given += [event.global_position async for event in reading]
-            assert given == [1, 2, 3, 4, 5, 6, *([committed] if broken else [])]
-            session.connection.close()
+            async with AsyncPostgresEventStore(server.url(), **options) as twin:
+                await asyncio.to_thread(roll_back_positions, server.url())
+                assert (await store.poll(0)).next_position == (await twin.poll(0)).next_position == 6
+                mark = (await store.feed_status()).mark
+                object.__setattr__(twin._context, "settled", Remembering(mark, await twin.identity()))
+                reading, twin_reading = store.read_all(), twin.read_all()
+                given = [(await anext(reading)).global_position]
+                await asyncio.sleep(0.1)  # the page after this one is asked for ahead
+                with monkeypatch.context() as broken:
+                    broken.setattr("mink_postgres.programs.feed._settle", settled_by_mark)
+                    twin_given = [(await anext(twin_reading)).global_position]
+                    await asyncio.sleep(0.1)
+
+                await asyncio.to_thread(server.kill)
+                await asyncio.to_thread(server.restart)
+                await asyncio.sleep(0.1)  # the loop hears of its lost connections
+                session = Session(server.url(), "mink")
+                held = await asyncio.to_thread(session.insert, "held-1", 1)
+                committed = (await store.append("b-1", [NewEvent("After", {})], expected_version=0)).first_position
+                assert 6 < held < committed <= mark, "not the dangerous schedule: no position was given out again"
+
+                assert [event.global_position for event in (await twin.poll(6)).events] == [committed]
+                assert (await store.poll(6)).events == []
+                twin_given += [event.global_position async for event in twin_reading]
+                assert twin_given == [1, 2, 3, 4, 5, 6, committed]
+                given += [event.global_position async for event in reading]
+                assert given == [1, 2, 3, 4, 5, 6]
+                await asyncio.to_thread(session.commit)
+                session.connection.close()
+                assert [event.global_position for event in (await store.poll(6)).events] == [held, committed]
 
     with EmbeddedServer.start() as server:
         asyncio.run(scenario(server))
