@@ -88,9 +88,8 @@ class AsyncpgBackend(_AsyncpgDriver):
         conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
         try:
             await (await driver.connect(conninfo, **asyncpg_options(self._options))).close()
-            reach = reach_of(conninfo)
             self._pool = await asyncpg.create_pool(
-                connect=lambda _, **given: driver.connect_to_any(reach, **given),
+                connect=self._connect,
                 **asyncpg_options(self._options),
                 min_size=self._options.min_size,
                 max_size=self._options.max_size,
@@ -102,6 +101,9 @@ class AsyncpgBackend(_AsyncpgDriver):
             if isinstance(error, driver.ERRORS):
                 raise driver.pool_error(error) from error
             raise
+
+    async def _connect(self, _: str | None, **options: Any) -> Any:
+        return await driver.connect_to_any(reach_of(self.conninfo or ""), **options)
 
     async def _configure(self, connection: Any) -> None:
         self.on_connect()

@@ -65,9 +65,11 @@ async def connect_to_any(reach: Reach, **options: Any) -> Any:
     """
     problems: list[str] = []
     for host in reach.hosts:
-        where: dict[str, Any] = {} if host is None else {"host": host[0], "port": host[1]}
+        where: dict[str, Any] = {"timeout": reach.timeout}
+        if host is not None:
+            where |= {"host": host[0], "port": host[1]}
         try:
-            connection = await asyncpg.connect(reach.url, timeout=reach.timeout, **where, **options)
+            connection = await asyncpg.connect(reach.url, **where, **options)
         except ERRORS as error:
             if len(reach.hosts) == 1 and isinstance(error, asyncpg.PostgresError):
                 raise

@@ -21,6 +21,7 @@ from mink_postgres.server.processes import kill_with_children
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Callable
 
 NODES = 3
 START_SECONDS = 120.0
@@ -160,7 +161,7 @@ class Cluster:
         """Wait for a primary, and a standby that streams for each other node; one of them synchronous if so wanted."""
         self.wait(self._is_whole, "the cluster is not whole")
 
-    def wait(self, ready: Any, problem: str) -> None:
+    def wait(self, ready: Callable[[list[dict[str, Any]]], bool], problem: str) -> None:
         """Wait for something that the members say.
 
         Raises:

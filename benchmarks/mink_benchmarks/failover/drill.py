@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import cycle
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mink_benchmarks.failover.readers import AsyncReader, DurableReader
 from mink_benchmarks.faults.judging import Verdict, judge
@@ -154,7 +154,7 @@ def _strike(cluster: Cluster, kind: str, ledger: Ledger, reader: Reader) -> Stri
     return Strike(kind, gap, read_gap, promoted)
 
 
-def _promoted(members: list[dict[str, object]], gone: Node) -> bool:
+def _promoted(members: list[dict[str, Any]], gone: Node) -> bool:
     return any(it["role"] == "leader" and it.get("state") == "running" and it["name"] != gone.name for it in members)
 
 
