@@ -29,10 +29,11 @@ from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError
 from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
+from mink_jetstream.place import is_led
 from mink_jetstream.wire import Request, UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from mink_core.prepare import PreparedAppend
     from mink_jetstream.place import Place
@@ -208,8 +209,10 @@ class Appending:
             try:
                 results = store_appends(draft, items)
             except (ConcurrencyError, DuplicateEventError):
-                if not trusting:
+                if not trusting and await self._is_true():
                     raise
+                if not trusting:
+                    await self._pause(pause, deadline, self._unled)
                 trusting = False
                 continue
             if not draft.writes:
@@ -227,10 +230,23 @@ class Appending:
                 ]
             # Somebody else's append is newer than what was known, or is being decided on.
             trusting = False
-            if asyncio.get_running_loop().time() + pause >= deadline:
-                raise self._contended()
-            await asyncio.sleep(pause)
+            await self._pause(pause, deadline, self._contended)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _pause(self, pause: float, deadline: float, over: Callable[[], TransientStorageError]) -> None:
+        if asyncio.get_running_loop().time() + pause >= deadline:
+            raise over()
+        await asyncio.sleep(pause)
+
+    async def _is_true(self) -> bool:
+        """Whether the version that was read is that of the store, and not of a server that was cut off."""
+        return self._place.is_alone or is_led(await self._place.info())
+
+    def _unled(self) -> TransientStorageError:
+        return TransientStorageError(
+            f"the stream is not as expected on a server that has lost its majority for {self._place.options.timeout:g} s, so it "
+            "may be otherwise by now; nothing was stored, and the same call may be made again"
+        )
 
     async def _known_tails(self, items: Sequence[PreparedAppend], *, trusting: bool) -> dict[str, StreamTail]:
         """The streams' newest events: from the leader, but for what may be trusted until the server compares it."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.errors import PositionAheadError
+from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.feed_status import FeedStatus
 from mink_core.matching import predicate_of
+from mink_jetstream.place import is_led
 from mink_jetstream.reading import PAGE, Reading
 
 if TYPE_CHECKING:
@@ -48,12 +49,19 @@ class Feed:
 
         Raises:
             PositionAheadError: It is not (FEED-08).
+            TransientStorageError: It may be, and the server is behind.
         """
         info = await self._place.info()
         high = info.state.last_seq
         if identity is not None and identity != (present := self._place.identity_of(info)):
             raise PositionAheadError(after, high, f"the position is from {identity}, and this store is {present}")
         if after > high:
+            if not is_led(info):
+                msg = (
+                    f"position {after} is above {high}, on a server that has lost its majority and may be behind; nothing was "
+                    "read, and the same call may be made again"
+                )
+                raise TransientStorageError(msg)
             raise PositionAheadError(after, high)
         return high
 
