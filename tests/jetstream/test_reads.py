@@ -11,12 +11,15 @@ import nats
 import pytest
 
 from mink_core import (
+    ConcurrencyError,
     Direction,
     EventFilter,
     ExpectedVersion,
     NewEvent,
+    PositionAheadError,
     StorageError,
     StreamAppend,
+    TransientStorageError,
     UsageError,
     open_store,
 )
@@ -112,6 +115,7 @@ def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
         with pytest.raises(PositionAheadError):
             store.poll(7)
         monkeypatch.setattr(Place, "info", alone)
+        store._inner._place.is_alone = False
         with pytest.raises(TransientStorageError, match="majority"):
             store.append("order-1", [NewEvent("Placed", 2)], expected_version=2)
         with pytest.raises(TransientStorageError, match="majority"):
