@@ -133,6 +133,18 @@ def _checked_event_type(event_type: str) -> str:
     return event_type
 
 
+def check_destination(destination: object) -> str:
+    """Refuse what is no destination of an outbox message, as `check_text`."""
+    if type(destination) is str:  # an equal str of a subclass is none
+        return _checked_destination(destination)
+    return check_text(destination, "destination")
+
+
+@lru_cache(maxsize=1024)
+def _checked_destination(destination: str) -> str:
+    return check_text(destination, "destination")
+
+
 def check_checkpoint_name(name: object) -> str:
     """Refuse what is no checkpoint's name.
 

@@ -65,12 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="measure scenarios on one or several stores")
     run.add_argument("scenario", nargs="+", choices=SCENARIOS, metavar="SCENARIO")
-    run.add_argument("--store", action="append", default=[], help="a URL or module:callable; repeat to compare")
+    run.add_argument(
+        "--store", action="append", default=[], help="a URL, LABEL=URL or module:callable; repeat to compare"
+    )
     run.add_argument(
         "--async-store", action="append", default=[], help="the same by the async door, with tasks for threads"
     )
-    run.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append; repeat")
-    run.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
     run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
     run.add_argument("--uvloop", action="store_true", help="run async stores on uvloop")
     run.add_argument("--baseline", help="the case that ratios are taken to; the first one else")
@@ -82,12 +82,21 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_argument("json", type=Path)
     plots.add_argument("folder", type=Path)
     plots.set_defaults(work=_plots)
-    growth = commands.add_parser("growth", help="appends and reads while the log grows")
+    growth = commands.add_parser("growth", help="appends, reads, sizes and vacuum while the log grows")
     growth.add_argument("--to", type=int, default=3_000_000, help="events at the end")
+    growth.add_argument("--only", choices=["fill", "measure"], help="fill up to `--to`, or measure what is filled")
+    growth.add_argument("--fill-seconds", type=float, default=1e9, help="end the filling after so long")
     growth.set_defaults(work=_growth)
     cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
     cost.set_defaults(work=_cost)
-    for command in (run, goals, growth, cost):
+    out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
+    out.set_defaults(work=_scale_out)
+    for command in (run, out):
+        command.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append")
+        command.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
+    for command in (goals, growth):
+        command.add_argument("--folder", type=Path, help="where the log that grew is kept, and its server started")
+    for command in (run, goals, growth, cost, out):
         command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
         command.add_argument("--rounds", type=int, default=5)
         command.add_argument("--seconds", type=float, default=3.0, help="how long each case is measured, each round")
@@ -185,7 +194,7 @@ def _goals(options: argparse.Namespace) -> int:
     groups: dict[str, Any] = {}
     verdicts: list[Any] = []
     missing: list[str] = []
-    with benchmark_server(options.server) as server:
+    with benchmark_server(options.server, options.folder) as server:
         plan = Plan(server, Workload())
         for name, make in plan.groups().items():
             if options.only and name not in options.only:
@@ -232,23 +241,24 @@ def _goals(options: argparse.Namespace) -> int:
 
 
 def _growth(options: argparse.Namespace) -> int:
-    from mink_benchmarks.growth import measure_growth  # noqa: PLC0415 -- needs the drivers
+    from mink_benchmarks import growth  # noqa: PLC0415 -- needs the drivers
 
-    with benchmark_server(options.server) as server:
-        steps = measure_growth(server, Workload(), options.to, options.rounds, options.seconds, _progress(options))
+    with benchmark_server(options.server, options.folder) as server:
+        logs = growth.Growth(server, Workload(), _progress(options), min(growth.MILLION, options.to))
+        wanted = growth.steps_to(options.to)
+        if options.only == "fill":
+            have = logs.fill(wanted[-1], options.fill_seconds)
+            _say(f"{have:,} of {wanted[-1]:,} events")
+            return 0 if have >= wanted[-1] else 1
+        steps: list[dict[str, Any]] = []
+        for events in [wanted[-1]] if options.only == "measure" else wanted:
+            logs.fill(events)
+            steps.append(logs.measure(events, options.rounds, options.seconds))
+            if options.folder:
+                steps = growth.keep(options.folder / "growth.json", steps[-1])
         result = {"environment": report.environment(server.describe()), "growth": steps}
-    header = ["events", "appends/s", "of the first", "stream of 100, events/s", "of the first"]
-    rows = [
-        [
-            f"{step['events']:,}",
-            report.number(step["appends"]),
-            report.number(step["appends"] / steps[0]["appends"]),
-            report.number(step["reads"]),
-            report.number(step["reads"] / steps[0]["reads"]),
-        ]
-        for step in steps
-    ]
-    _say(report.table(header, rows))
+        result["extrapolated"] = growth.extrapolate(steps)
+    _say(growth.as_table(steps))
     if options.json:
         report.write_json(options.json, result)
     return 0
@@ -266,6 +276,17 @@ def _cost(options: argparse.Namespace) -> int:
     for name, found in costs.items():
         rows = [[cost.name, f"{cost.client:.1f}", f"{cost.server:.1f}"] for cost in found]
         _say("\n" + report.table([f"{name}, processor time", "client µs", "server µs"], rows))
+    if options.json:
+        report.write_json(options.json, result)
+    return 0
+
+
+def _scale_out(options: argparse.Namespace) -> int:
+    from mink_benchmarks.scale_out import measure_scale_out  # noqa: PLC0415 -- needs the drivers
+
+    with benchmark_server(options.server) as server:
+        text, result = measure_scale_out(server, options, _progress(options))
+    _say(text)
     if options.json:
         report.write_json(options.json, result)
     return 0

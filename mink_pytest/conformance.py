@@ -1,7 +1,7 @@
-"""The pytest plugin: `pytest --pyargs conformance_tests --mink-target TARGET`, or a class of `conformance_tests.suite`.
+"""The conformance kit's pytest plugin: `pytest --pyargs conformance_tests --mink-target TARGET`, or a class of `conformance_tests.suite`.
 
-It is loaded with every pytest where the kit is installed, so nothing of the kit is imported before
-a test asks for it.
+It stands here rather than in the kit, since a module of a package imports the package: nothing of the
+kit is imported before a test asks for it.
 """
 
 from __future__ import annotations
