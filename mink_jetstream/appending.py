@@ -17,7 +17,13 @@ import msgspec
 
 from mink_core.deciding import Staging, fits, store_appends
 from mink_core.encoded import EncodedEvent, encode_events
-from mink_core.errors import OutcomeUnknownError, TransientStorageError, UsageError
+from mink_core.errors import (
+    ConcurrencyError,
+    DuplicateEventError,
+    OutcomeUnknownError,
+    TransientStorageError,
+    UsageError,
+)
 from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
@@ -191,14 +197,21 @@ class Appending:
         ids = tuple([event.event_id for event in item.events])
         return [AppendResult(item.stream_id, tail.version + 1, tail.version + count, last - count + 1, last, ids)]
 
-    # Any call, as the leader has its streams
+    # Any call
 
     async def _decide(self, items: Sequence[PreparedAppend], deadline: float) -> list[AppendResult]:
-        pause = _PAUSE
+        """Store what fits, first as it is remembered; what is refused, or a repeat, is told from what the leader has."""
+        pause, trusting = _PAUSE, len(items) > 1
         while True:
-            tails = {stream_id: await self._reading.tail(stream_id) for stream_id in {item.stream_id for item in items}}
+            tails = await self._known_tails(items, trusting=trusting)
             draft = _Draft(tails, await self._spans(items, tails))
-            results = store_appends(draft, items)
+            try:
+                results = store_appends(draft, items)
+            except (ConcurrencyError, DuplicateEventError):
+                if not trusting:
+                    raise
+                trusting = False
+                continue
             if not draft.writes:
                 return results
             last = await self._publish(draft.writes, tails, deadline)
@@ -212,11 +225,26 @@ class Appending:
                     )
                     for result in results
                 ]
-            # Somebody else's append is newer than what was read, or is being decided on.
+            # Somebody else's append is newer than what was known, or is being decided on.
+            trusting = False
             if asyncio.get_running_loop().time() + pause >= deadline:
                 raise self._contended()
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _known_tails(self, items: Sequence[PreparedAppend], *, trusting: bool) -> dict[str, StreamTail]:
+        """The streams' newest events: from the leader, but for what may be trusted until the server compares it."""
+        tails: dict[str, StreamTail] = {}
+        for item in items if trusting else ():
+            if (tail := self._tails.get(item.stream_id)) is not None:
+                tails[item.stream_id] = tail
+            elif item.expected is ExpectedVersion.NO_STREAM:
+                tails.setdefault(item.stream_id, NOTHING)
+        unknown = list({item.stream_id for item in items} - tails.keys())
+        if len(unknown) == 1:
+            return tails | {unknown[0]: await self._reading.tail(unknown[0])}
+        found = await asyncio.gather(*[self._reading.tail(stream_id) for stream_id in unknown])
+        return tails | dict(zip(unknown, found, strict=True))
 
     async def _spans(
         self, items: Sequence[PreparedAppend], tails: dict[str, StreamTail]
