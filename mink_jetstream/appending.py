@@ -17,16 +17,23 @@ import msgspec
 
 from mink_core.deciding import Staging, fits, store_appends
 from mink_core.encoded import EncodedEvent, encode_events
-from mink_core.errors import OutcomeUnknownError, TransientStorageError, UsageError
+from mink_core.errors import (
+    ConcurrencyError,
+    DuplicateEventError,
+    OutcomeUnknownError,
+    TransientStorageError,
+    UsageError,
+)
 from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError
 from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
+from mink_jetstream.place import is_led
 from mink_jetstream.wire import Request, UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from mink_core.prepare import PreparedAppend
     from mink_jetstream.place import Place
@@ -191,14 +198,23 @@ class Appending:
         ids = tuple([event.event_id for event in item.events])
         return [AppendResult(item.stream_id, tail.version + 1, tail.version + count, last - count + 1, last, ids)]
 
-    # Any call, as the leader has its streams
+    # Any call
 
     async def _decide(self, items: Sequence[PreparedAppend], deadline: float) -> list[AppendResult]:
-        pause = _PAUSE
+        """Store what fits, first as it is remembered; what is refused, or a repeat, is told from what the leader has."""
+        pause, trusting = _PAUSE, len(items) > 1
         while True:
-            tails = {stream_id: await self._reading.tail(stream_id) for stream_id in {item.stream_id for item in items}}
+            tails = await self._known_tails(items, trusting=trusting)
             draft = _Draft(tails, await self._spans(items, tails))
-            results = store_appends(draft, items)
+            try:
+                results = store_appends(draft, items)
+            except (ConcurrencyError, DuplicateEventError):
+                if not trusting and await self._is_true():
+                    raise
+                if not trusting:
+                    await self._pause(pause, deadline, self._unled)
+                trusting = False
+                continue
             if not draft.writes:
                 return results
             last = await self._publish(draft.writes, tails, deadline)
@@ -212,11 +228,39 @@ class Appending:
                     )
                     for result in results
                 ]
-            # Somebody else's append is newer than what was read, or is being decided on.
-            if asyncio.get_running_loop().time() + pause >= deadline:
-                raise self._contended()
-            await asyncio.sleep(pause)
+            # Somebody else's append is newer than what was known, or is being decided on.
+            trusting = False
+            await self._pause(pause, deadline, self._contended)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _pause(self, pause: float, deadline: float, over: Callable[[], TransientStorageError]) -> None:
+        if asyncio.get_running_loop().time() + pause >= deadline:
+            raise over()
+        await asyncio.sleep(pause)
+
+    async def _is_true(self) -> bool:
+        """Whether the version that was read is that of the store, and not of a server that was cut off."""
+        return self._place.is_alone or is_led(await self._place.info())
+
+    def _unled(self) -> TransientStorageError:
+        return TransientStorageError(
+            f"the stream is not as expected on a server that has lost its majority for {self._place.options.timeout:g} s, so it "
+            "may be otherwise by now; nothing was stored, and the same call may be made again"
+        )
+
+    async def _known_tails(self, items: Sequence[PreparedAppend], *, trusting: bool) -> dict[str, StreamTail]:
+        """The streams' newest events: from the leader, but for what may be trusted until the server compares it."""
+        tails: dict[str, StreamTail] = {}
+        for item in items if trusting else ():
+            if (tail := self._tails.get(item.stream_id)) is not None:
+                tails[item.stream_id] = tail
+            elif item.expected is ExpectedVersion.NO_STREAM:
+                tails.setdefault(item.stream_id, NOTHING)
+        unknown = list({item.stream_id for item in items} - tails.keys())
+        if len(unknown) == 1:
+            return tails | {unknown[0]: await self._reading.tail(unknown[0])}
+        found = await asyncio.gather(*[self._reading.tail(stream_id) for stream_id in unknown])
+        return tails | dict(zip(unknown, found, strict=True))
 
     async def _spans(
         self, items: Sequence[PreparedAppend], tails: dict[str, StreamTail]

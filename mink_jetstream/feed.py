@@ -7,11 +7,13 @@ append leaves not even a hole (FEED-01, FEED-03, FEED-07).
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from mink_core.errors import PositionAheadError
+from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.feed_status import FeedStatus
 from mink_core.matching import predicate_of
+from mink_jetstream.place import is_led
 from mink_jetstream.reading import PAGE, Reading
 
 if TYPE_CHECKING:
@@ -48,12 +50,19 @@ class Feed:
 
         Raises:
             PositionAheadError: It is not (FEED-08).
+            TransientStorageError: It may be, and the server is behind.
         """
         info = await self._place.info()
         high = info.state.last_seq
         if identity is not None and identity != (present := self._place.identity_of(info)):
             raise PositionAheadError(after, high, f"the position is from {identity}, and this store is {present}")
         if after > high:
+            if not is_led(info):
+                msg = (
+                    f"position {after} is above {high}, on a server that has lost its majority and may be behind; nothing was "
+                    "read, and the same call may be made again"
+                )
+                raise TransientStorageError(msg)
             raise PositionAheadError(after, high)
         return high
 
@@ -61,13 +70,18 @@ class Feed:
         self, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None
     ) -> tuple[list[EncodedEvent], int]:
         """The next page, and where to go on."""
-        end = await self.mark(after, identity)
         passes, subject = predicate_of(where), self.subject_of(where)
+        size = min(PAGE, max(limit, 1)) if passes is None else PAGE
+        # Both are under way at once: a page may have events that are newer than the mark, which are left for later.
+        begun: list[EncodedEvent] | None
+        end, begun = await asyncio.gather(self.mark(after, identity), self._reading.page(subject, after + 1, size))
         found: list[EncodedEvent] = []
         looked, position = 0, after
         while position < end and len(found) < limit and looked < _SCAN:
-            size = min(PAGE, limit - len(found)) if passes is None else PAGE
-            scanned = await self._reading.scan(subject, position, end, size)
+            if begun is None:
+                size = min(PAGE, limit - len(found)) if passes is None else PAGE
+            scanned = await self._reading.scan(subject, position, end, size, begun)
+            begun = None
             for event in scanned.events:
                 if passes is None or passes(event):
                     found.append(event)

@@ -103,6 +103,8 @@ class Peer(msgspec.Struct, frozen=True):
     name: str
     current: bool = False
     offline: bool = False
+    active: int = 0
+    """Nanoseconds since the leader last heard from it."""
     lag: int = 0
 
 

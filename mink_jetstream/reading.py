@@ -76,11 +76,22 @@ class Reading:
         subjects = self._place.subjects
         return [event_of(subjects, message) for message in messages]
 
-    async def scan(self, subject: str, after: int, end: int, size: int) -> Scanned:
-        """Events above `after` up to the sequence `end`, which the leader has: `size` of them, or all."""
+    async def scan(
+        self, subject: str, after: int, end: int, size: int, begun: list[EncodedEvent] | None = None
+    ) -> Scanned:
+        """Events above `after` up to the sequence `end`, which the leader has: `size` of them, or all.
+
+        Args:
+            subject: The filter.
+            after: Exclusive.
+            end: Inclusive.
+            size: At least 1.
+            begun: The first page, where it was read already.
+        """
         events: list[EncodedEvent] = []
         while after < end:
-            found = await self.page(subject, after + 1, size - len(events))
+            found = await self.page(subject, after + 1, size - len(events)) if begun is None else begun
+            begun = None
             inside = [event for event in found if event.global_position <= end]
             events += inside
             if len(inside) < len(found):

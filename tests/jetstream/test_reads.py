@@ -6,22 +6,28 @@ import asyncio
 import io
 import uuid
 
+import msgspec
 import nats
 import pytest
 
 from mink_core import (
+    ConcurrencyError,
     Direction,
     EventFilter,
     ExpectedVersion,
     NewEvent,
+    PositionAheadError,
     StorageError,
     StreamAppend,
+    TransientStorageError,
     UsageError,
     open_store,
 )
 from mink_core.registry import open_administration
 from mink_core.transfer import export, import_lines, verify
 from mink_jetstream import JetStreamEventStore
+from mink_jetstream.jetstream import Cluster, Peer
+from mink_jetstream.place import Place
 from mink_jetstream.reading import PAGE, Reading
 from mink_jetstream.records import Records
 
@@ -89,6 +95,32 @@ def test_the_test_above_would_see_it(stale):
     """A reader that takes the copy for the leader misses events: the broken twin."""
     assert len(list(stale.read_all())) == 20
     assert len(list(stale.read_stream("order-2"))) < 10
+
+
+def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
+    """It may lead no longer: a conflict or a position ahead that it tells may not be true."""
+    info = Place.info
+
+    async def alone(self, **more):
+        found = await info(self, **more)
+        self.is_alone = False
+        cluster = Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
+        return msgspec.structs.replace(found, cluster=cluster)
+
+    with JetStreamEventStore(url, timeout=0.5) as store:
+        store.initialize()
+        store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+        with pytest.raises(ConcurrencyError):
+            store.append("order-1", [NewEvent("Placed", 2)], expected_version=2)
+        with pytest.raises(PositionAheadError):
+            store.poll(7)
+        monkeypatch.setattr(Place, "info", alone)
+        store._inner._place.is_alone = False
+        with pytest.raises(TransientStorageError, match="majority"):
+            store.append("order-1", [NewEvent("Placed", 2)], expected_version=2)
+        with pytest.raises(TransientStorageError, match="majority"):
+            store.poll(7)
+        assert store.append("order-1", [NewEvent("Placed", 2)], expected_version=1).last_version == 2
 
 
 def test_what_something_else_publishes_is_told_and_not_read_over(store, url):
