@@ -45,6 +45,8 @@ class Context:
     transforms: Sequence[EventTransform] = ()
     unique_event_ids: bool = False
     settled: SettledMark = field(default_factory=SettledMark)
+    hash_partitions: int = 0
+    """How a new store lays out its events: so many partitions, 0 for one table."""
 
     def in_transaction(self) -> Context:
         """The same for a transaction, which shares no mark: it must look for itself."""

@@ -65,12 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="measure scenarios on one or several stores")
     run.add_argument("scenario", nargs="+", choices=SCENARIOS, metavar="SCENARIO")
-    run.add_argument("--store", action="append", default=[], help="a URL or module:callable; repeat to compare")
+    run.add_argument(
+        "--store", action="append", default=[], help="a URL, LABEL=URL or module:callable; repeat to compare"
+    )
     run.add_argument(
         "--async-store", action="append", default=[], help="the same by the async door, with tasks for threads"
     )
-    run.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append; repeat")
-    run.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
     run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
     run.add_argument("--uvloop", action="store_true", help="run async stores on uvloop")
     run.add_argument("--baseline", help="the case that ratios are taken to; the first one else")
@@ -89,9 +89,14 @@ def _parser() -> argparse.ArgumentParser:
     growth.set_defaults(work=_growth)
     cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
     cost.set_defaults(work=_cost)
+    out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
+    out.set_defaults(work=_scale_out)
+    for command in (run, out):
+        command.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append")
+        command.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
     for command in (goals, growth):
         command.add_argument("--folder", type=Path, help="where the log that grew is kept, and its server started")
-    for command in (run, goals, growth, cost):
+    for command in (run, goals, growth, cost, out):
         command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
         command.add_argument("--rounds", type=int, default=5)
         command.add_argument("--seconds", type=float, default=3.0, help="how long each case is measured, each round")
@@ -271,6 +276,17 @@ def _cost(options: argparse.Namespace) -> int:
     for name, found in costs.items():
         rows = [[cost.name, f"{cost.client:.1f}", f"{cost.server:.1f}"] for cost in found]
         _say("\n" + report.table([f"{name}, processor time", "client µs", "server µs"], rows))
+    if options.json:
+        report.write_json(options.json, result)
+    return 0
+
+
+def _scale_out(options: argparse.Namespace) -> int:
+    from mink_benchmarks.scale_out import measure_scale_out  # noqa: PLC0415 -- needs the drivers
+
+    with benchmark_server(options.server) as server:
+        text, result = measure_scale_out(server, options, _progress(options))
+    _say(text)
     if options.json:
         report.write_json(options.json, result)
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mink_benchmarks import floors, memory
 from mink_benchmarks.appends import Appends, BesideALockedStream, HotStreams, TenEvents
 from mink_benchmarks.bulk import BulkImport, RawCopy
+from mink_benchmarks.growth import GOAL_EVENTS, Growth
 from mink_benchmarks.live_delivery import Delivery
 from mink_benchmarks.reads import Reads
 from mink_benchmarks.samples import Series
@@ -104,6 +105,7 @@ class Plan:
             "stream": self.stream,
             "memory": self.memory,
             "delivery": self.delivery,
+            "growth": self.growth,
         }
 
     def _target(self, *, driver: str = "", schema: str = "", **options: Any) -> Target:
@@ -315,4 +317,20 @@ class Plan:
             Goal("delivery at 500 appends/s: p50, ms", own.name, 2, measure="p50"),
             Goal("delivery at 500 appends/s: p99, ms", own.name, 8, measure="p99"),
         ]
+        return group
+
+    def growth(self) -> Group:
+        """A log of thirty million events beside one of a million."""
+        group = Group("growth", [])
+        logs = Growth(self.server, self.workload, lambda _: None)
+        if not logs.reaches(GOAL_EVENTS):
+            group.missing.append(
+                f"no log of {GOAL_EVENTS:,} events is there: mink bench growth --folder F --to {GOAL_EVENTS}, then "
+                "mink bench goals --only growth --folder F"
+            )
+            return group
+        still, grows = logs.cases(GOAL_EVENTS, ["appends"])
+        group.cases += [still, grows]
+        what = "appends, 64 tasks, at 30 million events: of those at 1 million"
+        self._against(group, what, grows.name, still.name, 0.7)
         return group

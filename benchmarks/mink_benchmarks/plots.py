@@ -37,7 +37,9 @@ def draw(result: dict[str, Any], folder: Path) -> list[Path]:
     for name, costs in result.get("costs", {}).items():
         made += _saved(folder, f"cost-of-{name.replace(' ', '-')}", partial(_costs, name=name, costs=costs))
     if "growth" in result:
-        made += _saved(folder, "growth", partial(_growth, steps=result["growth"]))
+        steps, beyond = result["growth"], result.get("extrapolated", {})
+        made += _saved(folder, "growth", partial(_growth, steps=steps, extrapolated=beyond))
+        made += _saved(folder, "growth-sizes", partial(_sizes, steps=steps))
     return made
 
 
@@ -111,15 +113,42 @@ def _latencies(axes: Any, name: str, group: dict[str, Any]) -> None:
     axes.legend(frameon=False)
 
 
-def _growth(axes: Any, steps: list[dict[str, Any]]) -> None:
+def _growth(axes: Any, steps: list[dict[str, Any]], extrapolated: dict[str, float]) -> None:
     events = [step["events"] / 1e6 for step in steps]
-    for key, label in (("appends", "appends, 64 tasks"), ("reads", "reads of a stream of 100")):
-        axes.plot(events, [step[key] / steps[0][key] for step in steps], marker="o", label=label)
+    labels = {
+        "appends": "appends, 64 tasks",
+        "streams": "streams of 100, read whole",
+        "replay": "replay, pages of 1,000",
+    }
+    for how, label in labels.items():
+        ratios = [step[how]["ratio"] for step in steps]
+        middle = [one["median"] for one in ratios]
+        spread = [[one["median"] - one["min"] for one in ratios], [one["max"] - one["median"] for one in ratios]]
+        (line, *_) = axes.errorbar(events, middle, yerr=spread, marker="o", capsize=3, label=label)
+        if how in extrapolated:
+            beyond = [events[-1], extrapolated["events"] / 1e6]
+            axes.plot(beyond, [middle[-1], extrapolated[how]], linestyle=":", marker="x", color=line.get_color())
     axes.set_xscale("log")
-    axes.set_xticks(events, [f"{count:g} M" for count in events])
+    ticks = [*events, *([extrapolated["events"] / 1e6] if extrapolated else [])]
+    axes.set_xticks(ticks, [f"{count:g} M" for count in ticks])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("events in the log")
-    axes.set_ylabel("rate, of the first")
+    axes.axhline(1, color="grey", linewidth=0.5)
+    axes.set_xlabel("events in the log; dotted: extrapolated")
+    axes.set_ylabel("rate, of a log of 1 M in the same rounds")
     axes.set_title("growth")
     axes.legend(frameon=False)
+
+
+def _sizes(axes: Any, steps: list[dict[str, Any]]) -> None:
+    names = sorted({name for step in steps for name in step["sizes"]}, key=lambda name: -steps[-1]["sizes"][name])
+    places = range(len(steps))
+    below = [0.0] * len(steps)
+    for name in names:
+        sizes = [step["sizes"][name] / step["events"] for step in steps]
+        axes.bar(places, sizes, bottom=below, label=name, width=0.6)
+        below = [one + other for one, other in zip(below, sizes, strict=True)]
+    axes.set_xticks(list(places), [f"{step['events'] / 1e6:g} M" for step in steps])
+    axes.set_ylabel("bytes an event")
+    axes.set_title("table and indexes")
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

@@ -29,9 +29,15 @@ class Target:
 def target_of(text: str, *, is_async: bool, **options: Any) -> Target:
     """A target of a URL or of `module:callable`, which returns a store that is not opened yet.
 
+    `LABEL=URL` names it, where two have the same scheme.
+
     Raises:
         UsageError: It is neither.
     """
+    label, separator, url = text.partition("=")
+    if separator and "://" in url and "://" not in label:
+        found = target_of(url, is_async=is_async, **options)
+        return Target(f"{label} {'async' if is_async else 'sync'}", found.make, is_async=is_async)
     if "://" in text:
         opener: Callable[..., Any] = open_async_store if is_async else open_store
         scheme = text.partition("://")[0]

@@ -117,12 +117,25 @@ def test_compare_tells_noise_from_slower(tmp_path: Path) -> None:
 
 def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
     cases = [series(f"mink, {writers}", 100 * writers, 110 * writers).as_json() for writers in (1, 16)]
+    ratio = {"ratio": {"median": 0.9, "min": 0.8, "max": 1.0}}
+    steps = [
+        {"events": 10**n, "sizes": {"events": 10**n}, "appends": ratio, "streams": ratio, "replay": ratio}
+        for n in (5, 6)
+    ]
     result = {
         "groups": {"append-1": {"cases": cases}},
-        "growth": [{"events": 10**n, "appends": 10.0, "reads": 5.0} for n in (5, 6)],
+        "growth": steps,
+        "extrapolated": {"events": 1e7, "appends": 0.7},
     }
     made = {path.name for path in draw(result, tmp_path)}
-    names = ("append-1-rates", "append-1-throughput", "append-1-latency", "append-1-latencies", "growth")
+    names = (
+        "append-1-rates",
+        "append-1-throughput",
+        "append-1-latency",
+        "append-1-latencies",
+        "growth",
+        "growth-sizes",
+    )
     assert made == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     assert all((tmp_path / name).stat().st_size > 1000 for name in made)
 

@@ -1,0 +1,44 @@
+"""`mink partition`."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from mink_core.cli.output import write_json
+from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+
+EXAMPLES = """\
+Example:
+  mink partition 16
+"""
+
+
+def partition(
+    ctx: typer.Context,
+    *,
+    partitions: Annotated[int, typer.Argument(min=2, help="How many partitions, by a hash of the stream.")],
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Move the events of a store that is in use into partitions by stream.
+
+    They are copied beside while the store is used: the storage needs room for them twice. Only for the last
+    step all appends and reads wait, usually for less than two seconds. Broken off, it goes on where it was when it is run
+    again. Event ids cannot be kept unique over partitions.
+    """
+    session = session_of(ctx, store, as_json, debug)
+
+    def told(done: int, mark: int) -> None:
+        typer.echo(f"copied up to position {done:,} of {mark:,}", err=True)
+
+    with session.administer() as administration:
+        moved = administration.partition(partitions, None if session.speaks_json else told)
+    if session.speaks_json:
+        write_json([msgspec.structs.asdict(moved)])
+    else:
+        typer.echo(
+            f"the events are in {moved.partitions} partitions: {moved.copied:,} were copied, {moved.copied_under_lock:,} of "
+            f"them while others waited for {moved.pause:.2f} s"
+        )
