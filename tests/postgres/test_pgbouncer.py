@@ -26,7 +26,7 @@ from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 from mink_postgres.backends.pooler import _patient
 from mink_postgres.options import PostgresOptions
 from mink_postgres.statements import Statements
-from tests.postgres.pgbouncer import PROGRAM, PgBouncer
+from tests.postgres.pgbouncer import MISSING, PgBouncer
 from tests.postgres.sessions import Session
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ANY = ExpectedVersion.ANY
 WRITERS, CALLS = 8, 15
 DOORS = ("psycopg", "psycopg async", "asyncpg")
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no pgbouncer program is installed")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 
 @pytest.fixture(scope="module")
