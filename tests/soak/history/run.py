@@ -176,16 +176,10 @@ def soak(url: str, schema: str, plan: Plan, say: Any) -> Outcome:
         connection.execute(EFFECTS.format(effects=effects))  # type: ignore[call-overload]
         processes = Processes(Place(0, "", effects, folder, plan.pace, plan.seed, plan.twin), f"{url}?schema={schema}")
         stack.callback(processes.stop)
+        names = ("psycopg threads", "psycopg tasks", "asyncpg")
+        pids = {name: process.pid for name, process in zip(names, processes.clients, strict=True)}
         # A plot has some hundred points across.
-        interval = max(0.5, plan.minutes * 60 / 900)
-        sampler = Sampler(
-            url,
-            {
-                f"{scheme.partition('+')[2] or ('psycopg threads', 'psycopg tasks')[n]}": process.pid
-                for n, (scheme, process) in enumerate(zip(SCHEMES, processes.clients, strict=True))
-            },
-            interval,
-        )
+        sampler = Sampler(url, pids, max(0.5, plan.minutes * 60 / 900))
         sampler.start()
         stack.callback(sampler.stop)
         notes = Notes(folder)
