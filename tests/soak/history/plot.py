@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.soak.history.run import Counted
+    from tests.soak.history.judging import Counted
     from tests.soak.history.sampling import Sample
 
 
