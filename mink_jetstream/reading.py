@@ -86,12 +86,13 @@ class Reading:
             after: Exclusive.
             end: Inclusive.
             size: At least 1.
-            begun: The first page, where it was read already.
+            begun: The first page, where it was asked for already. It may be from before `end` was known: that it stops
+                earlier says nothing.
         """
         events: list[EncodedEvent] = []
         while after < end:
-            found = await self.page(subject, after + 1, size - len(events)) if begun is None else begun
-            begun = None
+            early, begun = begun, None
+            found = await self.page(subject, after + 1, size - len(events)) if early is None else early
             inside = [event for event in found if event.global_position <= end]
             events += inside
             if len(inside) < len(found):
@@ -100,6 +101,8 @@ class Reading:
                 return Scanned(events, events[-1].global_position)
             if found:
                 after = found[-1].global_position
+            if early is not None:
+                continue
             if after >= end or (self._place.is_alone and not found):
                 break
             if not self._place.is_alone:
