@@ -27,7 +27,8 @@ from mink_core.errors import (
 from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
-from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError
+from mink_jetstream.answers import RefusedError
+from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
 from mink_jetstream.place import is_led
 from mink_jetstream.wire import Request, UnansweredError

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mink_core.encoded import EncodedEvent
-    from mink_jetstream.jetstream import Info
+    from mink_jetstream.answers import Info
     from mink_jetstream.place import Place
 
 PAGE = 500

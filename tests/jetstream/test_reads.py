@@ -26,7 +26,7 @@ from mink_core import (
 from mink_core.registry import open_administration
 from mink_core.transfer import export, import_lines, verify
 from mink_jetstream import JetStreamEventStore
-from mink_jetstream.jetstream import Cluster, Peer
+from mink_jetstream.answers import Cluster, Peer
 from mink_jetstream.place import Place
 from mink_jetstream.reading import PAGE, Reading
 from mink_jetstream.records import Records
