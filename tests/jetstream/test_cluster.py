@@ -115,6 +115,20 @@ def test_a_node_that_was_killed_catches_up(cluster: Cluster) -> None:
     asyncio.run(go())
 
 
+def test_no_route_goes_past_the_links(cluster: Cluster) -> None:
+    """Nodes tell each other their addresses: what they tell here must lead nowhere."""
+    cluster.isolate(0, Break.RESET)
+    seen: list[int] = []
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        seen.append(len(cluster.nodes[0].monitor("/routez")["routes"]))
+        time.sleep(0.1)
+    cluster.heal()
+    cluster.wait_healthy()
+    assert seen[-20:] == [0] * 20
+    assert len(cluster.nodes[0].monitor("/routez")["routes"]) > 0
+
+
 def test_clients_can_be_broken_apart_from_routes(cluster: Cluster) -> None:
     async def go() -> None:
         async with Publisher(cluster, 1) as publisher:
