@@ -11,6 +11,7 @@ import psycopg
 
 from mink_core.administration import Partitioned, SchemaStatus, SchemaStep
 from mink_core.errors import TransientStorageError
+from mink_postgres.backends.pooler import psycopg_options
 from mink_postgres.backends.sync_psycopg import transaction
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import translated
@@ -120,7 +121,8 @@ class PostgresAdministration:
 
     def diagnose(self, *, max_lag: float = 60.0) -> list[Diagnosis]:
         """See `Administration.diagnose`."""
-        return self._run(diagnose(self._context, pool_size=self._options.max_size, max_lag=max_lag))
+        seen = self._connection.info.backend_pid
+        return self._run(diagnose(self._context, self._options, session=seen, max_lag=max_lag))
 
     def statistics(self) -> StoreStatistics:
         """See `Administration.statistics`."""
@@ -156,7 +158,7 @@ def administered(source: Source, options: PostgresOptions) -> Generator[Postgres
     """
     conninfo = source.open()
     try:
-        with psycopg_sync.connect(conninfo) as connection:
+        with psycopg_sync.connect(conninfo, **psycopg_options(options)) as connection:
             yield PostgresAdministration(connection, options)
     finally:
         source.close()

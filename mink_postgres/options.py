@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from mink_core.errors import UsageError
+from mink_postgres.conninfo import check_conninfo
 from mink_postgres.context import Context
 from mink_postgres.programs.partitioning import check_count
 from mink_postgres.statements import Statements
@@ -37,6 +38,11 @@ class PostgresOptions:
     """Keep event ids unique in the whole store, by an index (`Capability.UNIQUE_EVENT_IDS`)."""
     wakeups: bool = False
     """Tell waiting subscribers of appends at once, and be told: two more connections, on which NOTIFY and LISTEN work."""
+    transaction_pooler: bool = False
+    """Between the store and the server is a pooler that gives each transaction a session of its own choice (PgBouncer
+    with `pool_mode = transaction`): nothing is prepared, nothing is kept in a session."""
+    direct_url: str = field(default="", repr=False)
+    """Where the server itself is, past a pooler: for what needs a session of its own, the wake-ups."""
     group_commits: bool = True
     """Let appends that wait at the same moment share a transaction, each with an answer of its own."""
     hash_partitions: int = 0
@@ -58,6 +64,14 @@ class PostgresOptions:
                 raise UsageError(msg)
         if self.pool_timeout <= 0 or self.lock_timeout <= 0:
             msg = "pool_timeout and lock_timeout are seconds above 0"
+            raise UsageError(msg)
+        if self.direct_url:
+            check_conninfo(self.direct_url)
+        elif self.wakeups and self.transaction_pooler:
+            msg = (
+                "wakeups need LISTEN, and that a session: past a transaction pooler, name the server itself in "
+                "direct_url; or leave wakeups off, as polling is enough"
+            )
             raise UsageError(msg)
 
     @classmethod

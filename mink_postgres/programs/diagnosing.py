@@ -10,7 +10,7 @@ from mink_postgres.programs import feed
 from mink_postgres.programs.index_health import indexes
 from mink_postgres.programs.partitioning import layout
 from mink_postgres.programs.schema import applied_migrations, check_current, disarmed
-from mink_postgres.programs.server_health import connections, replication, settings
+from mink_postgres.programs.server_health import connections, pooler, replication, settings
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
 
@@ -19,15 +19,24 @@ if TYPE_CHECKING:
 
     from mink_core.feed_status import FeedHolder
     from mink_postgres.context import Context
+    from mink_postgres.options import PostgresOptions
 
 _MANY = 10_000
 _CRITICAL_TIMES = 10
 
 
-def diagnose(context: Context, *, pool_size: int, max_lag: float) -> Program[list[Diagnosis]]:
-    """Look at the server, then at the schema, then at what moves: each part only where the one before allows it."""
+def diagnose(context: Context, options: PostgresOptions, *, session: int, max_lag: float) -> Program[list[Diagnosis]]:
+    """Look at the server, then at the schema, then at what moves: each part only where the one before allows it.
+
+    Args:
+        context: The store's.
+        options: The store's.
+        session: The process that serves this connection, as the connection was told when it was opened.
+        max_lag: Seconds.
+    """
     found: list[Diagnosis] = list((yield from settings()))
-    found += yield from connections(pool_size)
+    found += yield from pooler(session, options)
+    found += yield from connections(options.max_size)
     found += yield from replication()
     if not (yield from applied_migrations(context)):
         said = f"there is no store in schema {context.sql.schema!r}"
