@@ -7,11 +7,14 @@ append leaves not even a hole (FEED-01, FEED-03, FEED-07).
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
-from mink_core.errors import PositionAheadError
+from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.feed_status import FeedStatus
 from mink_core.matching import predicate_of
+from mink_jetstream.messages import NOTHING
+from mink_jetstream.place import is_led
 from mink_jetstream.reading import PAGE, Reading
 
 if TYPE_CHECKING:
@@ -48,12 +51,19 @@ class Feed:
 
         Raises:
             PositionAheadError: It is not (FEED-08).
+            TransientStorageError: It may be, and the server is behind.
         """
         info = await self._place.info()
         high = info.state.last_seq
         if identity is not None and identity != (present := self._place.identity_of(info)):
             raise PositionAheadError(after, high, f"the position is from {identity}, and this store is {present}")
         if after > high:
+            if not is_led(info):
+                msg = (
+                    f"position {after} is above {high}, on a server that has lost its majority and may be behind; nothing was "
+                    "read, and the same call may be made again"
+                )
+                raise TransientStorageError(msg)
             raise PositionAheadError(after, high)
         return high
 
@@ -61,19 +71,26 @@ class Feed:
         self, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None
     ) -> tuple[list[EncodedEvent], int]:
         """The next page, and where to go on."""
-        end = await self.mark(after, identity)
         passes, subject = predicate_of(where), self.subject_of(where)
+        size = min(PAGE, max(limit, 1)) if passes is None else PAGE
+        # Both are under way at once: a page may have events that are newer than the mark, which are left for later.
+        begun: list[EncodedEvent] | None
+        end, begun = await asyncio.gather(self.mark(after, identity), self._reading.page(subject, after + 1, size))
         found: list[EncodedEvent] = []
         looked, position = 0, after
         while position < end and len(found) < limit and looked < _SCAN:
-            size = min(PAGE, limit - len(found)) if passes is None else PAGE
-            scanned = await self._reading.scan(subject, position, end, size)
+            if begun is None:
+                size = min(PAGE, limit - len(found)) if passes is None else PAGE
+            scanned = await self._reading.scan_feed(subject, position, end, size, begun)
+            begun = None
             for event in scanned.events:
                 if passes is None or passes(event):
                     found.append(event)
                     if len(found) == limit:
                         return found, event.global_position
             looked += len(scanned.events)
+            if scanned.covered == position:
+                break  # no server shows the rest at this moment
             position = scanned.covered
         return found, position
 
@@ -81,6 +98,13 @@ class Feed:
         """The feed's end. Nobody ever holds it back."""
         high = (await self._place.info()).state.last_seq
         return FeedStatus(high, high, high, ())
+
+
+def _check_moved(before: int, after: int, end: int) -> None:
+    """Refuse to go on, or to end, where events are missing that a leader has."""
+    if after == before:
+        msg = f"no server shows the events above position {before} at this moment, and there are some up to {end}: read again from there"
+        raise TransientStorageError(msg)
 
 
 class FeedPages:
@@ -131,7 +155,8 @@ class FeedPages:
 
     async def _up(self, end: int) -> list[EncodedEvent]:
         size = PAGE if self._left is None or self._passes is not None else min(PAGE, self._left)
-        scanned = await self._reading.scan(self._subject, self._after, end, size)
+        scanned = await self._reading.scan_feed(self._subject, self._after, end, size)
+        _check_moved(self._after, scanned.covered, end)
         self._after = scanned.covered
         return scanned.events
 
@@ -141,7 +166,8 @@ class FeedPages:
         events: list[EncodedEvent] = []
         at = below
         while at < self._end:
-            scanned = await self._reading.scan(self._subject, at, self._end, PAGE)
+            scanned = await self._reading.scan_feed(self._subject, at, self._end, PAGE)
+            _check_moved(at, scanned.covered, self._end)
             events += scanned.events
             at = scanned.covered
         if len(events) < PAGE // 4:  # little was found: look at more in one go
@@ -163,33 +189,36 @@ class StreamPages:
         self._left = limit
         self._backward = backward
         self._top: int | None = None
+        self._tail = NOTHING
         self._sequence = 0
         """Where the next forward page begins, once known."""
 
     async def page(self) -> list[EncodedEvent]:
         """The next events; none at the end."""
-        if self._left == 0:
-            return []
-        if self._top is None:
+        if self._top is None and self._left != 0:
             self._tail = await self._reading.tail(self._stream_id)
             self._top = self._tail.version
-        size = PAGE if self._left is None else min(PAGE, self._left)
-        if self._after >= self._top:
-            return []
-        if self._backward:
-            below = max(self._after, self._top - size)
-            found = await self._reading.versions(self._stream_id, below, self._top, self._tail)
-            self._top = below
-            found.reverse()
+        while self._left != 0 and self._top is not None and self._after < self._top:
+            size = PAGE if self._left is None else min(PAGE, self._left)
+            found = await (self._down(size, self._top) if self._backward else self._up(size, self._top))
+            if self._left is not None:
+                self._left -= len(found)
+            if found:  # the first versions of a stream that was imported after a purge are not there
+                return found
+        return []
+
+    async def _down(self, size: int, top: int) -> list[EncodedEvent]:
+        self._top = max(self._after, top - size)
+        found = await self._reading.versions(self._stream_id, self._top, top, self._tail)
+        return found[::-1]
+
+    async def _up(self, size: int, top: int) -> list[EncodedEvent]:
+        last = min(self._after + size, top)
+        if self._sequence:
+            found = await self._reading.onwards(self._stream_id, self._sequence, self._after, last, self._tail)
         else:
-            last = min(self._after + size, self._top)
-            if self._sequence:
-                found = await self._reading.onwards(self._stream_id, self._sequence, self._after, last, self._tail)
-            else:
-                found = await self._reading.versions(self._stream_id, self._after, last, self._tail)
-            self._after = last
-            if found:
-                self._sequence = found[-1].global_position + 1
-        if self._left is not None:
-            self._left -= len(found)
+            found = await self._reading.versions(self._stream_id, self._after, last, self._tail)
+        self._after = last
+        if found:
+            self._sequence = found[-1].global_position + 1
         return found

@@ -71,8 +71,11 @@ def options_of(url: str, given: dict[str, Any]) -> Options:
 def _embedded(url: str, given: dict[str, Any]) -> Options:
     rest, _, query = url.removeprefix(EMBEDDED).partition("?")
     # A folder is made where there is none: only where the URL plainly says.
-    if rest and (not rest.startswith("/") or ".." in unquote(rest).split("/")):
-        msg = "an embedded server's URL is nats+embedded:// (temporary) or nats+embedded:///path/to/folder (kept), without '..'"
+    if rest and (not rest.startswith(("/", "./")) or ".." in unquote(rest).split("/")):
+        msg = (
+            "an embedded server's URL is nats+embedded:// (temporary), or nats+embedded://./folder or "
+            "nats+embedded:///path/to/folder (kept), without '..'"
+        )
         raise UsageError(msg)
     return Options(servers=(), store=_EMBEDDED_STORE, folder=unquote(rest) or None, **_chosen(query, given))
 

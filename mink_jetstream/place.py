@@ -11,19 +11,22 @@ from uuid import UUID, uuid4
 
 from mink_core.errors import SchemaError, StorageError
 from mink_core.events import StoreIdentity
-from mink_jetstream.jetstream import NO_STREAM, OTHER_CONFIG, Info, JetStream, RefusedError, missing
+from mink_jetstream.answers import Info, RefusedError
+from mink_jetstream.jetstream import NO_STREAM, OTHER_CONFIG, JetStream, missing
 from mink_jetstream.subjects import Keys, Subjects
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from mink_jetstream.jetstream import Config
+    from mink_jetstream.answers import Config
     from mink_jetstream.options import Options
 
 T = TypeVar("T")
 
 _LAYOUT = 1
 _STORE, _EPOCH, _LAYOUT_KEY = "mink.store", "mink.epoch", "mink.layout"
+_FRESH = 3_000_000_000
+"""Nanoseconds of silence after which a copy may be about to follow somebody else."""
 _SAFE = 3
 """Copies from which the loss of one server costs nothing."""
 
@@ -169,6 +172,17 @@ class Place:
             except RefusedError as error:
                 if error.code != NO_STREAM:
                     raise self.refused(error) from error
+
+
+def is_led(info: Info) -> bool:
+    """Whether who answered as the leader can be nobody else's former one.
+
+    A server that was cut off believes for many seconds that it still leads, and answers from its past. Nobody
+    else is elected while a majority has heard from it: a follower waits for at least four seconds of silence.
+    """
+    peers = info.cluster.replicas
+    fresh = sum(not peer.offline and peer.active < _FRESH for peer in peers)
+    return 2 * (1 + fresh) > 1 + len(peers)
 
 
 def _check_config(config: Config | None) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import report
 from mink_benchmarks.samples import run_rounds
 from mink_benchmarks.scenarios import DESCRIPTIONS, cases_of
-from mink_benchmarks.targets import target_of
+from mink_benchmarks.spread import Spread
+from mink_benchmarks.targets import Target, target_of
 from mink_benchmarks.workload import Workload
 from mink_jetstream.server import EmbeddedServer, nats_cluster
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from mink_benchmarks.server import Server
 
 BASE = "PostgreSQL"
+PARTS = 3
+"""Stores that share the streams among them, so that each node may lead one."""
 
 
 def measure_scale_out(
@@ -51,10 +55,13 @@ def measure_scale_out(
                 # Past the links that tests cut: they are Python, and would be what is measured.
                 f"JetStream, 3 nodes={three.direct_url}/{scenario}-{count}",
             ]
-            cases = [
-                cases_of(scenario, target_of(text, is_async=True), workload, writers=count, events=events)
-                for text in stores
-            ]
+            targets = [target_of(text, is_async=True) for text in stores]
+            if scenario == "append-1":
+                urls = [f"{three.direct_url}/{scenario}-{count}-{part}" for part in range(PARTS)]
+                targets.append(
+                    Target(f"JetStream, 3 nodes, {PARTS} stores async", partial(Spread, urls), is_async=True)
+                )
+            cases = [cases_of(scenario, it, workload, writers=count, events=events) for it in targets]
             series = run_rounds(
                 cases, rounds=options.rounds, seconds=options.seconds, progress=progress, settle=server.settle
             )

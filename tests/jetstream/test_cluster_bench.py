@@ -20,8 +20,9 @@ def test_postgresql_and_jetstream_are_measured_in_one_run(tmp_path: Path, capsys
     target = tmp_path / "run.json"
     assert main(["scale-out", "--writers", "2", "--events", "1000", "--json", str(target), *QUICK]) == 0
     result = json.loads(target.read_text())
-    for group, tail in (("append-1, 2 writers", " async, 2"), ("replay", " async")):
-        assert [case["name"] for case in result["groups"][group]["cases"]] == [f"{name}{tail}" for name in STORES]
+    appends = [*STORES, "JetStream, 3 nodes, 3 stores"]
+    for group, names, tail in (("append-1, 2 writers", appends, " async, 2"), ("replay", STORES, " async")):
+        assert [case["name"] for case in result["groups"][group]["cases"]] == [f"{name}{tail}" for name in names]
         assert all(case["min"] > 0 for case in result["groups"][group]["cases"])
     assert all(200 < size < 5000 for size in result["bytes"].values())
     assert result["environment"]["server"]["sync_interval"] == "always"
