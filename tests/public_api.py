@@ -23,6 +23,7 @@ MODULES = (
     "mink_core",
     "mink_core.adapter",
     "mink_core.administration",
+    "mink_core.encryption",
     "mink_core.health",
     "mink_core.publishers",
     "mink_core.telemetry",

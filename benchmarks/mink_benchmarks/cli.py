@@ -82,11 +82,15 @@ def _parser() -> argparse.ArgumentParser:
     plots.add_argument("json", type=Path)
     plots.add_argument("folder", type=Path)
     plots.set_defaults(work=_plots)
-    growth = commands.add_parser("growth", help="appends and reads while the log grows")
+    growth = commands.add_parser("growth", help="appends, reads, sizes and vacuum while the log grows")
     growth.add_argument("--to", type=int, default=3_000_000, help="events at the end")
+    growth.add_argument("--only", choices=["fill", "measure"], help="fill up to `--to`, or measure what is filled")
+    growth.add_argument("--fill-seconds", type=float, default=1e9, help="end the filling after so long")
     growth.set_defaults(work=_growth)
     cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
     cost.set_defaults(work=_cost)
+    for command in (goals, growth):
+        command.add_argument("--folder", type=Path, help="where the log that grew is kept, and its server started")
     for command in (run, goals, growth, cost):
         command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
         command.add_argument("--rounds", type=int, default=5)
@@ -185,7 +189,7 @@ def _goals(options: argparse.Namespace) -> int:
     groups: dict[str, Any] = {}
     verdicts: list[Any] = []
     missing: list[str] = []
-    with benchmark_server(options.server) as server:
+    with benchmark_server(options.server, options.folder) as server:
         plan = Plan(server, Workload())
         for name, make in plan.groups().items():
             if options.only and name not in options.only:
@@ -232,23 +236,24 @@ def _goals(options: argparse.Namespace) -> int:
 
 
 def _growth(options: argparse.Namespace) -> int:
-    from mink_benchmarks.growth import measure_growth  # noqa: PLC0415 -- needs the drivers
+    from mink_benchmarks import growth  # noqa: PLC0415 -- needs the drivers
 
-    with benchmark_server(options.server) as server:
-        steps = measure_growth(server, Workload(), options.to, options.rounds, options.seconds, _progress(options))
+    with benchmark_server(options.server, options.folder) as server:
+        logs = growth.Growth(server, Workload(), _progress(options), min(growth.MILLION, options.to))
+        wanted = growth.steps_to(options.to)
+        if options.only == "fill":
+            have = logs.fill(wanted[-1], options.fill_seconds)
+            _say(f"{have:,} of {wanted[-1]:,} events")
+            return 0 if have >= wanted[-1] else 1
+        steps: list[dict[str, Any]] = []
+        for events in [wanted[-1]] if options.only == "measure" else wanted:
+            logs.fill(events)
+            steps.append(logs.measure(events, options.rounds, options.seconds))
+            if options.folder:
+                steps = growth.keep(options.folder / "growth.json", steps[-1])
         result = {"environment": report.environment(server.describe()), "growth": steps}
-    header = ["events", "appends/s", "of the first", "stream of 100, events/s", "of the first"]
-    rows = [
-        [
-            f"{step['events']:,}",
-            report.number(step["appends"]),
-            report.number(step["appends"] / steps[0]["appends"]),
-            report.number(step["reads"]),
-            report.number(step["reads"] / steps[0]["reads"]),
-        ]
-        for step in steps
-    ]
-    _say(report.table(header, rows))
+        result["extrapolated"] = growth.extrapolate(steps)
+    _say(growth.as_table(steps))
     if options.json:
         report.write_json(options.json, result)
     return 0

@@ -13,6 +13,7 @@ from mink_postgres.server import EmbeddedServer
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 
 class Server:
@@ -68,8 +69,8 @@ class NoServer(Server):
 
 
 @contextmanager
-def benchmark_server(url: str | None) -> Generator[Server]:
-    """Use the server at `url`, or start one with durable settings for the time of the run."""
+def benchmark_server(url: str | None, folder: Path | None = None) -> Generator[Server]:
+    """Use the server at `url`, or start one with durable settings for the time of the run; `folder` keeps its data."""
     if url is not None:
         server = Server(url)
         try:
@@ -77,5 +78,5 @@ def benchmark_server(url: str | None) -> Generator[Server]:
         finally:
             server.drop()
         return
-    with EmbeddedServer.start(settings={"max_wal_size": "4GB", "shared_buffers": "512MB"}) as embedded:
+    with EmbeddedServer.start(folder, settings={"max_wal_size": "4GB", "shared_buffers": "512MB"}) as embedded:
         yield Server(embedded.url())

@@ -30,7 +30,9 @@ ANY = ExpectedVersion.ANY
 DURABLE = {Capability.DURABLE_SUBSCRIPTIONS}
 _EVENTS = 12
 _AT_ONCE = RetryPolicy(retries=0)
-_QUICK: dict[str, Any] = {"poll_interval": 0.01, "lease_seconds": 0.5}
+_QUICK: dict[str, Any] = {"poll_interval": 0.01, "lease_seconds": 0.3}
+_DYING: dict[str, Any] = {**_QUICK, "lease_seconds": 0.2}
+"""Where what a dead worker leaves behind is to expire soon."""
 _ORDERS = EventFilter(categories=("order",))
 
 
@@ -139,7 +141,7 @@ def a_worker_that_dies_leaves_no_effect_alone(lab: Lab) -> None:
                 reached.set()
                 time.sleep(0.1)
 
-        worker = doomed.subscription("dying", handle, transactional=True, where=_ORDERS, batch_size=1, **_QUICK)
+        worker = doomed.subscription("dying", handle, transactional=True, where=_ORDERS, batch_size=1, **_DYING)
         worker.start()
         wait_until(reached.is_set, f"the handling of version {dies_at}", lambda: _effects(store))
         doomed.close()

@@ -29,7 +29,6 @@ _MARK = re.compile(
     r"<!--\s*(?P<word>not run|run by|one program)(?::\s*(?P<text>(?:(?!-->).)*?))?\s*-->\s*\Z", re.DOTALL
 )
 _TITLE = re.compile(r"""title=(["'])(?P<title>.+?)\1""")
-_EXCERPT = re.compile(r"file=(?P<path>\S+)")
 _OUTPUT = {"text", "mermaid"}
 """Languages of what is looked at, not run."""
 SECONDS = 120
@@ -52,7 +51,6 @@ class Block:
     language: str
     source: str
     title: str | None = None
-    excerpt: str | None = None
     mark: str | None = None
     reason: str = ""
     parts: int = 1
@@ -76,7 +74,7 @@ def _block(path: Path, page: str, example: Any) -> Block:
     text: str = example.document.text[region.start : region.end]
     language, options = region.lexemes["language"], region.lexemes["options"]
     mark = _MARK.search(example.document.text[: region.start])
-    title, excerpt = _TITLE.search(options), _EXCERPT.search(options)
+    title = _TITLE.search(options)
     return Block(
         path,
         page,
@@ -84,7 +82,6 @@ def _block(path: Path, page: str, example: Any) -> Block:
         language,
         _source(text),
         title["title"] if title else None,
-        excerpt["path"] if excerpt else None,
         mark["word"] if mark else None,
         " ".join((mark["text"] or "").split()) if mark else "",
     )
@@ -128,8 +125,8 @@ class Run:
                 self.ran += block.parts
 
     def _run(self, block: Block) -> None:
-        if block.excerpt:
-            assert block.source in (ROOT / block.excerpt).read_text("utf-8"), f"{block.place}: not in {block.excerpt}"
+        if block.title and (ROOT / block.title).is_file():
+            assert block.source in (ROOT / block.title).read_text("utf-8"), f"{block.place}: not in {block.title}"
         elif block.title:
             self._write(block, block.title)
         elif block.language in {"python", "py"}:

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
-PACKAGES = {"conformance_tests", "mink_benchmarks", "mink_core", "mink_memory", "mink_postgres", "mink_pytest"}
+PACKAGES = {
+    "conformance_tests",
+    "mink_benchmarks",
+    "mink_core",
+    "mink_jetstream",
+    "mink_memory",
+    "mink_postgres",
+    "mink_pytest",
+}
 """The top-level packages. `conformance_tests` is meant: it is what `pytest --pyargs conformance_tests` names."""
 _EXTRAS = {
     "asyncpg",
@@ -18,11 +26,15 @@ _EXTRAS = {
     "cli",
     "conformance",
     "dev",
+    "docs",
+    "encryption",
     "examples",
+    "jetstream",
     "otel",
     "peers",
     "postgres",
     "server",
+    "test",
     "webhook",
     "zstd",
 }
