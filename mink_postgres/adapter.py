@@ -89,9 +89,11 @@ def _embedded(rest: str) -> EmbeddedSource:
     said = dict(parse_qsl(query, keep_blank_values=True))
     settings = _FSYNC.get(said.pop("fsync", "on"))
     # A folder is made where there is none: only where the URL plainly says.
-    if said or settings is None or (folder and (not folder.startswith("/") or ".." in unquote(folder).split("/"))):
+    plain = folder.startswith(("/", "./")) and ".." not in unquote(folder).split("/")
+    if said or settings is None or (folder and not plain):
         msg = (
-            "an embedded server's URL is …+embedded:// (temporary) or …+embedded:///path/to/folder (kept), without '..'; "
+            "an embedded server's URL is …+embedded:// (temporary), or …+embedded://./folder or "
+            "…+embedded:///path/to/folder (kept), without '..'; "
             "beside the store's options it takes ?fsync=off, for data that may be lost"
         )
         raise UsageError(msg)

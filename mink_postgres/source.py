@@ -43,7 +43,7 @@ class EmbeddedSource:
 
     def __init__(self, folder: str | None, settings: Mapping[str, str] | None = None) -> None:
         """Start nothing yet."""
-        self._folder = None if folder is None else Path(folder)
+        self._folder = None if folder is None else Path(folder).absolute()
         self._settings = settings
         self._server: EmbeddedServer | None = None
 

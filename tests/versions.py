@@ -23,14 +23,18 @@ import time
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mink_postgres.server import Binaries, EmbeddedServer, find_binaries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "versions.md"
 PYTHONS = ("3.11", "3.12", "3.13")
 SERVERS = ("15", "16", "17", "18")
+DRIVERS = ("psycopg", "asyncpg")
 RESOLUTIONS = {"newest": "highest", "lowest": "lowest-direct"}
 TESTS = [
     "tests/core",
@@ -75,12 +79,24 @@ def binaries_of(version: str, folder: Path) -> Binaries:
     return Binaries((place / "bin").resolve(), "environment", said.strip().rpartition("(PostgreSQL) ")[2])
 
 
+def interpreter_of(version: str) -> str:
+    """A Python of this version: on the PATH, or pyenv's."""
+    found = shutil.which(f"python{version}")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    kept = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"))
+    if found and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+        return found
+    if not kept:
+        sys.exit(f"there is no Python {version}: put python{version} on the PATH, or install it by pyenv")
+    return str(kept[-1])
+
+
 def environment_of(python: str, resolution: str, folder: Path) -> Path:
     """An environment with the project and what its tests need; gives its interpreter."""
     place = folder / f"python-{python}-{resolution}"
     inside = place / "bin" / "python"
     if not inside.exists():
-        subprocess.run(["uv", "venv", "--quiet", "--python", python, place], check=True)
+        subprocess.run(["uv", "venv", "--quiet", "--python", interpreter_of(python), place], check=True)
         subprocess.run(
             [
                 *("uv", "pip", "install", "--quiet", "--python", inside),
@@ -103,7 +119,7 @@ def versions_in(python: Path) -> dict[str, str]:
     return {name: found[name] for name in SHOWN if name in found}
 
 
-def run_cell(python: Path, url: str, log: Path) -> dict[str, Any]:
+def run_cell(python: Path, url: str, drivers: Sequence[str], log: Path) -> dict[str, Any]:
     """Run everything in one cell; what it printed is in the log."""
     env = {**os.environ, "MINK_POSTGRES_URL": url, "MINK_REQUIRE_POSTGRES": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     told: dict[str, Any] = {"passed": True}
@@ -111,9 +127,8 @@ def run_cell(python: Path, url: str, log: Path) -> dict[str, Any]:
     asyncpg = url.replace("postgresql://", "postgresql+asyncpg://")
     with tempfile.TemporaryDirectory() as kept, log.open("w") as output:
         conformance = ["-m", "conformance_tests", "--level", "smoke", "--seed", "1", "--failures", kept]
-        steps = {
-            "psycopg": [*conformance, url],
-            "asyncpg": [*conformance, asyncpg],
+        places = {"psycopg": url, "asyncpg": asyncpg}
+        steps = {driver: [*conformance, places[driver]] for driver in drivers} | {
             "tests": ["-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS],
         }
         for name, arguments in steps.items():
@@ -128,7 +143,7 @@ def run_cell(python: Path, url: str, log: Path) -> dict[str, Any]:
             )
             output.write(f"== {name}\n{done.stdout}\n")
             output.flush()
-            counted = re.findall(r"(\d+) passed", done.stdout)
+            counted = re.findall(r"(\d+) (?:checks )?passed", done.stdout)
             told[name] = int(counted[-1]) if counted and done.returncode == 0 else f"exit {done.returncode}"
             told["passed"] = told["passed"] and done.returncode == 0
     told["seconds"] = round(time.monotonic() - began)
@@ -140,6 +155,7 @@ def main() -> int:
     parser.add_argument("--python", nargs="+", choices=PYTHONS, default=PYTHONS)
     parser.add_argument("--postgres", nargs="+", choices=SERVERS, default=SERVERS)
     parser.add_argument("--dependencies", nargs="+", choices=RESOLUTIONS, default=list(RESOLUTIONS))
+    parser.add_argument("--drivers", nargs="+", choices=DRIVERS, default=DRIVERS, help="what conformance goes by")
     parser.add_argument("--folder", type=Path, default=Path(".versions"), help="environments, programs, results")
     parser.add_argument("--write", action="store_true", help="write docs/versions.md from all results in the folder")
     given = parser.parse_args()
@@ -158,7 +174,7 @@ def main() -> int:
                 inside = environment_of(python, resolution, folder)
                 for version, (exact, url) in urls.items():
                     name = f"{python}-{resolution}-{version}"
-                    cell = run_cell(inside, url, folder / f"{name}.log")
+                    cell = run_cell(inside, url, given.drivers, folder / f"{name}.log")
                     results[name] = cell | {"server": exact, "dependencies": versions_in(inside)}
                     kept.write_text(json.dumps(results, indent=1), "utf-8")
                     failed = failed or not cell["passed"]
@@ -195,8 +211,8 @@ def _cell(cell: dict[str, Any] | None) -> str:
     if cell is None:
         return ""
     if not cell["passed"]:
-        return "**failed**: " + ", ".join(f"{name} {cell[name]}" for name in ("psycopg", "asyncpg", "tests"))
-    return f"{cell['psycopg']} + {cell['asyncpg']} + {cell['tests']} passed"
+        return "**failed**: " + ", ".join(f"{name} {cell[name]}" for name in (*DRIVERS, "tests") if name in cell)
+    return ", ".join(f"{name} {cell[name]}" for name in (*DRIVERS, "tests") if name in cell)
 
 
 if __name__ == "__main__":

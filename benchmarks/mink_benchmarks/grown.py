@@ -64,6 +64,11 @@ class Grown:
         self.url = f"{server.url.replace('postgresql://', 'postgresql+asyncpg://')}?schema={schema}"
         self._workload = workload
 
+    def exists(self) -> bool:
+        """Whether there is a store at all."""
+        rows = self.server.run("SELECT to_regclass(%s) IS NOT NULL", f'"{self.schema}".streams')
+        return bool(rows[0][0])
+
     def events(self) -> int:
         """How many events the fill has made."""
         # Appends that are measured make no stream, so streams tell how far the fill is.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MILLION = 1_000_000
 STEPS = (1, 3, 10, 30, 100)
 """Millions of events at which is measured."""
+GOAL_EVENTS = 30 * MILLION
+"""At how many events appends have to keep up with those at a million."""
 HOWS = ("appends", "streams", "replay")
 
 
@@ -54,6 +56,10 @@ class Growth:
         """Fill both; returns how far the one that grows is."""
         self.still.fill(self.base, seconds, self._progress)
         return self.grows.fill(wanted, seconds, self._progress)
+
+    def reaches(self, events: int) -> bool:
+        """Whether both logs are there, and the one that grows has so many events."""
+        return self.still.exists() and self.grows.exists() and self.grows.events() >= events
 
     def cases(self, events: int, hows: Sequence[str] = HOWS) -> list[GrownCase]:
         """Each kind on both logs."""

@@ -69,7 +69,7 @@ def a_durable_subscription_resumes(lab: Lab) -> None:
     equal(other, seen, "the versions that another name was given")
 
 
-@check("SUB-06", needs=DURABLE)
+@check("SUB-06", "SUB-10", needs=DURABLE)
 def a_failed_event_is_given_again(lab: Lab) -> None:
     """A worker stops at the event its handler fails on; the next one begins with it, and skips nothing."""
     store = lab.open()
@@ -241,7 +241,7 @@ def partitions_keep_the_order_of_each_stream(lab: Lab) -> None:
         store.subscription("shared", lambda _: None, partitions=3, **_QUICK).run()
 
 
-@check("SUB-06", needs=DURABLE)
+@check("SUB-06", "SUB-10", needs=DURABLE)
 def a_parked_event_is_gone_past_and_kept(lab: Lab) -> None:
     """What a handler fails on is parked where that was asked for; the rest is handled, and it can be looked up."""
     store = lab.open()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from html import escape
 
-_COLUMN, _HEAD, _LINE = 250, 46, 15
+_COLUMN, _HEAD, _LINE = 220, 46, 15
 STYLE = """
 svg { --ink: #1c1e21; --soft: #5b6168; --paper: #ffffff; --panel: #eef1f4; --line: #c4c9cf; --bad: #a3261b; --bad-bg: #fbe0dd; }
 @media (prefers-color-scheme: dark) {

@@ -22,6 +22,7 @@ from mink_core.cli.commands import (
     migrate,
     outbox,
     parked,
+    partition,
     read,
     sagas,
     snapshots,
@@ -40,7 +41,7 @@ _FIRST_STEPS = """\
 \b
 First steps:
   mink demo
-  export MINK_STORE_URL=postgresql+embedded:///path/to/folder
+  export MINK_STORE_URL=postgresql+embedded://./folder
   mink init
   mink append order-1 --expect none --type OrderPlaced --data '{"total": 12}'
   mink read order-1
@@ -95,6 +96,7 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
     (parked.parked, parked.EXAMPLES),
     (check.check, check.EXAMPLES),
     (migrate.migrate, migrate.EXAMPLES),
+    (partition.partition, partition.EXAMPLES),
     (grants.grants, grants.EXAMPLES),
     (doctor.doctor, doctor.EXAMPLES),
     (stats.stats, stats.EXAMPLES),

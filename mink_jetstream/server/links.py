@@ -26,7 +26,7 @@ class Break(Enum):
 
 
 class Link:
-    """Listens on a port of loopback and forwards to another."""
+    """Listens on a port of loopback and forwards to another. Its methods are for the loop of its `Links`."""
 
     def __init__(self) -> None:
         """Use `Links.add`."""
@@ -39,7 +39,8 @@ class Link:
         self._server: asyncio.Server | None = None
         self._pairs: set[asyncio.Task[None]] = set()
 
-    async def _listen(self) -> None:
+    async def listen(self) -> None:
+        """Take a port."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -82,27 +83,31 @@ class Link:
             # The end of a connection is held up as its bytes are.
             await self._flowing.wait()
 
-    async def _break(self, how: Break) -> None:
+    async def break_(self, how: Break) -> None:
+        """Let nothing through any more."""
         if how is Break.HOLD:
             self._flowing.clear()
         else:
             self._refuses = True
-            await self._end()
+            await self.end()
 
-    async def _heal(self) -> None:
+    async def heal(self) -> None:
+        """Let everything through again."""
         self._refuses = False
         self._flowing.set()
 
-    async def _end(self) -> None:
+    async def end(self) -> None:
+        """End the connections that are open."""
         pairs = list(self._pairs)
         for pair in pairs:
             pair.cancel()
         await asyncio.gather(*pairs, return_exceptions=True)
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Give the port back, and end what is open."""
         if self._server is not None:
             self._server.close()
-        await self._end()
+        await self.end()
 
 
 class Links:
@@ -119,28 +124,28 @@ class Links:
         """A new link, which may get its target later."""
         link = Link()
         link.target = target
-        self._wait(link._listen())  # noqa: SLF001 -- one module's two halves
+        self._wait(link.listen())
         self._links.append(link)
         return link
 
     def break_(self, link: Link, how: Break = Break.HOLD) -> None:
         """Let nothing through any more."""
-        self._wait(link._break(how))  # noqa: SLF001
+        self._wait(link.break_(how))
 
     def heal(self, link: Link) -> None:
         """Let everything through again."""
-        self._wait(link._heal())  # noqa: SLF001
+        self._wait(link.heal())
 
     def end(self, link: Link) -> None:
         """End the connections that are open, and let new ones be made."""
-        self._wait(link._end())  # noqa: SLF001
+        self._wait(link.end())
 
     def close(self) -> None:
         """Close every port and every connection. Idempotent."""
         if self._loop.is_closed():
             return
         for link in self._links:
-            self._wait(link._close())  # noqa: SLF001
+            self._wait(link.close())
         self._wait(asyncio.sleep(0))  # aborted connections end in the loop's next turn
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -24,6 +24,9 @@ _END = 2**63 - 1
 class Reader(ABC, Generic[T]):
     """A read in pages. `next_page` gives the program of the next page, None at the end."""
 
+    looks = False
+    """Whether the next page rests on a look at the locks, and so must have one server for all of it."""
+
     def __init__(self, context: Context, limit: int | None) -> None:
         """Keep what all readers need."""
         self._context = context

@@ -46,8 +46,22 @@ def test_a_kept_one_through_both_doors(folder: Path) -> None:
     assert asyncio.run(again("postgresql+asyncpg+embedded")) == 3
 
 
+def test_a_folder_of_the_working_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    store = open_store("postgresql+embedded://./kept?min_size=1")
+    monkeypatch.chdir("/")  # what counts is where the URL was said
+    with store:
+        store.initialize()
+    assert (folder / "data").is_dir()
+
+
 def test_wrong_urls_are_refused_before_anything_starts() -> None:
-    for url in ("postgresql+embedded://host/path", "postgresql+embedded://?min_size=-1"):
+    for url in (
+        "postgresql+embedded://host/path",
+        "postgresql+embedded://./../path",
+        "postgresql+embedded://../path",
+        "postgresql+embedded://?min_size=-1",
+    ):
         with pytest.raises(UsageError):
             open_store(url)
     with pytest.raises(UsageError, match="async only"):

@@ -219,6 +219,7 @@ def test_json_is_json_and_nothing_is_coloured(
         "idempotency show key-1",
         "idempotency purge",
         f"demo --seconds 0.5 --no-rules --store {url}",
+        "partition 2",
     ]
     assert {path for path in OURS if not any(call.startswith(" ".join(path)) for call in calls)} == set()
     silent: list[str] = []

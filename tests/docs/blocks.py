@@ -51,6 +51,7 @@ class Block:
     language: str
     source: str
     title: str | None = None
+    excerpt: str | None = None
     mark: str | None = None
     reason: str = ""
     parts: int = 1
@@ -74,14 +75,18 @@ def _block(path: Path, page: str, example: Any) -> Block:
     text: str = example.document.text[region.start : region.end]
     language, options = region.lexemes["language"], region.lexemes["options"]
     mark = _MARK.search(example.document.text[: region.start])
-    title = _TITLE.search(options)
+    found = _TITLE.search(options)
+    title = found["title"] if found else None
+    # A title that names a file of the repository says where the lines stand; any other one, what to call them.
+    of_ours = title is not None and (ROOT / title).is_file()
     return Block(
         path,
         page,
         example.line,
         language,
         _source(text),
-        title["title"] if title else None,
+        None if of_ours else title,
+        title if of_ours else None,
         mark["word"] if mark else None,
         " ".join((mark["text"] or "").split()) if mark else "",
     )
@@ -125,8 +130,8 @@ class Run:
                 self.ran += block.parts
 
     def _run(self, block: Block) -> None:
-        if block.title and (ROOT / block.title).is_file():
-            assert block.source in (ROOT / block.title).read_text("utf-8"), f"{block.place}: not in {block.title}"
+        if block.excerpt:
+            assert block.source in (ROOT / block.excerpt).read_text("utf-8"), f"{block.place}: not in {block.excerpt}"
         elif block.title:
             self._write(block, block.title)
         elif block.language in {"python", "py"}:

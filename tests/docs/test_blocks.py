@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,15 @@ def server() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def environment(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
+def folder() -> Iterator[Path]:
+    """Not pytest's own, which root keeps to itself: the unprivileged server of a page could not get through."""
+    with tempfile.TemporaryDirectory(prefix="mink-page-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.fixture
+def environment(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, str]:
     """As a reader's terminal: `postgresql://localhost/app` is there, and empty."""
     for name in [name for name in os.environ if name.startswith(("MINK_", "PYTEST_", "PG"))]:
         monkeypatch.delenv(name)
@@ -55,13 +64,13 @@ def environment(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, tmp_pat
     for name, value in given.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     return dict(os.environ)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[path.relative_to(ROOT).as_posix() for path in PAGES])
-def test_page(page: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    Run(tmp_path, environment).page(blocks_of(page))
+def test_page(page: Path, environment: dict[str, str], folder: Path) -> None:
+    Run(folder, environment).page(blocks_of(page))
 
 
 def test_how_many_run(capsys: pytest.CaptureFixture[str]) -> None:

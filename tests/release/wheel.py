@@ -29,6 +29,7 @@ _EXTRAS = {
     "docs",
     "encryption",
     "examples",
+    "ha",
     "jetstream",
     "otel",
     "peers",
