@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from mink_core.deciding import Staging, fits, store_appends
-from mink_core.encoded import EncodedEvent, encode_events
+from mink_core.deciding import fits, store_appends
 from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
@@ -27,7 +25,9 @@ from mink_core.errors import (
 from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
-from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError
+from mink_jetstream.answers import RefusedError
+from mink_jetstream.drafts import Draft, Write, next_time
+from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
 from mink_jetstream.place import is_led
 from mink_jetstream.wire import Request, UnansweredError
@@ -35,6 +35,7 @@ from mink_jetstream.wire import Request, UnansweredError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from mink_core.encoded import EncodedEvent
     from mink_core.prepare import PreparedAppend
     from mink_jetstream.place import Place
     from mink_jetstream.reading import Reading
@@ -43,48 +44,8 @@ MAX_CALL_EVENTS = 1000
 """Events of one call: the server's limit on an atomic batch."""
 _REMEMBERED = 10_000
 """Streams whose newest event a store remembers."""
-_TICK = timedelta(microseconds=1)
 _PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
-
-
-class _Write(NamedTuple):
-    """One item of a call that is to be stored."""
-
-    item: PreparedAppend
-    version: int
-    """The stream's version before it."""
-    time: datetime
-
-
-class _Draft(Staging):
-    """A call while it is decided on, on what was read. Positions are counted from 1 until the server gives them."""
-
-    def __init__(self, tails: dict[str, StreamTail], spans: dict[str, list[EncodedEvent]]) -> None:
-        self._tails = dict(tails)
-        self._spans = spans
-        self.writes: list[_Write] = []
-        self.count = 0
-
-    def version(self, stream_id: str) -> int:
-        return self._tails[stream_id].version
-
-    def span(self, stream_id: str, after_version: int, last_version: int) -> Sequence[EncodedEvent]:
-        return [row for row in self._spans.get(stream_id, ()) if after_version < row.version <= last_version]
-
-    def insert(self, item: PreparedAppend, version: int) -> Sequence[EncodedEvent]:
-        time = _next_time(self._tails[item.stream_id])
-        rows = encode_events(item, version, self.count, time)
-        self.count += len(rows)
-        self.writes.append(_Write(item, version, time))
-        self._tails[item.stream_id] = StreamTail(version + len(rows), 0, time)
-        self._spans.setdefault(item.stream_id, []).extend(rows)
-        return rows
-
-
-def _next_time(tail: StreamTail) -> datetime:
-    now = datetime.now(UTC)
-    return now if tail.time is None else max(now, tail.time + _TICK)
 
 
 class Appending:
@@ -190,7 +151,7 @@ class Appending:
         exact = exact_version(item.expected)
         if (tail.version != exact) if exact is not None else not fits(item.expected, tail.version):
             return None
-        write = _Write(item, tail.version, _next_time(tail))
+        write = Write(item, tail.version, next_time(tail))
         last = await self._publish([write], {item.stream_id: tail}, deadline)
         if last is None:
             return None
@@ -205,7 +166,7 @@ class Appending:
         pause, trusting = _PAUSE, len(items) > 1
         while True:
             tails = await self._known_tails(items, trusting=trusting)
-            draft = _Draft(tails, await self._spans(items, tails))
+            draft = Draft(tails, await self._spans(items, tails))
             try:
                 results = store_appends(draft, items)
             except (ConcurrencyError, DuplicateEventError):
@@ -279,7 +240,7 @@ class Appending:
 
     # Storing
 
-    async def _publish(self, writes: list[_Write], tails: dict[str, StreamTail], deadline: float) -> int | None:
+    async def _publish(self, writes: list[Write], tails: dict[str, StreamTail], deadline: float) -> int | None:
         """The last event's sequence; None where a stream is not as it was believed to be."""
         for stream_id in tails:
             self._tails.pop(stream_id, None)  # until the outcome is known: the call may be cancelled
@@ -305,7 +266,7 @@ class Appending:
         self._remember(writes, last)
         return last
 
-    def _remember(self, writes: list[_Write], last: int) -> None:
+    def _remember(self, writes: list[Write], last: int) -> None:
         sequence = last - sum([len(write.item.events) for write in writes])
         for item, version, time in writes:
             sequence += len(item.events)

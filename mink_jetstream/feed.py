@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.feed_status import FeedStatus
 from mink_core.matching import predicate_of
+from mink_jetstream.messages import NOTHING
 from mink_jetstream.place import is_led
 from mink_jetstream.reading import PAGE, Reading
 
@@ -80,7 +81,7 @@ class Feed:
         while position < end and len(found) < limit and looked < _SCAN:
             if begun is None:
                 size = min(PAGE, limit - len(found)) if passes is None else PAGE
-            scanned = await self._reading.scan(subject, position, end, size, begun)
+            scanned = await self._reading.scan_feed(subject, position, end, size, begun)
             begun = None
             for event in scanned.events:
                 if passes is None or passes(event):
@@ -88,6 +89,8 @@ class Feed:
                     if len(found) == limit:
                         return found, event.global_position
             looked += len(scanned.events)
+            if scanned.covered == position:
+                break  # no server shows the rest at this moment
             position = scanned.covered
         return found, position
 
@@ -95,6 +98,13 @@ class Feed:
         """The feed's end. Nobody ever holds it back."""
         high = (await self._place.info()).state.last_seq
         return FeedStatus(high, high, high, ())
+
+
+def _check_moved(before: int, after: int, end: int) -> None:
+    """Refuse to go on, or to end, where events are missing that a leader has."""
+    if after == before:
+        msg = f"no server shows the events above position {before} at this moment, and there are some up to {end}: read again from there"
+        raise TransientStorageError(msg)
 
 
 class FeedPages:
@@ -145,7 +155,8 @@ class FeedPages:
 
     async def _up(self, end: int) -> list[EncodedEvent]:
         size = PAGE if self._left is None or self._passes is not None else min(PAGE, self._left)
-        scanned = await self._reading.scan(self._subject, self._after, end, size)
+        scanned = await self._reading.scan_feed(self._subject, self._after, end, size)
+        _check_moved(self._after, scanned.covered, end)
         self._after = scanned.covered
         return scanned.events
 
@@ -155,7 +166,8 @@ class FeedPages:
         events: list[EncodedEvent] = []
         at = below
         while at < self._end:
-            scanned = await self._reading.scan(self._subject, at, self._end, PAGE)
+            scanned = await self._reading.scan_feed(self._subject, at, self._end, PAGE)
+            _check_moved(at, scanned.covered, self._end)
             events += scanned.events
             at = scanned.covered
         if len(events) < PAGE // 4:  # little was found: look at more in one go
@@ -177,33 +189,36 @@ class StreamPages:
         self._left = limit
         self._backward = backward
         self._top: int | None = None
+        self._tail = NOTHING
         self._sequence = 0
         """Where the next forward page begins, once known."""
 
     async def page(self) -> list[EncodedEvent]:
         """The next events; none at the end."""
-        if self._left == 0:
-            return []
-        if self._top is None:
+        if self._top is None and self._left != 0:
             self._tail = await self._reading.tail(self._stream_id)
             self._top = self._tail.version
-        size = PAGE if self._left is None else min(PAGE, self._left)
-        if self._after >= self._top:
-            return []
-        if self._backward:
-            below = max(self._after, self._top - size)
-            found = await self._reading.versions(self._stream_id, below, self._top, self._tail)
-            self._top = below
-            found.reverse()
+        while self._left != 0 and self._top is not None and self._after < self._top:
+            size = PAGE if self._left is None else min(PAGE, self._left)
+            found = await (self._down(size, self._top) if self._backward else self._up(size, self._top))
+            if self._left is not None:
+                self._left -= len(found)
+            if found:  # the first versions of a stream that was imported after a purge are not there
+                return found
+        return []
+
+    async def _down(self, size: int, top: int) -> list[EncodedEvent]:
+        self._top = max(self._after, top - size)
+        found = await self._reading.versions(self._stream_id, self._top, top, self._tail)
+        return found[::-1]
+
+    async def _up(self, size: int, top: int) -> list[EncodedEvent]:
+        last = min(self._after + size, top)
+        if self._sequence:
+            found = await self._reading.onwards(self._stream_id, self._sequence, self._after, last, self._tail)
         else:
-            last = min(self._after + size, self._top)
-            if self._sequence:
-                found = await self._reading.onwards(self._stream_id, self._sequence, self._after, last, self._tail)
-            else:
-                found = await self._reading.versions(self._stream_id, self._after, last, self._tail)
-            self._after = last
-            if found:
-                self._sequence = found[-1].global_position + 1
-        if self._left is not None:
-            self._left -= len(found)
+            found = await self._reading.versions(self._stream_id, self._after, last, self._tail)
+        self._after = last
+        if found:
+            self._sequence = found[-1].global_position + 1
         return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mink_core.subscriptions import SubscriptionStatus
-    from mink_jetstream.jetstream import Config, Info
+    from mink_jetstream.answers import Config, Info
     from mink_jetstream.place import Place
 
 _COPIES = 3

@@ -11,7 +11,8 @@ from mink_core.json_codec import encode_json
 from mink_core.limits import check_event_type, check_stream_id
 from mink_core.prepare import PreparedEvent
 from mink_core.transfer.digests import canonical
-from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError
+from mink_jetstream.answers import RefusedError
+from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, NOTHING, VERSION, StreamTail, body_of
 from mink_jetstream.wire import Request, UnansweredError
 

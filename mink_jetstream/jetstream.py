@@ -7,14 +7,13 @@ was done: nobody took it (there is no leader at the moment), or the server said 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import msgspec
 
 from mink_core.errors import SchemaError, StorageError, TransientStorageError
-from mink_jetstream.messages import Stored  # noqa: TC001 -- msgspec resolves a Struct's annotations at run time
+from mink_jetstream.answers import Info, RefusedError, check, decode_ack, decode_done, decode_got, decode_info
 from mink_jetstream.wire import Request, UnansweredError, UnreachableError, Wire
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from nats.aio.msg import Msg
 
+    from mink_jetstream.messages import Stored
     from mink_jetstream.options import Options
 
 T = TypeVar("T")
@@ -45,108 +45,6 @@ _BATCHES = 16
 _API = "$JS.API"
 
 
-class RefusedError(Exception):
-    """The server refused a request; nothing was done."""
-
-    def __init__(self, code: int, description: str) -> None:
-        """Keep the server's error code."""
-        super().__init__(f"{description} ({code})")
-        self.code = code
-
-
-class _Error(msgspec.Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class Ack(msgspec.Struct, frozen=True):
-    """The answer to a write."""
-
-    error: _Error | None = None
-    stream: str = ""
-    seq: int = 0
-    """Of the last message."""
-
-
-class State(msgspec.Struct, frozen=True):
-    """What a stream holds."""
-
-    messages: int = 0
-    bytes: int = 0
-    first_seq: int = 0
-    last_seq: int = 0
-    num_deleted: int = 0
-    num_subjects: int = 0
-    subjects: dict[str, int] = {}
-
-
-class Config(msgspec.Struct, frozen=True):
-    """What matters of a stream's configuration."""
-
-    name: str
-    num_replicas: int = 1
-    storage: str = ""
-    allow_atomic: bool = False
-    allow_direct: bool = False
-    discard: str = ""
-    max_age: int = 0
-    max_msgs: int = -1
-    max_bytes: int = -1
-    max_msgs_per_subject: int = -1
-    metadata: dict[str, str] = {}
-
-
-class Peer(msgspec.Struct, frozen=True):
-    """One copy of a stream."""
-
-    name: str
-    current: bool = False
-    offline: bool = False
-    active: int = 0
-    """Nanoseconds since the leader last heard from it."""
-    lag: int = 0
-
-
-class Cluster(msgspec.Struct, frozen=True):
-    """Who leads a stream, and who follows."""
-
-    leader: str = ""
-    replicas: tuple[Peer, ...] = ()
-
-
-class Info(msgspec.Struct, frozen=True):
-    """What a stream's leader says of it."""
-
-    error: _Error | None = None
-    config: Config | None = None
-    state: State = State()
-    cluster: Cluster = Cluster()
-    total: int = 0
-    created: str = ""
-    """In RFC 3339 with nanoseconds, as `ts`."""
-    ts: str = ""
-    """The server's time now, in RFC 3339 with nanoseconds."""
-
-
-class _Got(msgspec.Struct, frozen=True):
-    error: _Error | None = None
-    message: Stored | None = None
-
-
-class _Done(msgspec.Struct, frozen=True):
-    error: _Error | None = None
-
-
-def server_time(text: str) -> datetime:
-    """A time as the server writes it, cut to microseconds."""
-    return msgspec.json.decode(f'"{text}"', type=datetime).astimezone(UTC)
-
-
-_ack = msgspec.json.Decoder(Ack).decode
-_info = msgspec.json.Decoder(Info).decode
-_got = msgspec.json.Decoder(_Got).decode
-_done = msgspec.json.Decoder(_Done).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -205,8 +103,8 @@ class JetStream:
         payload = b"" if subjects is None else _encode({"subjects_filter": subjects, "offset": offset})
 
         async def send(until: float) -> Info:
-            found = _info(await self._ask(f"STREAM.INFO.{stream}", payload, until))
-            _check(found.error)
+            found = decode_info(await self._ask(f"STREAM.INFO.{stream}", payload, until))
+            check(found.error)
             return found
 
         return await self._read(send, deadline)
@@ -221,10 +119,10 @@ class JetStream:
         deadline, payload = self.deadline(), _encode(wanted)
 
         async def send(until: float) -> Stored | None:
-            found = _got(await self._ask(f"STREAM.MSG.GET.{stream}", payload, until))
+            found = decode_got(await self._ask(f"STREAM.MSG.GET.{stream}", payload, until))
             if found.error is not None and found.error.err_code == NO_MESSAGE:
                 return None
-            _check(found.error)
+            check(found.error)
             return found.message
 
         return await self._read(send, deadline)
@@ -266,12 +164,12 @@ class JetStream:
                 if len(requests) > 1:
                     _number(requests)
                 reply = await self.wire.batch(requests, deadline)
-                ack = _ack(reply.data)
+                ack = decode_ack(reply.data)
                 if ack.error is None:
                     return ack.seq
                 if ack.error.err_code == _STORE_FAILED:  # one copy's store failed: another one may have it
                     raise UnansweredError(ack.error.description)  # as if no reply had come
-                _check(ack.error)
+                check(ack.error)
                 raise AssertionError  # pragma: no cover -- raised above
             except UnreachableError as error:
                 problem = error
@@ -297,7 +195,7 @@ class JetStream:
         deadline = self.deadline()
 
         async def send(until: float) -> None:
-            _check(_done(await self._ask("INFO", b"", until)).error)
+            check(decode_done(await self._ask("INFO", b"", until)).error)
 
         try:
             await self._read(send, deadline)
@@ -327,7 +225,7 @@ class JetStream:
         payload = b"" if wanted is None else _encode(wanted)
 
         async def send(until: float) -> None:
-            _check(_done(await self._ask(f"STREAM.{verb}.{stream}", payload, until)).error)
+            check(decode_done(await self._ask(f"STREAM.{verb}.{stream}", payload, until)).error)
 
         await self._read(send, deadline)
 
@@ -339,11 +237,6 @@ def _number(requests: Sequence[Request]) -> None:
         request.headers["Nats-Batch-Id"] = batch
         request.headers["Nats-Batch-Sequence"] = str(number)
     requests[-1].headers["Nats-Batch-Commit"] = "1"
-
-
-def _check(error: _Error | None) -> None:
-    if error is not None:
-        raise RefusedError(error.err_code, error.description)
 
 
 def missing(store: str) -> SchemaError:

@@ -11,13 +11,14 @@ from uuid import UUID, uuid4
 
 from mink_core.errors import SchemaError, StorageError
 from mink_core.events import StoreIdentity
-from mink_jetstream.jetstream import NO_STREAM, OTHER_CONFIG, Info, JetStream, RefusedError, missing
+from mink_jetstream.answers import Info, RefusedError
+from mink_jetstream.jetstream import NO_STREAM, OTHER_CONFIG, JetStream, missing
 from mink_jetstream.subjects import Keys, Subjects
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from mink_jetstream.jetstream import Config
+    from mink_jetstream.answers import Config
     from mink_jetstream.options import Options
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mink_core.encoded import EncodedEvent
-    from mink_jetstream.jetstream import Info
+    from mink_jetstream.answers import Info
     from mink_jetstream.place import Place
 
 PAGE = 500
@@ -76,42 +76,63 @@ class Reading:
         subjects = self._place.subjects
         return [event_of(subjects, message) for message in messages]
 
-    async def scan(
+    async def scan(self, subject: str, after: int, end: int, size: int) -> list[EncodedEvent]:
+        """Events of a subject above `after` up to its newest sequence `end`: `size` of them, or all that the leader has."""
+        events: list[EncodedEvent] = []
+        while after < end and len(events) < size:
+            found = await self.page(subject, after + 1, size - len(events))
+            if not found:
+                following = await self._next(subject, after + 1)  # the copy was behind
+                found = [following] if following else []
+            if not found:
+                break
+            events += [event for event in found if event.global_position <= end]
+            after = found[-1].global_position
+        return events
+
+    async def scan_feed(
         self, subject: str, after: int, end: int, size: int, begun: list[EncodedEvent] | None = None
     ) -> Scanned:
-        """Events above `after` up to the sequence `end`, which the leader has: `size` of them, or all.
+        """Events of the feed above `after` up to the sequence `end`, which a leader has: `size` of them, or all.
+
+        A reader goes on at `covered` and never comes back, so that it is reached must be proved. By a message at or
+        above it: whatever copy gave it had all below. Or by the only copy, asked after `end` was known. A
+        leader's word that no more matches is no proof: it may come from another server than `end` did, and that
+        one may be behind. So where there are several copies, the end is read without the filter.
 
         Args:
-            subject: The filter.
+            subject: A filter. Events may be given that it does not let through.
             after: Exclusive.
             end: Inclusive.
             size: At least 1.
-            begun: The first page, where it was read already.
+            begun: The first page, where it was asked for already. It may be from before `end` was known: that it stops
+                earlier says nothing.
         """
         events: list[EncodedEvent] = []
         while after < end:
-            found = await self.page(subject, after + 1, size - len(events)) if begun is None else begun
-            begun = None
-            inside = [event for event in found if event.global_position <= end]
-            events += inside
-            if len(inside) < len(found):
+            early, begun = begun, None
+            found = await self.page(subject, after + 1, size - len(events)) if early is None else early
+            events += [event for event in found if event.global_position <= end]
+            if found and found[-1].global_position >= end:
                 return Scanned(events, end)
             if len(events) == size:
                 return Scanned(events, events[-1].global_position)
             if found:
                 after = found[-1].global_position
-            if after >= end or (self._place.is_alone and not found):
-                break
-            if not self._place.is_alone:
-                # The copy may be behind, or there is no more: the leader knows.
+            if early is not None or (found and subject == self._place.subjects.every):
+                continue
+            if self._place.is_alone:
+                if not found:
+                    return Scanned(events, end)
+            elif subject != self._place.subjects.every:
+                subject = self._place.subjects.every
+            else:
                 following = await self._next(subject, after + 1)
-                if following is None or following.global_position > end:
+                if following is None:
                     break
-                events.append(following)
+                events += [following] if following.global_position <= end else []
                 after = following.global_position
-                if len(events) == size:
-                    return Scanned(events, after)
-        return Scanned(events, end)
+        return Scanned(events, min(after, end))
 
     async def since(self, time: datetime, last: int) -> int:
         """How many sequences there are from a time on, by the servers' clocks, up to `last`."""
@@ -159,10 +180,10 @@ class Reading:
         events: list[EncodedEvent] = []
         below = sequence - 1
         size = min(PAGE, last) if sequence == 1 else PAGE
-        while below < tail.sequence:
+        while below < tail.sequence and (not events or events[-1].version < last):
             found = await self.scan(subject, below, tail.sequence, size)
-            events += [event for event in found.events if after < event.version <= last]
-            if not found.events or found.events[-1].version >= last:
+            if not found:
                 break
-            below = found.covered
+            events += [event for event in found if after < event.version <= last]
+            below = found[-1].global_position
         return events

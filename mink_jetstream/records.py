@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 
 from mink_core.errors import OutcomeUnknownError, TransientStorageError, UsageError
-from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW, RefusedError, server_time
+from mink_jetstream.answers import RefusedError, server_time
+from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, OVERHEAD
 from mink_jetstream.wire import Request, UnansweredError
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mink_core.errors import StorageError
-from mink_jetstream.jetstream import RefusedError
+from mink_jetstream.answers import RefusedError
 from mink_jetstream.wire import Request, UnansweredError, UnreachableError
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ nothing happened) from one whose reply is lost (`UnansweredError`, anything may 
 from __future__ import annotations
 
 import asyncio
-import logging
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from mink_core.errors import StorageError, StoreClosedError, TransientStorageError
+from mink_jetstream.connecting import check_version, note, said, tls_context
 from mink_jetstream.options import options_of
 
 if TYPE_CHECKING:
@@ -28,12 +28,10 @@ if TYPE_CHECKING:
     from mink_jetstream.options import Options
     from mink_jetstream.server import EmbeddedServer
 
-_OLDEST = (2, 12)
 _PAUSE = 0.2
 """Seconds between two tries to connect."""
 _PING = 5
 _PAYLOAD = 1024 * 1024
-_LOG = logging.getLogger("mink.jetstream")
 _NO_RESPONDERS = "503"
 
 
@@ -124,8 +122,8 @@ class Wire:
                     user=options.user,
                     password=options.password,
                     user_credentials=options.creds,
-                    tls=_tls() if options.tls else None,
-                    error_cb=_note,
+                    tls=tls_context() if options.tls else None,
+                    error_cb=note,
                     disconnected_cb=self._lost,
                     reconnected_cb=self._found,
                     allow_reconnect=True,
@@ -134,7 +132,7 @@ class Wire:
                     connect_timeout=2,
                     ping_interval=_PING,
                 )
-            _check_version(client)
+            check_version(client)
             self._inbox = client.new_inbox()
             await client.subscribe(f"{self._inbox}.*", cb=self._replied, pending_msgs_limit=0, pending_bytes_limit=0)
         except StorageError:
@@ -142,7 +140,7 @@ class Wire:
             raise
         except (NatsError, OSError, TimeoutError) as error:
             await client.close()
-            msg = f"no NATS server can be reached at {', '.join(options.servers)} ({_said(error)}); nothing was done"
+            msg = f"no NATS server can be reached at {', '.join(options.servers)} ({said(error)}); nothing was done"
             raise TransientStorageError(msg) from error
         except BaseException:
             await client.close()
@@ -267,7 +265,7 @@ class Wire:
             return await future
         except NatsError as error:
             self.check_open()
-            raise UnansweredError(_said(error)) from error
+            raise UnansweredError(said(error)) from error
         finally:
             timer.cancel()
             del self._waiting[token]
@@ -290,28 +288,3 @@ class Wire:
 def _expire(future: asyncio.Future[Any]) -> None:
     if not future.done():
         future.set_exception(UnansweredError("no reply came in time"))
-
-
-def _check_version(client: Client) -> None:
-    version = client.connected_server_version
-    if (version.major, version.minor) < _OLDEST:
-        msg = (
-            f"the NATS server has version {version}, and this adapter needs {'.'.join(map(str, _OLDEST))} or newer: older "
-            "ones pass over the headers of an atomic batch in silence, and would store what is refused; nothing was done"
-        )
-        raise StorageError(msg)
-
-
-async def _note(error: Exception) -> None:
-    # What matters is told to the caller whom it concerns; the client says every failed try to connect.
-    _LOG.debug("the NATS client says: %s", error)
-
-
-def _said(error: BaseException) -> str:
-    return str(error).removeprefix("nats: ") or type(error).__name__
-
-
-def _tls() -> Any:
-    import ssl  # noqa: PLC0415 -- only where it is used
-
-    return ssl.create_default_context()

@@ -80,7 +80,6 @@ class Writers(ABC):
         """Open the store and make the streams."""
         self.opened = OpenStore(self.target, self._loop_factory)
         self.opened.fill(self.workload)
-        self.known = self.opened.versions()
 
     def close(self) -> None:
         """Close the store."""
@@ -89,6 +88,7 @@ class Writers(ABC):
     def measure(self, seconds: float) -> Sample:
         """Let everybody work until the time is over."""
         tallies: list[Tally] = []
+        self.known = self.opened.versions()  # other cases may write to the same store
         began = time.perf_counter()
         if self.opened.is_async:
             self.opened.run(self.by_tasks(began + seconds, tallies))
@@ -104,11 +104,21 @@ class Writers(ABC):
 
     def by_threads(self, until: float, tallies: list[Tally]) -> None:
         """Everybody in a thread."""
-        threads = [threading.Thread(target=_work, args=(calls, until)) for calls in self.all_calls(tallies)]
+        errors: list[Exception] = []
+
+        def work(calls: Calls) -> None:
+            try:
+                _work(calls, until)
+            except Exception as error:  # noqa: BLE001 -- raised below
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(calls,)) for calls in self.all_calls(tallies)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        if errors:
+            raise errors[0]
 
     async def by_tasks(self, until: float, tallies: list[Tally]) -> None:
         """Everybody in a task."""
@@ -117,24 +127,28 @@ class Writers(ABC):
 
 def _work(calls: Calls, until: float) -> None:
     call = next(calls)
-    while time.perf_counter() < until:
+    while True:  # at least once, however late it begins
         try:
             result = call()
         except MinkError as error:
             call = calls.throw(error)
         else:
             call = calls.send(result)
+        if time.perf_counter() >= until:
+            return
 
 
 async def _work_async(calls: Calls, until: float) -> None:
     call = next(calls)
-    while time.perf_counter() < until:
+    while True:  # at least once, however late it begins
         try:
             result = await call()
         except MinkError as error:
             call = calls.throw(error)
         else:
             call = calls.send(result)
+        if time.perf_counter() >= until:
+            return
 
 
 class Appends(Writers):

@@ -1,8 +1,8 @@
 """A real NATS server, or a cluster of them, with no set-up: for tests, demonstrations and a first look."""
 
+from mink_core.servers import ServerUnavailableError
 from mink_jetstream.server.cluster import Cluster, nats_cluster
 from mink_jetstream.server.embedded import EmbeddedServer
-from mink_jetstream.server.errors import ServerUnavailableError
 from mink_jetstream.server.links import Break, Link, Links
 from mink_jetstream.server.locate import nats_for_tests
 from mink_jetstream.server.program import Program, find_program

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
+from mink_core.servers import ServerUnavailableError
 from mink_jetstream.server.embedded import USER, EmbeddedServer
-from mink_jetstream.server.errors import ServerUnavailableError
 from mink_jetstream.server.links import Break, Link, Links
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 import tempfile
 import time
 from contextlib import suppress
@@ -12,15 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from mink_jetstream.server.errors import ServerUnavailableError
+from mink_core.servers import ServerUnavailableError, Watched
 from mink_jetstream.server.program import Program, find_program
-from mink_jetstream.server.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
 START_SECONDS = 60.0
+STOP_SECONDS = 5.0
 USER = "mink"
 MAX_PAYLOAD = 20 * 1024 * 1024
 """Bytes in a message: the core's limits for data and metadata, and room for headers."""
@@ -38,7 +39,7 @@ class EmbeddedServer:
         self.folder = folder
         self.program = program
         self._settings = settings
-        self._process = Watched(folder, temporary=temporary)
+        self._process = Watched(folder, temporary=temporary, stops=[(signal.SIGTERM, STOP_SECONDS)])
         self.ports: dict[str, int] = {}
         """By `nats` (clients), `monitoring` (HTTP) and, in a cluster, `cluster` (routes)."""
 

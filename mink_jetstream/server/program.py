@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mink_jetstream.server.errors import ServerUnavailableError
+from mink_core.servers import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mink_benchmarks.appends import Appends, Calls, Tally
 from mink_benchmarks.cli import main
 from mink_benchmarks.compare import compare
 from mink_benchmarks.goal_runs import summary
@@ -18,7 +19,7 @@ from mink_benchmarks.samples import Sample, Series, run_rounds
 from mink_benchmarks.scenarios import SCENARIOS
 from mink_benchmarks.targets import target_of
 from mink_benchmarks.workload import Workload
-from mink_core import ConcurrencyError, NewEvent
+from mink_core import ConcurrencyError, NewEvent, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,9 +163,32 @@ def test_naive_appends_are_what_they_say(postgres_url: str, schema: str) -> None
             store.append("a-1", events, expected_version=2)
         assert [event.data for event in store.read_stream("a-1")] == [{"n": n} for n in range(3)]
         assert [event.version for event in store.read_all()] == [1, 2, 3]
-        assert [(info.stream_id, info.version) for info in store.streams()] == [("a-1", 3)]
+        assert [(info.stream_id, info.version) for info in store.streams(category="a", after="a", limit=9)] == [
+            ("a-1", 3)
+        ]
     finally:
         store.close()
+
+
+def test_cases_on_one_store_do_not_trip_over_one_another(postgres_url: str, schema: str) -> None:
+    url = f"{postgres_url}?schema={schema}"
+    cases = [Appends(f"{n}", target_of(url, is_async=n > 2), Workload(), n) for n in (1, 2, 3)]
+    found = run_rounds(cases, rounds=2, seconds=0.05, progress=lambda _: None, settle=lambda: None)
+    assert all(min(one.rates) > 0 for one in found.values())
+
+
+def test_an_error_of_a_writer_ends_the_measurement() -> None:
+    class Broken(Appends):
+        def calls(self, number: int, tally: Tally) -> Calls:
+            yield lambda: self.opened.store.append("a-1", [], expected_version=0)
+
+    case = Broken("broken", target_of("memory://", is_async=False), Workload(), 2)
+    case.open()
+    try:
+        with pytest.raises(UsageError, match="at least one event"):
+            case.measure(1)
+    finally:
+        case.close()
 
 
 def test_mixed_appends_reads_and_delivers() -> None:

@@ -28,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_nothing_is_lost_when_the_primary_is_killed(cluster: Cluster) -> None:
-    drill = synchronous(cluster, 0, lambda _: None)
+    drill = synchronous(cluster, 0, lambda _: None, writers=2)
     assert drill.passed, drill
     assert drill.verdict.acknowledged > 50
     assert drill.strikes[0].gap < 30

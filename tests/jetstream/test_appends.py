@@ -20,7 +20,8 @@ from mink_core import (
     UsageError,
 )
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
-from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream, RefusedError
+from mink_jetstream.answers import RefusedError
+from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream
 from mink_jetstream.wire import Wire
 
 ANY = ExpectedVersion.ANY

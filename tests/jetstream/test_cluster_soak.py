@@ -6,14 +6,20 @@ import asyncio
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from mink_core import AppendResult
+from mink_core import AppendResult, ConcurrencyError, ExpectedVersion, NewEvent, TransientStorageError
 from mink_jetstream.server import nats_cluster
 from tests.soak.jetstream import STORE, soak
 from tests.soak.jetstream_ledger import Call, Ledger, Outcome, Seen, Stale, Window, judge
 
 STREAM = "s-1"
+# nats-py leaves the socket of a reconnect that failed to the garbage collector.
+LEFT_BY_NATS = pytest.mark.filterwarnings(
+    "ignore:.*unclosed <(StreamWriter|socket):ResourceWarning",
+    "ignore:Exception ignored in.*(StreamWriter|Transport|socket):pytest.PytestUnraisableExceptionWarning",
+)
 
 
 def run(*, partition: bool) -> dict[str, Any]:
@@ -25,6 +31,7 @@ def run(*, partition: bool) -> dict[str, Any]:
         )
 
 
+@LEFT_BY_NATS
 def test_a_leader_is_killed_and_nothing_acknowledged_is_lost() -> None:
     report = run(partition=False)
     assert report["passed"], report
@@ -34,6 +41,7 @@ def test_a_leader_is_killed_and_nothing_acknowledged_is_lost() -> None:
     assert report["calls"]["refused"] > 0
 
 
+@LEFT_BY_NATS
 def test_a_leader_without_a_majority_acknowledges_nothing() -> None:
     report = run(partition=True)
     assert report["passed"], report
@@ -42,6 +50,78 @@ def test_a_leader_without_a_majority_acknowledges_nothing() -> None:
     assert "acknowledged in time" not in report["at_the_minority"]
     assert sum(report["at_the_minority"].values()) > 0
     assert report["calls"]["acknowledged"] > 100
+
+
+# Stores that are wrong, each in one way: the same soak must find it.
+
+
+class Wrapped:
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def turn(self) -> bool:
+        self._calls += 1
+        return self._calls % 50 == 0
+
+
+class SaysThatNothingWasStored(Wrapped):
+    async def append(self, *args: Any, **options: Any) -> Any:
+        result = await self._store.append(*args, **options)
+        if self.turn():
+            raise TransientStorageError("nothing was stored")
+        return result
+
+
+class AcknowledgesWhatItForgets(Wrapped):
+    """And what it knows to be refused, it acknowledges as well."""
+
+    async def append(self, stream: str, events: list[NewEvent], *, expected_version: int) -> Any:
+        if not self.turn():
+            return await self._store.append(stream, events, expected_version=expected_version)
+        last = expected_version + len(events)
+        return AppendResult(stream, expected_version + 1, last, 1, 1, tuple(event.event_id for event in events))
+
+
+class AppendsAgain(Wrapped):
+    """With new ids, where a reply was lost."""
+
+    async def append(self, stream: str, events: list[NewEvent], *, expected_version: int) -> Any:
+        if self.turn():
+            again = [NewEvent(event.event_type, event.data) for event in events]
+            await self._store.append(stream, again, expected_version=ExpectedVersion.ANY)
+        return await self._store.append(stream, events, expected_version=expected_version)
+
+
+class TellsOldVersions(Wrapped):
+    async def append(self, stream: str, events: list[NewEvent], *, expected_version: int) -> Any:
+        try:
+            return await self._store.append(stream, events, expected_version=expected_version)
+        except ConcurrencyError as error:
+            raise ConcurrencyError(stream, error.expected, max(0, expected_version - 1)) from error
+
+
+class SkipsInTheFeed(Wrapped):
+    async def poll(self, position: int, *, limit: int) -> Any:
+        page = await self._store.poll(position, limit=limit)
+        return msgspec.structs.replace(page, events=page.events[1:]) if page.events and self.turn() else page
+
+
+@pytest.mark.parametrize(
+    "wrap", [SaysThatNothingWasStored, AcknowledgesWhatItForgets, AppendsAgain, TellsOldVersions, SkipsInTheFeed]
+)
+def test_the_soak_finds_a_store_that_is_wrong(wrap: type[Wrapped]) -> None:
+    url = f"memory://soak-{wrap.__name__}"
+    report = asyncio.run(soak(None, url, seconds=0.3, seed=1, callers=8, wrap=wrap))
+    assert not report["passed"], report
+
+
+def test_the_soak_passes_a_store_that_is_right() -> None:
+    report = asyncio.run(soak(None, "memory://soak-right", seconds=0.3, seed=1, callers=8))
+    assert report["passed"], report
 
 
 # The judge

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from mink_postgres.server.account import Account
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+MISSING = [name for name, found in (("pgbouncer", PROGRAM), ("setpriv", shutil.which("setpriv"))) if not found]
 _CONFIGURATION = """
 [databases]
 * = host={host} port={port}
@@ -62,10 +63,10 @@ class PgBouncer:
         for path in (self._folder, *self._folder.iterdir()):
             if account.uid is not None:
                 shutil.chown(path, account.uid, account.gid)
-        command = [PROGRAM, "--quiet", str(self._folder / "pgbouncer.ini")]
+        who: list[str] = []
         if account.uid is not None:  # it refuses root
             who = [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
-            command = ["setpriv", "--pdeathsig=KILL", *who, *command]
+        command = ["setpriv", "--pdeathsig=KILL", *who, PROGRAM, "--quiet", str(self._folder / "pgbouncer.ini")]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd="/")
         end = time.monotonic() + 10
         while not self._answers():

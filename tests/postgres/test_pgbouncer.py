@@ -26,7 +26,7 @@ from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 from mink_postgres.backends.pooler import _patient
 from mink_postgres.options import PostgresOptions
 from mink_postgres.statements import Statements
-from tests.postgres.pgbouncer import PROGRAM, PgBouncer
+from tests.postgres.pgbouncer import MISSING, PgBouncer
 from tests.postgres.sessions import Session
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ANY = ExpectedVersion.ANY
 WRITERS, CALLS = 8, 15
 DOORS = ("psycopg", "psycopg async", "asyncpg")
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no pgbouncer program is installed")
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 
 @pytest.fixture(scope="module")
@@ -100,18 +100,47 @@ def test_many_writers_share_few_sessions(door: str, pooled: str, schema: str) ->
     assert len(set(positions)) == len(positions) == WRITERS * (CALLS + 6)
 
 
+@pytest.mark.parametrize("pooler", [True, False])
 @pytest.mark.parametrize("door", DOORS)
-def test_prepared_statements_fail_there(door: str, postgres_url: str, pooled: str, schema: str) -> None:
-    """The broken twin: the same, opened as if sessions were its own.
+def test_another_session_has_no_statement_prepared_in_the_first(
+    door: str, pooler: bool, postgres_url: str, pooled: str, schema: str
+) -> None:
+    """Without the option, the broken twin, it fails.
 
     Behind a pooler of its own: what it leaves prepared in sessions, others would run for theirs.
     """
-    with PgBouncer(postgres_url, pool=1 if "psycopg" in door else 3) as own, pytest.raises(StorageError) as caught:
-        in_all_ways(door, own.url(), schema)
-    # No such prepared statement; there is one of this name; it is another one, with other parameters.
-    assert caught.value.sqlstate in ("26000", "42P05", "08P01")
-    if caught.value.sqlstate != "08P01":
-        assert "transaction_pooler" in str(caught.value)
+
+    async def alternating(url: str) -> None:
+        options: dict[str, Any] = {"schema": schema, "min_size": 1, "max_size": 1, "transaction_pooler": pooler}
+        one: Any = (
+            PostgresEventStore(url, **options)
+            if door == "psycopg"
+            else AsyncPostgresEventStore(url, driver=door.partition(" ")[0], **options)
+        )
+
+        async def append(version: int) -> None:
+            result = one.append("a-1", [NewEvent("Made", {})], expected_version=version)
+            if door != "psycopg":
+                await result
+
+        try:
+            for version in range(8):
+                await append(version)
+            with psycopg.connect(url, prepare_threshold=None) as other:
+                other.execute("SELECT 1")  # in a transaction, on the session that was used last
+                await append(8)
+        finally:
+            closing = one.close()
+            if closing is not None:
+                await closing
+
+    with PgBouncer(postgres_url, pool=2) as own:
+        if pooler:
+            asyncio.run(alternating(own.url()))
+            return
+        with pytest.raises(StorageError, match="transaction_pooler") as caught:
+            asyncio.run(alternating(own.url()))
+        assert caught.value.sqlstate == "26000"
 
 
 def test_sessions_are_renewed_under_load(postgres_url: str, pooled: str, schema: str) -> None:

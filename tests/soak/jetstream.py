@@ -2,7 +2,7 @@
 
     python -m tests.soak.jetstream --seconds 60 --nodes 3
     python -m tests.soak.jetstream --seconds 60 --nodes 3 --partition
-    python -m tests.soak.jetstream --seconds 5 --url memory://
+    python -m tests.soak.jetstream --seconds 5 --url memory://soak
 
 64 callers append with exact expectations while nodes are killed (the leader too) and started again, or the
 leader's routes are cut so that it is in the minority. Afterwards, by the copy of each node: every acknowledged event is
@@ -33,7 +33,7 @@ from tests.soak.jetstream_load import Caller, Reader
 from tests.soak.jetstream_strikes import Strikes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mink_core import AsyncStore
     from mink_jetstream.server import Cluster
@@ -54,6 +54,7 @@ async def soak(
     partition: bool = False,
     callers: int = CALLERS,
     first_leader: bool = False,
+    wrap: Callable[[Any], Any] = lambda store: store,
 ) -> dict[str, Any]:
     """Run the load, strike, judge.
 
@@ -65,6 +66,7 @@ async def soak(
         partition: Cut routes rather than kill nodes.
         callers: How many.
         first_leader: Strike the leader first.
+        wrap: Breaks each store on purpose, to see that it is found.
     """
     ledger = Ledger()
     async with AsyncExitStack() as stack:
@@ -75,11 +77,11 @@ async def soak(
             doors = {f"node-{n}": f"{cluster.url_of(n)}/{STORE}" for n in range(len(cluster.nodes))}
         names = list(doors)
         shared = {
-            name: [await stack.enter_async_context(_opened(first, url, at)) for _ in range(2)]
+            name: [wrap(await stack.enter_async_context(open_async_store(at))) for _ in range(2)]
             for name, at in doors.items()
         }
         readers = [
-            Reader(await stack.enter_async_context(_opened(first, url, doors[names[n % len(names)]])), ledger)
+            Reader(wrap(await stack.enter_async_context(open_async_store(doors[names[n % len(names)]]))), ledger)
             for n in range(READERS)
         ]
         at_work = [
@@ -131,27 +133,6 @@ async def soak(
     }
 
 
-def _opened(first: AsyncStore, url: str, at: str) -> AsyncStore:
-    """A store of its own; memory's is one, and only lent again."""
-    return open_async_store(at) if not url.startswith("memory") else _Lent(first)
-
-
-class _Lent:
-    """A store that somebody else closes."""
-
-    def __init__(self, store: AsyncStore) -> None:
-        self._store = store
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    async def __aenter__(self) -> Any:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-
 async def _feed(store: AsyncStore) -> list[Seen]:
     return [Seen(it.global_position, it.event_id, it.stream_id, it.version) async for it in store.read_all()]
 
@@ -199,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--callers", type=int, default=CALLERS)
     parser.add_argument("--partition", action="store_true", help="cut the leader's routes instead of killing nodes")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--url", help="only load this store, and strike nothing")
+    parser.add_argument("--url", help="only load this store, which several handles share, and strike nothing")
     given = parser.parse_args(arguments)
     with ExitStack() as stack:
         cluster = None if given.url else stack.enter_context(nats_cluster(given.nodes))

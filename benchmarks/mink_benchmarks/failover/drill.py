@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mink_benchmarks.failover.readers import AsyncReader, DurableReader
 from mink_benchmarks.faults.judging import Verdict, judge
-from mink_benchmarks.faults.ledger import Ledger
+from mink_benchmarks.faults.ledger import Ledger, call_of
 from mink_benchmarks.faults.load import Load
 from mink_core import MinkError, PositionAheadError, StoreIdentity
 from mink_postgres import PostgresEventStore
@@ -52,9 +52,9 @@ class Drill(NamedTuple):
         return self.verdict.passed
 
 
-def synchronous(cluster: Cluster, seconds: float, say: Callable[[str], None]) -> Drill:
+def synchronous(cluster: Cluster, seconds: float, say: Callable[[str], None], *, writers: int = WRITERS) -> Drill:
     """Kill the primary for so long, at least once, where a commit waits for a standby: nothing may be lost."""
-    ledger, load, readers = _begin(cluster)
+    ledger, load, readers = _begin(cluster, writers)
     strikes: list[Strike] = []
     kinds, end = cycle((SERVER, NODE)), time.monotonic() + seconds
     while not strikes or time.monotonic() < end:
@@ -77,7 +77,7 @@ def synchronous(cluster: Cluster, seconds: float, say: Callable[[str], None]) ->
 
 def asynchronous(cluster: Cluster, say: Callable[[str], None]) -> Drill:
     """Lose the primary with what it had not sent on yet: readers must be told (FEED-08), before and after `--bump`."""
-    ledger, load, readers = _begin(cluster)
+    ledger, load, readers = _begin(cluster, WRITERS)
     with PostgresEventStore(cluster.url(), min_size=1) as store:
         saved = store.identity()
     time.sleep(_STEADY)
@@ -94,20 +94,25 @@ def asynchronous(cluster: Cluster, say: Callable[[str], None]) -> Drill:
         high = store.feed_status().high
         kept = {"psycopg": load.reader.positions[-1]} | {it.name: it.positions[-1] for it in readers}
         first = {name for name, position in kept.items() if _is_told(store, position, saved)}
+        # New events take the positions of those that are lost: by number, nobody is ahead any more.
+        store.append("after-1", call_of(max(1, max(kept.values()) - high)), expected_version=0)
+        later = {name for name, position in kept.items() if _is_told(store, position, saved)}
         store.bump_epoch()
         then = {name for name, position in kept.items() if _is_told(store, position, saved)}
     ahead = {name for name, position in kept.items() if position > high}
     problems = [] if lost else ["nothing was lost, so nothing was tried"]
     if first != ahead:
         problems.append(f"ahead of all positions were {sorted(ahead)}, but told were {sorted(first)}")
+    if later:
+        problems.append(f"nobody was ahead any more, but told were {sorted(later)}")
     if then != set(kept):
         problems.append(f"the epoch was raised, but told were only {sorted(then)}")
     for reader in (load.reader, *readers):
         reader.catch_up(0, 0.0)
     told = (
         f"{lost} of {len(ledger.acknowledged)} acknowledged events were lost; readers stood at {sorted(kept.values())}, "
-        f"the new primary's sequence at {high}: PositionAheadError for {len(first)} of {len(kept)} before "
-        f"`mink epoch --bump`, for {len(then)} after it"
+        f"the new primary's sequence at {high}. PositionAheadError: for {len(first)} of {len(kept)} at once, for "
+        f"{len(later)} when new events had taken those positions, for {len(then)} after `mink epoch --bump`"
     )
     duplicated = len(stored) - len(set(stored))
     counts = (1, len(ledger.acknowledged), len(stored), lost, duplicated, 0.0)
@@ -115,12 +120,12 @@ def asynchronous(cluster: Cluster, say: Callable[[str], None]) -> Drill:
     return Drill((), Verdict("asynchronous failover", *counts, tuple(problems)), told)
 
 
-def _begin(cluster: Cluster) -> tuple[Ledger, Load, tuple[AsyncReader, DurableReader]]:
+def _begin(cluster: Cluster, writers: int) -> tuple[Ledger, Load, tuple[AsyncReader, DurableReader]]:
     url = cluster.url(connect_timeout="2")
     with PostgresEventStore(url, min_size=1) as store:
         store.initialize()
     ledger = Ledger()
-    load = Load(url, url, ledger, shared=False, writers=WRITERS)
+    load = Load(url, url, ledger, shared=False, writers=writers)
     readers = (AsyncReader(url, ledger), DurableReader(url, ledger))
     load.start()
     for reader in readers:

@@ -91,12 +91,16 @@ class NaiveStore:
         with self._pool.connection() as connection:
             return [StoredEvent(*row) for row in connection.execute(statement, values).fetchall()]
 
-    def streams(self) -> Iterator[StreamInfo]:
+    def streams(self, *, category: str, after: str, limit: int) -> Iterator[StreamInfo]:
         """Each with its version."""
-        statement: Any = f"SELECT stream, max(version), min(at), max(at) FROM {self._table} GROUP BY stream"  # noqa: S608 -- our own name
+        statement: Any = (
+            f"SELECT stream, max(version), min(at), max(at) FROM {self._table} WHERE stream > %s AND stream LIKE %s "  # noqa: S608 -- our own name
+            "GROUP BY stream ORDER BY stream LIMIT %s"
+        )
         with self._pool.connection() as connection:
-            for name, version, first, last in connection.execute(statement).fetchall():
-                yield StreamInfo(name, name, version, first, last)
+            found = connection.execute(statement, (after, f"{category}-%", limit)).fetchall()
+        for name, version, first, last in found:
+            yield StreamInfo(name, category, version, first, last)
 
     def head_position(self) -> int:
         """The highest position."""

@@ -19,7 +19,8 @@ import psycopg
 
 from mink_postgres.server import postgres_for_tests
 from tests.soak.history.flatness import trends
-from tests.soak.history.run import Plan, as_dict, soak
+from tests.soak.history.judging import Plan
+from tests.soak.history.run import as_dict, soak
 from tests.soak.history.twins import TWINS
 
 

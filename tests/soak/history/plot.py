@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.soak.history.run import Counted
+    from tests.soak.history.judging import Counted
     from tests.soak.history.sampling import Sample
 
 
@@ -23,6 +23,7 @@ def draw(path: Path, title: str, windows: Sequence[Counted], samples: Sequence[S
     minutes = [window.at / 60 for window in windows]
     for name in ("appends", "events", "reads", "deliveries", "conflicts"):
         rates.plot(minutes, [getattr(window, name) / window.seconds for window in windows], label=name, linewidth=1)
+    rates.set_yscale("log")
     rates.set_ylabel("a second")
     rates.set_title(title, fontsize=10)
     for panel, kind, unit in ((memory, "memory", "MiB, not shared"), (connections, "", "count")):
@@ -36,8 +37,9 @@ def draw(path: Path, title: str, windows: Sequence[Counted], samples: Sequence[S
             points = [(it["seconds"] / 60, it[name]) for it in samples if name in it]
             panel.plot([x for x, _ in points], [y for _, y in points], label=name.removeprefix("memory "), linewidth=1)
         panel.set_ylabel(unit)
+    memory.set_ylim(bottom=0)
+    connections.set_ylim(bottom=0)
     for panel in (rates, memory, connections):
-        panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
         panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     connections.set_xlabel("minutes")

@@ -2,7 +2,7 @@
 
 Holds an exclusive lock on `watcher.lock` while it lives. Users of the server hold shared locks on
 `users.lock`; when an exclusive one can be had there is no user left, however they ended, and the
-server is stopped. SIGTERM stops it at once. PostgreSQL's death ends the watcher.
+server is stopped. SIGTERM stops it at once. The server's death ends the watcher.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import sys
 import time
 from pathlib import Path
 
-STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.25
 
 
@@ -29,25 +28,22 @@ def main() -> int:
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda signum, _frame: asked.append(signum))
-    is_root = order["uid"] is not None
     with (folder / "server.log").open("ab") as log:
-        server = subprocess.Popen(  # noqa: S603 -- the programs that the launcher found
+        server = subprocess.Popen(  # noqa: S603 -- the program that the launcher found
             order["command"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
-            user=order["uid"],
-            group=order["gid"],
-            extra_groups=[] if is_root else None,
+            user=order["user"],
+            group=order["group"],
+            extra_groups=None if order["user"] is None else [],
         )
-    (folder / "server.json.new").write_text(
-        json.dumps({"watcher": os.getpid(), "postmaster": server.pid, "port": order["port"]}), "utf-8"
-    )
+    (folder / "server.json.new").write_text(json.dumps({"watcher": os.getpid(), "server": server.pid}), "utf-8")
     (folder / "server.json.new").replace(folder / "server.json")
     while server.poll() is None:
         if asked or _nobody(users):
-            _stop(server)
+            _stop(server, order["stops"])
             break
         time.sleep(LOOK_SECONDS)
     (folder / "server.json").unlink(missing_ok=True)
@@ -67,12 +63,12 @@ def _nobody(users: int) -> bool:
     return True
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    for number, seconds in ((signal.SIGINT, STOP_SECONDS / 2), (signal.SIGQUIT, STOP_SECONDS / 2)):
+def _stop(server: subprocess.Popen[bytes], stops: list[tuple[int, float]]) -> None:
+    for number, seconds in stops:
         server.send_signal(number)
         try:
             server.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired:  # it takes long, or is paused
             continue
         return
     server.kill()

@@ -1,4 +1,4 @@
-"""What a launcher raises."""
+"""What launchers raise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ServerUnavailableError(MinkError):
-    """No PostgreSQL could be found or started. Says what was tried, and what to do.
+    """No server could be found or started. Says what was tried, and what to do.
 
     Attributes:
         tried: One line for each thing that was tried.

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mink_jetstream.server.errors import ServerUnavailableError
+from mink_core.servers.errors import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -28,10 +28,18 @@ _WATCHER = Path(__file__).with_name("_watcher.py")
 class Watched:
     """The process on a folder, under a watcher that ends it when no user is left, however they ended."""
 
-    def __init__(self, folder: Path, *, temporary: bool) -> None:
-        """Start nothing yet. The folder of a temporary one goes with its last user."""
+    def __init__(self, folder: Path, *, temporary: bool, stops: Sequence[tuple[signal.Signals, float]]) -> None:
+        """Start nothing yet.
+
+        Args:
+            folder: Where its locks, its log (`server.log`) and the ids of its processes are.
+            temporary: Whether the folder goes with the last user.
+            stops: The signals that stop the server, and for how many seconds each is waited for before the
+                next; after the last, SIGKILL.
+        """
         self.folder = folder
         self._temporary = temporary
+        self._stops = stops
         self._users: int | None = None
         self._gone = False
         self._watcher: subprocess.Popen[bytes] | None = None
@@ -64,10 +72,23 @@ class Watched:
         """Whether the watcher that was launched here has ended."""
         return self._watcher is not None and self._watcher.poll() is not None
 
-    def launch(self, command: Sequence[str]) -> None:
-        """Start the program; only within `deciding`, where none runs."""
+    def launch(self, command: Sequence[str], *, user: int | None = None, group: int | None = None) -> None:
+        """Start the program; only within `deciding`, where none runs.
+
+        Args:
+            command: The program and its arguments.
+            user: As whom it runs, where that is not the caller.
+            group: With which group.
+        """
         (self.folder / "server.json").unlink(missing_ok=True)
-        order = {"folder": str(self.folder), "command": list(command), "temporary": self._temporary}
+        order = {
+            "folder": str(self.folder),
+            "command": list(command),
+            "user": user,
+            "group": group,
+            "stops": self._stops,
+            "temporary": self._temporary,
+        }
         self._watcher = subprocess.Popen(  # noqa: S603 -- our own file
             [sys.executable, "-I", "-S", str(_WATCHER), json.dumps(order)],
             stdin=subprocess.DEVNULL,
@@ -93,13 +114,13 @@ class Watched:
     def kill(self) -> None:
         """SIGKILL the server, as a crash does, and wait until it is gone."""
         self.signal(signal.SIGKILL)
-        self._wait_stopped()
+        self.wait_stopped()
 
     def ask_to_stop(self) -> None:
         """Stop the server in order, and wait until it is gone."""
         with suppress(ServerUnavailableError, ProcessLookupError):
             os.kill(self._state()["watcher"], signal.SIGTERM)
-        self._wait_stopped()
+        self.wait_stopped()
 
     def leave(self) -> None:
         """Be a user no more; the last one ends the server. Idempotent."""
@@ -136,7 +157,8 @@ class Watched:
             raise ServerUnavailableError(problem) from None
         return state
 
-    def _wait_stopped(self) -> None:
+    def wait_stopped(self) -> None:
+        """Wait until the server and its watcher are gone."""
         end = time.monotonic() + STOP_SECONDS
         while self.is_running() and time.monotonic() < end:
             time.sleep(0.01)
