@@ -120,5 +120,5 @@ class AsyncLog:
 
     async def _pages(self, reader: reading.Reader[T]) -> AsyncIterator[T]:
         while (program := reader.next_page()) is not None:
-            for item in consumed(await self._run(program)):
+            for item in consumed(reader.items(await self._run(program))):
                 yield item

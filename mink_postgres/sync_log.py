@@ -120,4 +120,4 @@ class SyncLog:
 
     def _pages(self, reader: reading.Reader[T]) -> Iterator[T]:
         while (program := reader.next_page()) is not None:
-            yield from consumed(self._run(program))
+            yield from consumed(reader.items(self._run(program)))

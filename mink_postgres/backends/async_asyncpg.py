@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from mink_postgres.options import PostgresOptions
-    from mink_postgres.query import Query, Rows
+    from mink_postgres.query import Query
     from mink_postgres.source import Source
 
 
@@ -27,9 +27,7 @@ class _AsyncpgDriver:
         """A list as it is."""
         return values
 
-    async def fetch(self, connection: Any, query: Query) -> Rows:
-        """Run one query."""
-        return await driver.fetch(connection, query)
+    fetch = staticmethod(driver.fetch)
 
     @asynccontextmanager
     async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:

@@ -13,13 +13,14 @@ from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import pool_figures
+from mink_postgres.drivers.psycopg_sync import SETTINGS
 from mink_postgres.programs.append_group import array_literal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from mink_postgres.options import PostgresOptions
-    from mink_postgres.query import Query, Rows
+    from mink_postgres.query import Query
     from mink_postgres.source import Source
 
 Connection = psycopg.AsyncConnection[Any]
@@ -30,9 +31,7 @@ class _PsycopgDriver:
 
     array = staticmethod(array_literal)
 
-    async def fetch(self, connection: Connection, query: Query) -> Rows:
-        """Run one query."""
-        return await psycopg_async.fetch(connection, query)
+    fetch = staticmethod(psycopg_async.fetch)
 
     @asynccontextmanager
     async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
@@ -98,7 +97,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         await self._pool.open()
 
     async def _configure(self, connection: Connection) -> None:
-        await connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
+        await connection.execute(SETTINGS, (self._options.lock_timeout_ms,))
 
     async def _take(self) -> Connection:
         pool: Any = self._pool

@@ -15,11 +15,12 @@ from mink_core.feed_status import FeedStatus
 from mink_postgres.conditions import conditions
 from mink_postgres.programs.reading import Reader
 from mink_postgres.query import Program, Query
-from mink_postgres.rows import feed_holder, stored_events
+from mink_postgres.rows import POSITION, feed_holder, stored_events
 
 if TYPE_CHECKING:
     from mink_core.filters import EventFilter
     from mink_postgres.context import Context
+    from mink_postgres.query import Rows
 
 SCAN = 10_000
 """Events that one filtered query looks at: a sparse filter moves on in bounded steps."""
@@ -57,7 +58,7 @@ class _Look(NamedTuple):
 class _Scan(NamedTuple):
     """One bounded stretch of the feed."""
 
-    events: list[StoredEvent]
+    rows: Rows
     end: int
     """How far it was scanned; the start where there was nothing."""
     exhausted: bool
@@ -92,20 +93,18 @@ def _scan(  # noqa: PLR0913 -- a stretch has two ends, a size, a filter and a di
     start = high if backward else low
     if where.is_empty:
         rows = yield Query(context.sql.read_feed("", backward=backward), (low, high, limit))
-        events = stored_events(rows, context.transforms)
-        end = events[-1].global_position if events else start
-        return _Scan(events, end, exhausted=len(events) < limit)
+        end = rows[-1][POSITION] if rows else start
+        return _Scan(rows, end, exhausted=len(rows) < limit)
     # Everything up to `high` is settled, so two statements see the same set.
     (edge, seen), *_ = yield Query(context.sql.scan_end(backward=backward), (low, high, SCAN))
     if not seen:
-        return _Scan([], start, exhausted=True)
+        return _Scan((), start, exhausted=True)
     clause, args = conditions(where)
     bounds = (edge - 1, high) if backward else (low, edge)
     rows = yield Query(context.sql.read_feed(clause, backward=backward), (*bounds, limit, *args))
-    events = stored_events(rows, context.transforms)
-    if len(events) == limit:
-        return _Scan(events, events[-1].global_position, exhausted=False)
-    return _Scan(events, edge, exhausted=seen < SCAN)
+    if len(rows) == limit:
+        return _Scan(rows, rows[-1][POSITION], exhausted=False)
+    return _Scan(rows, edge, exhausted=seen < SCAN)
 
 
 def poll(context: Context, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None) -> Program[Page]:
@@ -118,13 +117,13 @@ def poll(context: Context, after: int, limit: int, where: EventFilter, identity:
     settled = context.settled
     if settled.position > after and identity in (None, settled.identity):
         known = yield from _scan(context, after, settled.position, limit, where)
-        events, position = known.events, known.end
+        events, position = stored_events(known.rows, context.transforms), known.end
         if not known.exhausted:
             return Page(events, position)
     look = yield from _look(context, position, identity)
     if look.mark > position:
         fresh = yield from _scan(context, position, look.mark, limit - len(events), where)
-        events += fresh.events
+        events += stored_events(fresh.rows, context.transforms)
         position = fresh.end
     return Page(events, position)
 
@@ -149,7 +148,11 @@ class FeedReader(Reader[StoredEvent]):
         self._backward = direction is Direction.BACKWARD
         self._identity = identity
 
-    def _page(self) -> Program[list[StoredEvent]]:
+    def items(self, rows: Rows) -> list[StoredEvent]:
+        """The events of a page."""
+        return stored_events(rows, self._context.transforms)
+
+    def _page(self) -> Program[Rows]:
         if self._high is None:
             self._high = (yield from _look(self._context, self._low, self._identity)).mark
         size = self._size()
@@ -158,9 +161,9 @@ class FeedReader(Reader[StoredEvent]):
             self._high = scan.end - 1
         else:
             self._low = scan.end
-        self._took(len(scan.events), len(scan.events))
+        self._took(len(scan.rows), len(scan.rows))
         self._done = self._done or scan.exhausted
-        return scan.events
+        return scan.rows
 
 
 def head_position(context: Context) -> Program[int]:
