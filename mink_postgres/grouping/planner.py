@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 LANES = 2
 """Groups under way at once: while the server works on one, the other is put together or answered."""
-DIRECT = 2
-"""Appends that go directly at once; with more callers, groups begin."""
+DIRECT = 4
+"""Appends that go directly at once; with more callers, groups begin. Two or three in a group cost more than alone."""
 GROUP_APPENDS = 32
 """Appends in a group. At 64 all callers of 64 move in lockstep, and nobody is left to fill the next one."""
 GROUP_EVENTS = 1000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mink_core import ExpectedVersion, NewEvent
 from mink_core.prepare import prepare_append
-from mink_postgres.grouping.planner import GROUP_APPENDS, GROUP_EVENTS, LANES, Entry, Planner, fits, size_of
+from mink_postgres.grouping.planner import DIRECT, GROUP_APPENDS, GROUP_EVENTS, LANES, Entry, Planner, fits, size_of
 
 
 def entry(stream: str, waiter: Any, count: int = 1) -> Entry[Any]:
@@ -19,8 +19,7 @@ def entry(stream: str, waiter: Any, count: int = 1) -> Entry[Any]:
 
 def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
     planner: Planner[int] = Planner()
-    assert planner.go_directly()
-    assert planner.go_directly()
+    assert all(planner.go_directly() for _ in range(DIRECT))
     assert not planner.go_directly()
     assert planner.add(entry("a-1", 1))
     assert planner.add(entry("b-1", 2))
