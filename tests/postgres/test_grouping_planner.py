@@ -32,6 +32,17 @@ def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
     assert planner.lanes == 1
 
 
+def test_a_second_lane_waits_for_a_crowd() -> None:
+    planner: Planner[int] = Planner(crowd=3)
+    assert planner.add(entry("a-1", 1))
+    assert [e.waiter for e in planner.take()] == [1]
+    assert [planner.add(entry(f"b-{number}", number)) for number in range(2, 6)] == [False, False, True, False]
+    assert [e.waiter for e in planner.take()] == [2, 3, 4, 5]
+    # A lane that is there already takes whatever waits.
+    assert not planner.add(entry("c-1", 6))
+    assert [e.waiter for e in planner.take()] == [6]
+
+
 def test_groups_are_bounded_by_count_events_and_bytes() -> None:
     planner: Planner[int] = Planner()
     for number in range(3 * GROUP_APPENDS):
