@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 KEPT = 4
-"""Connections kept at most: what grouped and lone appends use at once."""
+"""Connections kept at most: what lone appends use at once, or groups."""
 
 
 class Leases:
