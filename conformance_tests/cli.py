@@ -52,9 +52,24 @@ class DoorName(Enum):
     ASYNC = "async"
 
 
-@app.command(
-    epilog="Exit codes: 0 passed, 1 a rule is broken, 2 wrong usage or the target cannot be reached.",
-)
+_EXAMPLES = """\
+\b
+Examples:
+  python -m conformance_tests memory:// --level smoke
+  python -m conformance_tests postgresql://app@localhost/app --html report.html --junit report.xml
+  python -m conformance_tests my_package.store:open_namespace --rules 'FEED-*' --stop
+  python -m conformance_tests memory:// --zoo --rules APPEND-06
+  python -m conformance_tests --list
+
+\b
+Exit codes:
+  0  passed
+  1  a rule is broken
+  2  wrong usage, or the target cannot be reached
+"""
+
+
+@app.command(epilog=_EXAMPLES)
 def conformance(  # noqa: PLR0913 -- the options
     target: Annotated[
         str, typer.Argument(metavar="TARGET", help="A store's URL, or package.module:callable that opens a namespace.")

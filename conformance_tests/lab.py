@@ -45,7 +45,7 @@ class Budget:
 
 
 BUDGETS = {
-    Level.SMOKE: Budget(examples=30, steps=30, histories=30, seconds=3),
+    Level.SMOKE: Budget(examples=30, steps=30, histories=30, seconds=1),
     Level.STANDARD: Budget(examples=120, steps=40, histories=200, seconds=10),
     Level.DEEP: Budget(examples=1000, steps=60, histories=500, seconds=120),
 }

@@ -25,6 +25,7 @@ another namespace is isolated. It may have an attribute `drop`, a function that 
 Door: TypeAlias = Literal["sync", "async"]
 
 _PASSWORD = re.compile(r"(?<=://)([^/?#@:]*):[^/?#]*@")
+_SECRET_OPTION = re.compile(r"(?<=[?&])(\w*(?:password|secret|token|_url)=)[^&]+", re.IGNORECASE)
 
 
 class Target:
@@ -72,7 +73,7 @@ class UrlTarget(Target):
 
     def __init__(self, url: str, door: Door | None = None) -> None:
         """Choose the door: the sync one where the adapter has it for this URL, unless told otherwise."""
-        shown = _PASSWORD.sub(r"\1:…@", url)
+        shown = _SECRET_OPTION.sub(r"\1…", _PASSWORD.sub(r"\1:…@", url))
         super().__init__(f"{shown} ({door})" if door else shown, self._open, spec=url if shown == url else None)
         self._url = url
         self.door = door

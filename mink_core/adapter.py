@@ -14,6 +14,7 @@ public like those of `mink_core`. `docs/write-an-adapter.md` builds an adapter f
 | offer `subscription`, or refuse it | `Durable`, `AsyncDurable` |
 | keep checkpoints | `check_save`, `check_reset`, `check_checkpoint_name` |
 | refuse the sub-stores that you do not have | `SubStores` |
+| take less than the contract allows | `Limits` |
 | be found by a URL | `Adapter`, the entry-point group `ADAPTERS` |
 """
 
@@ -30,6 +31,7 @@ from mink_core.limits import (
     MAX_JSON_BYTES,
     MAX_JSON_DEPTH,
     MAX_STREAM_ID,
+    Limits,
     check_category,
     check_checkpoint_name,
     check_count,
@@ -75,6 +77,7 @@ __all__ = [
     "AsyncUpdating",
     "Durable",
     "EncodedEvent",
+    "Limits",
     "Namespaces",
     "PollingSubscription",
     "PreparedAppend",

@@ -6,7 +6,7 @@ Not part of the contract: an adapter may offer it by a function `administration(
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence  # noqa: TC003 -- looked up at run time by get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Sequence  # noqa: TC003 -- looked up at run time by get_type_hints
 from datetime import datetime  # noqa: TC003 -- looked up at run time by get_type_hints
 from enum import Enum
 from typing import Protocol
@@ -98,6 +98,18 @@ class StreamMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tombstoned_at: datetime | None
 
 
+class Partitioned(msgspec.Struct, frozen=True):
+    """What moving a store's events into partitions came to."""
+
+    partitions: int
+    copied: int
+    """Events copied in this call; what an earlier call had copied is not counted."""
+    copied_under_lock: int
+    """Those of them that were copied while nobody else could append or read."""
+    pause: float
+    """Seconds from asking for the lock until all could go on."""
+
+
 class RelationSize(msgspec.Struct, frozen=True):
     """The size of a table or an index."""
 
@@ -142,6 +154,23 @@ class Administration(Protocol):
         Raises:
             SchemaError: The schema is too new for this code, was changed by hand, or cannot be taken over.
             StorageError: The storage refused; nothing was changed.
+        """
+        ...
+
+    def partition(self, partitions: int, progress: Callable[[int, int], object] | None = None) -> Partitioned:
+        """Move the events of a store that is in use into partitions by stream.
+
+        They are copied beside while the store is used, so the storage must have room for them twice. A call that
+        was broken off goes on where it was.
+
+        Args:
+            partitions: How many.
+            progress: Called with the position up to which was copied, and the one to reach.
+
+        Raises:
+            UsageError: The number cannot be.
+            SchemaError: The store is partitioned already, or has what partitions cannot have; says what.
+            TransientStorageError: Appends in flight did not end for the last step; call it again.
         """
         ...
 

@@ -4,6 +4,7 @@
     ├── ConcurrencyError                  the stream is not at the expected version; nothing was stored
     ├── DuplicateEventError               an event id is stored already, with other content or elsewhere
     ├── StreamTombstonedError             the stream was closed for ever
+    ├── SubjectErasedError                the key of the person was erased; nothing is encrypted for them any more
     ├── PositionAheadError                a reader's position is not from this store's history
     ├── CheckpointConflictError           somebody else moved the checkpoint
     ├── HandlerFailedError                a subscription's handler failed each time; its worker has ended
@@ -105,6 +106,21 @@ class StreamTombstonedError(MinkError):
         """Keep the stream id."""
         super().__init__(f"stream {stream_id!r} is tombstoned; nothing was stored: use another stream id")
         self.stream_id = stream_id
+
+
+class SubjectErasedError(MinkError):
+    """The subject's key was erased: nothing can be encrypted for it any more. Nothing was stored.
+
+    Attributes:
+        subject: The erased subject.
+    """
+
+    def __init__(self, subject: str) -> None:
+        """Keep the subject."""
+        super().__init__(
+            f"the key of subject {subject!r} was erased; nothing was stored: give who comes back a new subject id"
+        )
+        self.subject = subject
 
 
 class PositionAheadError(MinkError):

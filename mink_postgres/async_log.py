@@ -35,6 +35,10 @@ class AsyncLog:
     async def _run(self, program: Program[T]) -> T:
         """Run one program on one connection."""
 
+    async def _run_whole(self, program: Program[T]) -> T:
+        """Run a program whose statements rest on each other: one server answers them all, or it fails."""
+        return await self._run(program)
+
     @abstractmethod
     def _check_open(self) -> None:
         """Raise `StoreClosedError` when closed."""
@@ -100,7 +104,7 @@ class AsyncLog:
     ) -> Page:
         """See `mink_core.EventLog.poll`."""
         check_poll(after_position, limit, where, identity)
-        return await self._run(feed.poll(self._context, after_position, limit, where, identity))
+        return await self._run_whole(feed.poll(self._context, after_position, limit, where, identity))
 
     async def stream_info(self, stream_id: str) -> StreamInfo:
         """See `mink_core.EventLog.stream_info`."""
@@ -116,9 +120,10 @@ class AsyncLog:
 
     async def head_position(self) -> int:
         """See `mink_core.EventLog.head_position`."""
-        return await self._run(feed.head_position(self._context))
+        return await self._run_whole(feed.head_position(self._context))
 
     async def _pages(self, reader: reading.Reader[T]) -> AsyncIterator[T]:
         while (program := reader.next_page()) is not None:
-            for item in consumed(reader.items(await self._run(program))):
+            rows = await (self._run_whole if reader.looks else self._run)(program)
+            for item in consumed(reader.items(rows)):
                 yield item

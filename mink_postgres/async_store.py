@@ -26,7 +26,7 @@ from mink_postgres.programs import appending, feed, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.substores.privacy import AsyncPostgresPrivacy
-from mink_postgres.transaction import COMMIT, PROBE, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
+from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             raise UsageError(msg)
         self._context = self._options.context()
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
+        self._backend.on_connect = self._context.settled.forget
         self._bound = connection is not None
         self._grouping = (
             AsyncGrouping(self._context, self._backend, self._run_now)
@@ -98,7 +99,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._subscriptions: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
-        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
+        self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -155,6 +156,9 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                 transaction.end()
         if transaction.has_appended:
             self._appended()
+
+    def _session_url(self) -> str | None:
+        return self._options.direct_url or self._backend.conninfo
 
     def _appended(self) -> None:
         if self._wakeups is not None:
@@ -224,7 +228,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
 
     async def feed_status(self) -> FeedStatus:
         """See `mink_core.Subscriber.feed_status`."""
-        return await self._run(feed.feed_status(self._context))
+        return await self._run_whole(feed.feed_status(self._context))
 
     async def bump_epoch(self) -> StoreIdentity:
         """See `PostgresEventStore.bump_epoch`."""
@@ -292,7 +296,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     async def _pages_ahead(self, reader: Reader[T]) -> AsyncIterator[T]:
         """With the next page asked for while this one is taken."""
         program = reader.next_page()
-        rows = None if program is None else await self._run(program)
+        rows = None if program is None else await (self._run_whole if reader.looks else self._run)(program)
         while rows is not None:
             coming: asyncio.Task[Rows] | None = None
             try:
@@ -340,5 +344,17 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                 await self._backend.release(connection, clean=clean)
         except StorageError:
             # The server that answers next may have another history.
+            self._context.settled.forget()
+            raise
+
+    async def _run_whole(self, program: Program[T]) -> T:
+        # On a connection of our own, all statements go to one server anyway.
+        if not self._options.transaction_pooler or self._bound:
+            return await self._run(program)
+        await self._prepare()
+        try:
+            async with self._transaction(READ_ONLY) as connection:
+                return await run_async(program, partial(self._backend.fetch, connection))
+        except StorageError:
             self._context.settled.forget()
             raise

@@ -6,6 +6,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from mink_core.errors import UsageError
+from mink_postgres.reaching import TIMEOUTS
 
 _MAX_PORT = 65535
 
@@ -36,6 +37,9 @@ def _problem(conninfo: str) -> str | None:
     for port in str(parts.get("port", "")).split(","):
         if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _MAX_PORT):
             return "its port is no number from 1 to 65535"
+    for name in TIMEOUTS:
+        if not str(parts.get(name, "0")).removeprefix("-").isdecimal():
+            return f"its {name} is no number"
     # A "/" in a password ends the host: what follows would be taken for the database.
     # (A host that begins with @ is a socket without a file.)
     if "@" in str(parts.get("host", ""))[1:] or "@" in str(parts.get("dbname", "")):

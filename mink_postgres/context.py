@@ -14,26 +14,35 @@ if TYPE_CHECKING:
 
 
 class SettledMark:
-    """The highest mark this store has seen: everything at or below it is settled for good.
+    """The highest position below a mark at which this store has seen an event: all up to it is settled for good.
 
-    Spares readers behind it the look at the locks. Forgotten when a connection is lost, since
-    the server that answers next may have another history.
+    Spares readers behind it the look at the locks. It is an event's position and never the mark itself: after a
+    crash or a failover, positions above the last durable event may be given out again, and are then not settled.
+    Forgotten with every new connection, since the server that answers next may have another history.
     """
 
-    __slots__ = ("identity", "position")
+    __slots__ = ("identity", "position", "times_forgotten")
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self.position = 0
         self.identity: StoreIdentity | None = None
+        self.times_forgotten = 0
 
-    def saw(self, position: int, identity: StoreIdentity) -> None:
-        """Take over a look's result."""
-        if identity != self.identity or position > self.position:
+    def saw(self, position: int, identity: StoreIdentity, times_forgotten: int) -> None:
+        """Take over what was seen.
+
+        Args:
+            position: An event's.
+            identity: Of the history it is in.
+            times_forgotten: As it was before the look: what was seen in between may be of a server that is gone.
+        """
+        if times_forgotten == self.times_forgotten and (identity != self.identity or position > self.position):
             self.position, self.identity = position, identity
 
     def forget(self) -> None:
         """Know nothing again."""
+        self.times_forgotten += 1
         self.position, self.identity = 0, None
 
 
@@ -45,6 +54,8 @@ class Context:
     transforms: Sequence[EventTransform] = ()
     unique_event_ids: bool = False
     settled: SettledMark = field(default_factory=SettledMark)
+    hash_partitions: int = 0
+    """How a new store lays out its events: so many partitions, 0 for one table."""
 
     def in_transaction(self) -> Context:
         """The same for a transaction, which shares no mark: it must look for itself."""

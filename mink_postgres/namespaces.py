@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
+import psycopg
 from psycopg import sql
 
+from mink_core.errors import TransientStorageError
 from mink_postgres.drivers import psycopg_sync
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 # Many stores are opened beside one another, and few of them for long.
 _FEW_CONNECTIONS = {"min_size": "0", "max_size": "8"}
+_PATIENCE = "10s"
+"""How long a drop waits for who still uses the schema."""
 
 
 class SchemaNamespaces:
@@ -26,21 +30,29 @@ class SchemaNamespaces:
         """Keep the scheme to answer with, the server's libpq URL, and the query of the store's URL."""
         self._scheme = scheme
         self._server = server
-        self._query = dict(parse_qsl(server.partition("?")[2])) | dict(parse_qsl(query))
+        self._query = dict(parse_qsl(server.partition("?")[2])) | dict(parse_qsl(query, keep_blank_values=True))
 
     def url(self, namespace: str) -> str:
         """See `mink_core.Namespaces.url`."""
         place = self._server.partition("://")[2].partition("?")[0]
-        return f"{self._scheme}://{place}?{urlencode({**_FEW_CONNECTIONS, **self._query, 'schema': namespace})}"
+        # Tables of the caller's own go there as well, and are dropped with it.
+        own = {"options": f"-csearch_path={namespace}"}
+        return f"{self._scheme}://{place}?{urlencode({**_FEW_CONNECTIONS, **own, **self._query, 'schema': namespace})}"
 
     def drop(self, namespace: str) -> None:
         """See `mink_core.Namespaces.drop`.
 
         Raises:
-            StorageError: The server cannot be reached.
+            StorageError: The server cannot be reached, or a transaction that is still open holds the schema.
         """
         with psycopg_sync.connect(self._server) as connection:
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(namespace)))
+            connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_PATIENCE)))
+            connection.execute("SET client_min_messages = warning")
+            try:
+                connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(namespace)))
+            except psycopg.errors.LockNotAvailable as error:
+                msg = f"schema {namespace} was not dropped: a transaction that is still open holds it; end it, or close its store"
+                raise TransientStorageError(msg, sqlstate=error.sqlstate) from error
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode
 
 from mink_core.errors import UsageError
+from mink_postgres.conninfo import check_conninfo
 from mink_postgres.context import Context
+from mink_postgres.programs.partitioning import check_count
 from mink_postgres.statements import Statements
 
 if TYPE_CHECKING:
@@ -36,8 +38,15 @@ class PostgresOptions:
     """Keep event ids unique in the whole store, by an index (`Capability.UNIQUE_EVENT_IDS`)."""
     wakeups: bool = False
     """Tell waiting subscribers of appends at once, and be told: two more connections, on which NOTIFY and LISTEN work."""
+    transaction_pooler: bool = False
+    """Between the store and the server is a pooler that gives each transaction a session of its own choice (PgBouncer
+    with `pool_mode = transaction`): nothing is prepared, nothing is kept in a session."""
+    direct_url: str = field(default="", repr=False)
+    """Where the server itself is, past a pooler: for what needs a session of its own, the wake-ups."""
     group_commits: bool = True
     """Let appends that wait at the same moment share a transaction, each with an answer of its own."""
+    hash_partitions: int = 0
+    """Partitions by stream that `initialize()` makes of a new store's events, 2 to 1,024; 0 keeps one table."""
     privacy: bool = False
     """Allow `store.privacy`: deleting, closing, redacting and purging streams (`Capability.PRIVACY`)."""
     transforms: Sequence[EventTransform] = ()
@@ -48,8 +57,21 @@ class PostgresOptions:
         if not 0 <= self.min_size <= self.max_size or self.max_size < 1:
             msg = f"pool sizes must be 0 <= min_size <= max_size, and max_size at least 1: {self.min_size}, {self.max_size}"
             raise UsageError(msg)
+        if self.hash_partitions:
+            check_count(self.hash_partitions)
+            if self.unique_event_ids:
+                msg = "no index over partitions by stream can keep event ids unique: give hash_partitions or unique_event_ids"
+                raise UsageError(msg)
         if self.pool_timeout <= 0 or self.lock_timeout <= 0:
             msg = "pool_timeout and lock_timeout are seconds above 0"
+            raise UsageError(msg)
+        if self.direct_url:
+            check_conninfo(self.direct_url)
+        elif self.wakeups and self.transaction_pooler:
+            msg = (
+                "wakeups need LISTEN, and that a session: past a transaction pooler, name the server itself in "
+                "direct_url; or leave wakeups off, as polling is enough"
+            )
             raise UsageError(msg)
 
     @classmethod
@@ -71,7 +93,12 @@ class PostgresOptions:
 
     def context(self) -> Context:
         """What the operations need of it."""
-        return Context(Statements(self.schema), tuple(self.transforms), self.unique_event_ids)
+        return Context(
+            Statements(self.schema),
+            tuple(self.transforms),
+            self.unique_event_ids,
+            hash_partitions=self.hash_partitions,
+        )
 
     @property
     def groups(self) -> bool:

@@ -15,12 +15,15 @@ _TRANSIENT = {
     "40001": "the database could not serialize the transaction",
     "40P01": "the database found a deadlock",
     "55P03": "another transaction holds a lock for longer than the lock time-out",
+    "25006": "the server takes no writes: it is a standby, as a former primary is after a failover "
+    "(target_session_attrs=read-write in the URL finds the primary)",
     "57014": "the statement was cancelled or ran into statement_timeout",
     "25P03": "the transaction was idle for longer than the database allows",
     "53300": "the database has no connection left",
     "53200": "the database is out of memory",
     "53100": "the database's disk is full",
 }
+_OTHER_SESSION = {"26000", "42P05"}  # no such prepared statement; there is one of that name
 # The server ended the session, maybe after it had committed: only class 57P's shutdown codes and class 08.
 _LOST = {"57P01", "57P02", "57P03", "57P05"}
 
@@ -61,6 +64,12 @@ def translate(  # noqa: PLR0911 -- a table of answers
     if sqlstate in _TRANSIENT:
         return TransientStorageError(
             f"{_TRANSIENT[sqlstate]} ({said}); nothing was stored: try the same call again", sqlstate=sqlstate
+        )
+    if sqlstate in _OTHER_SESSION:
+        return StorageError(
+            f"the session is another one than the statement was prepared in ({said}); nothing was stored: there is a "
+            "pooler in between, so open the store with transaction_pooler=true",
+            sqlstate=sqlstate,
         )
     if sqlstate == "23505":
         return StorageError(

@@ -20,6 +20,7 @@ from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.ahead import pages_ahead
 from mink_postgres.backends import sync_psycopg
 from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.drivers import psycopg_sync
 from mink_postgres.grouping.sync_runner import Grouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, feed, schema
@@ -28,7 +29,7 @@ from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
 from mink_postgres.substores.privacy import PostgresPrivacy
 from mink_postgres.sync_log import SyncLog
-from mink_postgres.transaction import COMMIT, PROBE, BoundPostgresTransaction, PostgresTransaction
+from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, BoundPostgresTransaction, PostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         else:
             source = ServerSource(conninfo) if isinstance(conninfo, str) else conninfo
             self._backend = sync_psycopg.PsycopgBackend(source, pool, self._options)
+        self._backend.on_connect = self._context.settled.forget
+        self._bound = connection is not None
         self._grouping = (
             Grouping(self._context, self._backend, self._run_now)
             if self._options.groups and isinstance(self._backend, sync_psycopg.PsycopgBackend)
@@ -103,7 +106,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         )
         self._lock = threading.Lock()
         self._subscriptions: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
-        self._wakeups = Wakeups(self._options.schema, lambda: self._backend.conninfo) if self._options.wakeups else None
+        self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
     @property
@@ -120,7 +123,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         """
         self._open()
         with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
-            run(schema.migrate(self._context), partial(sync_psycopg.fetch, connection))
+            run(schema.migrate(self._context), partial(self._backend.fetch, connection))
         self._checked = True
 
     def append(
@@ -156,15 +159,18 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         """See `mink_core.EventStore.transaction`. READ COMMITTED, unless the server's default is another."""
         self._prepare()
         with self._transaction(COMMIT) as connection:
-            transaction = PostgresTransaction(self._context, connection, sync_psycopg.fetch)
+            transaction = PostgresTransaction(self._context, connection, self._backend.fetch)
             try:
                 yield transaction
                 if transaction.finish():
-                    sync_psycopg.fetch(connection, PROBE)
+                    self._backend.fetch(connection, PROBE)
             finally:
                 transaction.end()
         if transaction.has_appended:
             self._appended()
+
+    def _session_url(self) -> str | None:
+        return self._options.direct_url or self._backend.conninfo
 
     def _appended(self) -> None:
         if self._wakeups is not None:
@@ -180,13 +186,13 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     def bind(self, connection: sync_psycopg.Connection) -> PostgresTransaction:
         """See `mink_core.EventStore.bind`. Takes a `psycopg.Connection`."""
         self._check_open()
-        return BoundPostgresTransaction(self._context, sync_psycopg.checked(connection), sync_psycopg.fetch)
+        return BoundPostgresTransaction(self._context, sync_psycopg.checked(connection), psycopg_sync.fetch)
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:
         connection = self._backend.acquire()
         try:
-            with sync_psycopg.transaction(connection, commit):
+            with self._backend.transaction(connection, commit):
                 yield connection
         finally:
             self._backend.release(connection)
@@ -229,7 +235,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
 
     def feed_status(self) -> FeedStatus:
         """See `mink_core.Subscriber.feed_status`."""
-        return self._run(feed.feed_status(self._context))
+        return self._run_whole(feed.feed_status(self._context))
 
     def bump_epoch(self) -> StoreIdentity:
         """Tell every reader that kept the old epoch that the history may have lost its end (FEED-08)."""
@@ -286,7 +292,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         # A connection of the caller's serves one statement at a time, and the next may be the caller's.
         backend = self._backend
         if isinstance(backend, sync_psycopg.PsycopgBackend):
-            return pages_ahead(reader, self._run, backend)
+            return pages_ahead(reader, self._run, self._run_whole, backend)
         return super()._pages(reader)
 
     def _prepare(self) -> None:
@@ -305,10 +311,22 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         try:
             connection = self._backend.acquire()
             try:
-                return run(program, partial(sync_psycopg.fetch, connection))
+                return run(program, partial(self._backend.fetch, connection))
             finally:
                 self._backend.release(connection)
         except StorageError:
             # The server that answers next may have another history.
+            self._context.settled.forget()
+            raise
+
+    def _run_whole(self, program: Program[T]) -> T:
+        # On a connection of our own, all statements go to one server anyway.
+        if not self._options.transaction_pooler or self._bound:
+            return self._run(program)
+        self._prepare()
+        try:
+            with self._transaction(READ_ONLY) as connection:
+                return run(program, partial(self._backend.fetch, connection))
+        except StorageError:
             self._context.settled.forget()
             raise

@@ -19,6 +19,7 @@ class SubStoreStatements:
         self.delete_snapshots = texts["delete_snapshots"]
         self.list_snapshots = texts["list_snapshots"]
         self.append_one_with_outbox = texts["append_one_with_outbox"]
+        self.append_group_with_outbox = texts["append_group_with_outbox"]
         self.append_with_outbox = texts["append_with_outbox"]
         self.append_batch_unique_with_outbox = texts["append_batch_unique_with_outbox"]
         self.add_outbox = texts["add_outbox"]

@@ -35,6 +35,10 @@ class SyncLog:
     def _run(self, program: Program[T]) -> T:
         """Run one program on one connection."""
 
+    def _run_whole(self, program: Program[T]) -> T:
+        """Run a program whose statements rest on each other: one server answers them all, or it fails."""
+        return self._run(program)
+
     @abstractmethod
     def _check_open(self) -> None:
         """Raise `StoreClosedError` when closed."""
@@ -100,7 +104,7 @@ class SyncLog:
     ) -> Page:
         """See `mink_core.EventLog.poll`."""
         check_poll(after_position, limit, where, identity)
-        return self._run(feed.poll(self._context, after_position, limit, where, identity))
+        return self._run_whole(feed.poll(self._context, after_position, limit, where, identity))
 
     def stream_info(self, stream_id: str) -> StreamInfo:
         """See `mink_core.EventLog.stream_info`."""
@@ -116,8 +120,8 @@ class SyncLog:
 
     def head_position(self) -> int:
         """See `mink_core.EventLog.head_position`."""
-        return self._run(feed.head_position(self._context))
+        return self._run_whole(feed.head_position(self._context))
 
     def _pages(self, reader: reading.Reader[T]) -> Iterator[T]:
         while (program := reader.next_page()) is not None:
-            yield from consumed(reader.items(self._run(program)))
+            yield from consumed(reader.items((self._run_whole if reader.looks else self._run)(program)))

@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 # What the caller did on the connection is not known, so a repeated call could do it twice.
 COMMIT = Query("COMMIT", retry_is_safe=False)
+READ_ONLY = Query("COMMIT")
+"""Of a transaction that only reads."""
 
 
 class _State:

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from mink_core.runtime.pace import backoff
+from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,9 @@ class Wakeups:
             conninfo = self._conninfo()
             try:
                 if conninfo is not None:
-                    with psycopg.connect(conninfo, autocommit=True, application_name="mink wake-ups") as connection:
+                    with psycopg.connect(
+                        conninfo, autocommit=True, application_name="mink wake-ups", **timeouts(conninfo)
+                    ) as connection:
                         attempt = 0
                         steps(connection)
                         continue

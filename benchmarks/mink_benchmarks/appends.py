@@ -1,4 +1,4 @@
-"""Appends by many callers at once, with exact expected versions."""
+"""Writers at once on one store: threads or tasks, which do the same calls."""
 
 from __future__ import annotations
 
@@ -6,22 +6,48 @@ import asyncio
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psycopg
 
 from mink_benchmarks.samples import Sample
 from mink_benchmarks.targets import OpenStore, Target
 from mink_benchmarks.workload import Workload, share, stream_name
-from mink_core import ConcurrencyError, ExpectedVersion, StreamAppend
+from mink_core import ConcurrencyError, ExpectedVersion, MinkError, StreamAppend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-Loop = "Callable[[], asyncio.AbstractEventLoop] | None"
+Calls: TypeAlias = Generator[Callable[[], Any], Any, None]
+"""One writer's calls, without an end: yields a call, gets its result or its error. Of an async store a call
+gives an awaitable, which the runner awaits: so threads and tasks share one text."""
 
 
-class _OnStore:
+class Tally:
+    """What one writer has done."""
+
+    __slots__ = ("count", "extra", "latencies")
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.count = 0
+        self.latencies: list[float] = []
+        self.extra: dict[str, float] = {}
+
+    def add(self, count: int, began: float) -> None:
+        """Note a call that stored so many events."""
+        self.latencies.append(time.perf_counter() - began)
+        self.count += count
+
+    def note(self, what: str) -> None:
+        """Count something beside."""
+        self.extra[what] = self.extra.get(what, 0.0) + 1.0
+
+
+class Writers(ABC):
     """A case on one store with the usual streams in it."""
 
     def __init__(
@@ -32,90 +58,114 @@ class _OnStore:
         writers: int,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
+        """Take the store, what is written, and by how many."""
         self.name = name
         self.target = target
         self.workload = workload
         self.writers = writers
         self._loop_factory = loop_factory
         self.known: dict[str, int] = {}
+        """The version of each stream, as its writers know it."""
+
+    @abstractmethod
+    def calls(self, number: int, tally: Tally) -> Calls:
+        """What one writer does, and notes in its tally."""
+
+    def all_calls(self, tallies: list[Tally]) -> Sequence[Calls]:
+        """Everybody's calls; each has a tally of its own, which is put into the list."""
+        tallies.extend(Tally() for _ in range(self.writers))
+        return [self.calls(number, tally) for number, tally in enumerate(tallies)]
 
     def open(self) -> None:
         """Open the store and make the streams."""
         self.opened = OpenStore(self.target, self._loop_factory)
         self.opened.fill(self.workload)
-        self.known = self.opened.versions()
 
     def close(self) -> None:
         """Close the store."""
         self.opened.close()
 
     def measure(self, seconds: float) -> Sample:
-        """Let every writer append until the time is over."""
-        latencies: list[float] = []
-        counts = [0] * self.writers
-        extra = {"conflicts": 0.0}
+        """Let everybody work until the time is over."""
+        tallies: list[Tally] = []
+        self.known = self.opened.versions()  # other cases may write to the same store
         began = time.perf_counter()
-        until = began + seconds
         if self.opened.is_async:
-            self.opened.run(self._tasks(until, counts, latencies, extra))
+            self.opened.run(self.by_tasks(began + seconds, tallies))
         else:
-            self._threads(until, counts, latencies, extra)
-        return Sample(sum(counts), time.perf_counter() - began, latencies, extra)
+            self.by_threads(began + seconds, tallies)
+        took = time.perf_counter() - began
+        extra: dict[str, float] = {}
+        for tally in tallies:
+            for what, count in tally.extra.items():
+                extra[what] = extra.get(what, 0.0) + count
+        latencies = [latency for tally in tallies for latency in tally.latencies]
+        return Sample(sum(tally.count for tally in tallies), took, latencies, extra)
 
-    def _threads(self, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]) -> None:
-        threads = [
-            threading.Thread(target=self._write, args=(number, until, counts, latencies, extra))
-            for number in range(self.writers)
-        ]
+    def by_threads(self, until: float, tallies: list[Tally]) -> None:
+        """Everybody in a thread."""
+        errors: list[Exception] = []
+
+        def work(calls: Calls) -> None:
+            try:
+                _work(calls, until)
+            except Exception as error:  # noqa: BLE001 -- raised below
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(calls,)) for calls in self.all_calls(tallies)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        if errors:
+            raise errors[0]
 
-    async def _tasks(self, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]) -> None:
-        await asyncio.gather(
-            *(self._write_async(number, until, counts, latencies, extra) for number in range(self.writers))
-        )
-
-    def _write(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
-        raise NotImplementedError
-
-    async def _write_async(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
-        raise NotImplementedError
+    async def by_tasks(self, until: float, tallies: list[Tally]) -> None:
+        """Everybody in a task."""
+        await asyncio.gather(*[_work_async(calls, until) for calls in self.all_calls(tallies)])
 
 
-class Appends(_OnStore):
+def _work(calls: Calls, until: float) -> None:
+    call = next(calls)
+    while True:  # at least once, however late it begins
+        try:
+            result = call()
+        except MinkError as error:
+            call = calls.throw(error)
+        else:
+            call = calls.send(result)
+        if time.perf_counter() >= until:
+            return
+
+
+async def _work_async(calls: Calls, until: float) -> None:
+    call = next(calls)
+    while True:  # at least once, however late it begins
+        try:
+            result = await call()
+        except MinkError as error:
+            call = calls.throw(error)
+        else:
+            call = calls.send(result)
+        if time.perf_counter() >= until:
+            return
+
+
+class Appends(Writers):
     """Each writer appends to streams of its own, `events` at a time."""
 
     events = 1
 
-    def _write(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
-        del extra
-        append, known, new = self.opened.store.append, self.known, self.workload.events
-        mine, pick, now = share(number, self.writers), random.Random(number).choice, time.perf_counter
-        while (began := now()) < until:
+    def calls(self, number: int, tally: Tally) -> Calls:
+        """Appends with exact versions."""
+        append, known, new, events = self.opened.store.append, self.known, self.workload.events, self.events
+        mine, pick, now, add = share(number, self.writers), random.Random(number).choice, time.perf_counter, tally.add
+        while True:
             stream = pick(mine)
-            known[stream] = append(stream, new(self.events), expected_version=known[stream]).last_version
-            latencies.append(now() - began)
-            counts[number] += self.events
-
-    async def _write_async(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
-        del extra
-        append, known, new = self.opened.store.append, self.known, self.workload.events
-        mine, pick, now = share(number, self.writers), random.Random(number).choice, time.perf_counter
-        while (began := now()) < until:
-            stream = pick(mine)
-            known[stream] = (await append(stream, new(self.events), expected_version=known[stream])).last_version
-            latencies.append(now() - began)
-            counts[number] += self.events
+            began = now()
+            result = yield partial(append, stream, new(events), expected_version=known[stream])
+            known[stream] = result.last_version
+            add(events, began)
 
 
 class TenEvents(Appends):
@@ -138,81 +188,52 @@ class BesideALockedStream(Appends):
         super().open()
         self.opened.call("append", "slow-1", self.workload.events(1), expected_version=ExpectedVersion.ANY)
 
-    async def _tasks(self, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]) -> None:
+    async def by_tasks(self, until: float, tallies: list[Tally]) -> None:
+        """Hold the stream while everybody else works."""
         with psycopg.connect(self._url) as holder:
             holder.execute(self._lock)
             store = self.opened.store
             waits = store.append("slow-1", self.workload.events(1), expected_version=ExpectedVersion.ANY)
             slow = asyncio.create_task(waits)
-            await super()._tasks(until, counts, latencies, extra)
-            extra["slow one done early"] = float(slow.done())
+            await super().by_tasks(until, tallies)
+            if slow.done():
+                tallies[0].note("slow one done early")
             holder.rollback()
             await slow
 
 
-class HotStreams(_OnStore):
+class HotStreams(Writers):
     """All writers append to ten streams with exact versions, and try again after a conflict. Counts what was stored."""
 
-    def _write(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
+    def calls(self, number: int, tally: Tally) -> Calls:
+        """Appends, each until it is stored."""
         store, known = self.opened.store, dict(self.known)
         pick, now = random.Random(number).randrange, time.perf_counter
-        while (began := now()) < until:
+        while True:
+            began = now()
             stream = stream_name(pick(10))
             events = self.workload.events(1)
             while True:
                 try:
-                    known[stream] = store.append(stream, events, expected_version=known[stream]).last_version
-                    break
+                    result = yield partial(store.append, stream, events, expected_version=known[stream])
                 except ConcurrencyError as error:
-                    known[stream] = error.actual
-                    extra["conflicts"] += 1
-            latencies.append(now() - began)
-            counts[number] += 1
-        self.known.update(known)
-
-    async def _write_async(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
-        store, known = self.opened.store, dict(self.known)
-        pick, now = random.Random(number).randrange, time.perf_counter
-        while (began := now()) < until:
-            stream = stream_name(pick(10))
-            events = self.workload.events(1)
-            while True:
-                try:
-                    known[stream] = (await store.append(stream, events, expected_version=known[stream])).last_version
+                    known[stream] = self.known[stream] = error.actual
+                    tally.note("conflicts")
+                else:
+                    known[stream] = self.known[stream] = result.last_version
                     break
-                except ConcurrencyError as error:
-                    known[stream] = error.actual
-                    extra["conflicts"] += 1
-            latencies.append(now() - began)
-            counts[number] += 1
-        self.known.update(known)
+            tally.add(1, began)
 
 
-class Batches(_OnStore):
+class Batches(Writers):
     """Each call is an `append_batch` of one event to each of ten streams."""
 
-    def _items(self, mine: list[str], pick: random.Random) -> list[StreamAppend]:
-        chosen = pick.sample(mine, min(10, len(mine)))
-        return [StreamAppend(stream, self.workload.events(1), ExpectedVersion.ANY) for stream in chosen]
-
-    def _write(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
-        del extra
+    def calls(self, number: int, tally: Tally) -> Calls:
+        """Batches to streams of its own."""
         mine, pick, now = share(number, self.writers), random.Random(number), time.perf_counter
-        while (began := now()) < until:
-            counts[number] += len(self.opened.store.append_batch(self._items(mine, pick)))
-            latencies.append(now() - began)
-
-    async def _write_async(
-        self, number: int, until: float, counts: list[int], latencies: list[float], extra: dict[str, float]
-    ) -> None:
-        del extra
-        mine, pick, now = share(number, self.writers), random.Random(number), time.perf_counter
-        while (began := now()) < until:
-            counts[number] += len(await self.opened.store.append_batch(self._items(mine, pick)))
-            latencies.append(now() - began)
+        while True:
+            chosen = pick.sample(mine, min(10, len(mine)))
+            items = [StreamAppend(stream, self.workload.events(1), ExpectedVersion.ANY) for stream in chosen]
+            began = now()
+            yield partial(self.opened.store.append_batch, items)
+            tally.add(len(items), began)

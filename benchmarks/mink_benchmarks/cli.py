@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import report
 from mink_benchmarks.compare import compare
-from mink_benchmarks.samples import run_rounds
-from mink_benchmarks.scenarios import DESCRIPTIONS, SCENARIOS, cases_of
+from mink_benchmarks.peers import PEERS, peer_case
+from mink_benchmarks.samples import BenchmarkError, run_rounds
+from mink_benchmarks.scenarios import APPENDING, DESCRIPTIONS, SCENARIOS, WRITING, cases_of
 from mink_benchmarks.server import NoServer, benchmark_server
 from mink_benchmarks.targets import target_of
 from mink_benchmarks.workload import Workload
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 _EPILOG = """\
 examples:
   python -m mink_benchmarks goals --rounds 5
+  python -m mink_benchmarks goals --runs 3
   python -m mink_benchmarks run append-1 --writers 1 --writers 64
+  python -m mink_benchmarks run append-1 append-10 --peer naive --peer message-db
   python -m mink_benchmarks run replay --store memory:// --store postgresql://localhost/app
   python -m mink_benchmarks run append-1 --json new.json --compare old.json
 
@@ -65,32 +68,55 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="measure scenarios on one or several stores")
     run.add_argument("scenario", nargs="+", choices=SCENARIOS, metavar="SCENARIO")
-    run.add_argument("--store", action="append", default=[], help="a URL or module:callable; repeat to compare")
+    run.add_argument(
+        "--store", action="append", default=[], help="a URL, LABEL=URL or module:callable; repeat to compare"
+    )
     run.add_argument(
         "--async-store", action="append", default=[], help="the same by the async door, with tasks for threads"
     )
-    run.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append; repeat")
-    run.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
+    run.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        choices=PEERS,
+        help="another event store beside, where it has the scenario",
+    )
     run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
     run.add_argument("--uvloop", action="store_true", help="run async stores on uvloop")
     run.add_argument("--baseline", help="the case that ratios are taken to; the first one else")
     run.set_defaults(work=_run)
     goals = commands.add_parser("goals", help="the numbers to beat: each ratio, and whether it is reached")
     goals.add_argument("--only", action="append", default=[], help="a group of goals by name; repeat")
+    goals.add_argument("--runs", type=int, default=1, help="measure all of it so often; a row passes in two thirds")
     goals.set_defaults(work=_goals)
+    verdict = commands.add_parser("verdict", help="what several runs' JSON of goals come to: 2 of 3")
+    verdict.add_argument("json", type=Path, nargs="+")
+    verdict.set_defaults(work=_verdict)
     plots = commands.add_parser("plots", help="draw the plots of a run's JSON")
     plots.add_argument("json", type=Path)
     plots.add_argument("folder", type=Path)
     plots.set_defaults(work=_plots)
-    growth = commands.add_parser("growth", help="appends and reads while the log grows")
+    growth = commands.add_parser("growth", help="appends, reads, sizes and vacuum while the log grows")
     growth.add_argument("--to", type=int, default=3_000_000, help="events at the end")
+    growth.add_argument("--only", choices=["fill", "measure"], help="fill up to `--to`, or measure what is filled")
+    growth.add_argument("--fill-seconds", type=float, default=1e9, help="end the filling after so long")
     growth.set_defaults(work=_growth)
     cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
     cost.set_defaults(work=_cost)
-    for command in (run, goals, growth, cost):
+    out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
+    out.set_defaults(work=_scale_out)
+    for command in (run, out):
+        command.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append")
+        command.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
+    for command in (goals, growth):
+        command.add_argument("--folder", type=Path, help="where the log that grew is kept, and its server started")
+    for command in (run, goals, growth, cost, out):
         command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
         command.add_argument("--rounds", type=int, default=5)
-        command.add_argument("--seconds", type=float, default=3.0, help="how long each case is measured, each round")
+        seconds = 2.0 if command is goals else 3.0  # so that all goals take ten minutes
+        command.add_argument(
+            "--seconds", type=float, default=seconds, help="how long each case is measured, each round"
+        )
         command.add_argument("--json", type=Path, help="write the result here")
         command.add_argument("--quiet", action="store_true", help="say nothing about progress")
     run.add_argument("--compare", type=Path, help="an older run's JSON: tell what got slower beyond noise")
@@ -136,15 +162,30 @@ def _stores(options: argparse.Namespace, server: Server) -> list[tuple[str, bool
     return given + [(store, True) for store in options.async_store]
 
 
+def _peers(
+    options: argparse.Namespace, scenario: str, server: Server, workload: Workload, writers: Sequence[int]
+) -> list[Case]:
+    """The peers' cases; one that is not installed is told, not missed."""
+    cases: list[Case] = []
+    for peer in options.peer:
+        if scenario in PEERS[peer]:
+            try:
+                cases += [peer_case(peer, scenario, server, workload, count, options.events) for count in writers]
+            except BenchmarkError as error:
+                _say(f"not measured: {error}")
+    return cases
+
+
 def _run(options: argparse.Namespace) -> int:
     workload, loop_factory = _workload(options.payload), _loop_factory(options)
     groups: dict[str, Any] = {}
     # Stores that are given bring their own servers.
-    given = options.store or options.async_store
+    given = (options.store or options.async_store) and not options.peer
     with nullcontext(NoServer()) if given else benchmark_server(options.server) as server:
         for scenario in options.scenario:
             cases: list[Case] = []
-            writers = (options.writers or [1, 16, 64]) if scenario.startswith("append") else [1]
+            default = [1, 16, 64] if scenario in APPENDING else [1]
+            writers = (options.writers or default) if scenario in WRITING else [1]
             for text, is_async in _stores(options, server):
                 cases.extend(
                     cases_of(
@@ -157,6 +198,7 @@ def _run(options: argparse.Namespace) -> int:
                     )
                     for count in writers
                 )
+            cases += _peers(options, scenario, server, workload, writers)
             found = run_rounds(
                 cases,
                 rounds=options.rounds,
@@ -180,75 +222,36 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _goals(options: argparse.Namespace) -> int:
-    from mink_benchmarks.goals import Plan, judge  # noqa: PLC0415 -- needs the drivers
+    from mink_benchmarks.goal_runs import measure_runs  # noqa: PLC0415 -- needs the drivers
 
-    groups: dict[str, Any] = {}
-    verdicts: list[Any] = []
-    missing: list[str] = []
-    with benchmark_server(options.server) as server:
-        plan = Plan(server, Workload())
-        for name, make in plan.groups().items():
-            if options.only and name not in options.only:
-                continue
-            try:
-                group = make()
-                found = run_rounds(
-                    group.cases,
-                    rounds=options.rounds,
-                    seconds=options.seconds,
-                    progress=_progress(options),
-                    settle=server.settle,
-                )
-            except Exception as error:  # noqa: BLE001 -- a peer that breaks must not cost the other groups their figures
-                missing.append(f"group {name}, which failed: {error!r:.300}")
-                continue
-            own = [judge(goal, found) for goal in group.goals]
-            verdicts += own
-            missing += group.missing
-            groups[name] = {
-                "cases": [series.as_json() for series in found.values()],
-                "goals": [
-                    {
-                        "what": verdict.goal.what,
-                        "at_least": verdict.goal.at_least,
-                        "values": verdict.values,
-                        "median": verdict.median,
-                        "passed": verdict.passed,
-                    }
-                    for verdict in own
-                ],
-            }
-            _say(f"\n{name}")
-            _say(report.series_table(found, None))
-        result = {"environment": report.environment(server.describe()), "groups": groups}
-    _say("\nThe numbers to beat: the median of the rounds' ratios, with the lowest and the highest")
-    _say(report.verdict_table(verdicts))
-    for reason in sorted(set(missing)):
-        _say(f"not measured: {reason}")
-    if options.json:
-        report.write_json(options.json, result)
-    failed = any(reason.startswith("group ") for reason in missing)
-    return 0 if all(verdict.passed for verdict in verdicts) and not failed else 1
+    return measure_runs(options, _progress(options), _say)
+
+
+def _verdict(options: argparse.Namespace) -> int:
+    from mink_benchmarks.goal_runs import judge_files  # noqa: PLC0415 -- needs the drivers
+
+    return judge_files(options.json, _say)
 
 
 def _growth(options: argparse.Namespace) -> int:
-    from mink_benchmarks.growth import measure_growth  # noqa: PLC0415 -- needs the drivers
+    from mink_benchmarks import growth  # noqa: PLC0415 -- needs the drivers
 
-    with benchmark_server(options.server) as server:
-        steps = measure_growth(server, Workload(), options.to, options.rounds, options.seconds, _progress(options))
+    with benchmark_server(options.server, options.folder) as server:
+        logs = growth.Growth(server, Workload(), _progress(options), min(growth.MILLION, options.to))
+        wanted = growth.steps_to(options.to)
+        if options.only == "fill":
+            have = logs.fill(wanted[-1], options.fill_seconds)
+            _say(f"{have:,} of {wanted[-1]:,} events")
+            return 0 if have >= wanted[-1] else 1
+        steps: list[dict[str, Any]] = []
+        for events in [wanted[-1]] if options.only == "measure" else wanted:
+            logs.fill(events)
+            steps.append(logs.measure(events, options.rounds, options.seconds))
+            if options.folder:
+                steps = growth.keep(options.folder / "growth.json", steps[-1])
         result = {"environment": report.environment(server.describe()), "growth": steps}
-    header = ["events", "appends/s", "of the first", "stream of 100, events/s", "of the first"]
-    rows = [
-        [
-            f"{step['events']:,}",
-            report.number(step["appends"]),
-            report.number(step["appends"] / steps[0]["appends"]),
-            report.number(step["reads"]),
-            report.number(step["reads"] / steps[0]["reads"]),
-        ]
-        for step in steps
-    ]
-    _say(report.table(header, rows))
+        result["extrapolated"] = growth.extrapolate(steps)
+    _say(growth.as_table(steps))
     if options.json:
         report.write_json(options.json, result)
     return 0
@@ -266,6 +269,17 @@ def _cost(options: argparse.Namespace) -> int:
     for name, found in costs.items():
         rows = [[cost.name, f"{cost.client:.1f}", f"{cost.server:.1f}"] for cost in found]
         _say("\n" + report.table([f"{name}, processor time", "client µs", "server µs"], rows))
+    if options.json:
+        report.write_json(options.json, result)
+    return 0
+
+
+def _scale_out(options: argparse.Namespace) -> int:
+    from mink_benchmarks.scale_out import measure_scale_out  # noqa: PLC0415 -- needs the drivers
+
+    with benchmark_server(options.server) as server:
+        text, result = measure_scale_out(server, options, _progress(options))
+    _say(text)
     if options.json:
         report.write_json(options.json, result)
     return 0

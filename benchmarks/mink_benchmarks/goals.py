@@ -2,93 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mink_benchmarks import floors, memory
 from mink_benchmarks.appends import Appends, BesideALockedStream, HotStreams, TenEvents
 from mink_benchmarks.bulk import BulkImport, RawCopy
+from mink_benchmarks.goal_parts import Parts
+from mink_benchmarks.growth import GOAL_EVENTS, Growth
+from mink_benchmarks.judging import Goal, Group
 from mink_benchmarks.live_delivery import Delivery
 from mink_benchmarks.reads import Reads
-from mink_benchmarks.samples import Series
-from mink_benchmarks.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mink_benchmarks.samples import Case
-    from mink_benchmarks.server import Server
-    from mink_benchmarks.targets import Target
-    from mink_benchmarks.workload import Workload
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """One row: a case has to reach so much of its baseline, or a percentile or a rate of its own."""
-
-    what: str
-    case: str
-    at_least: float
-    baseline: str = ""
-    """A case's name; empty for a bound on the case itself."""
-    measure: str = "ratio"
-    """`ratio` and `rate` (events a second) at least; `p50`, `p99` (milliseconds) and `p99 ratio` at most."""
-
-
-@dataclass(slots=True)
-class Group:
-    """Cases that are measured in the same rounds, and the goals that compare them."""
-
-    name: str
-    cases: list[Case]
-    goals: list[Goal] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    """Goals that cannot be measured here, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a goal came to."""
-
-    goal: Goal
-    values: list[float]
-    median: float
-    passed: bool
-
-
-def judge(goal: Goal, series: dict[str, Series]) -> Verdict:
-    """Compare what was measured with what was wanted."""
-    own = series[goal.case]
-    if goal.measure == "ratio":
-        values = own.ratios(series[goal.baseline])
-    elif goal.measure == "p99 ratio":
-        values = [
-            Series("", [mine]).percentile(0.99) / Series("", [other]).percentile(0.99)
-            for mine, other in zip(own.samples, series[goal.baseline].samples, strict=True)
-        ]
-    elif goal.measure == "rate":
-        values = own.rates
-    else:
-        share = {"p50": 0.5, "p99": 0.99}[goal.measure]
-        values = [Series("", [sample]).percentile(share) for sample in own.samples]
-    median = sorted(values)[len(values) // 2]
-    passed = median <= goal.at_least if goal.measure.startswith("p") else median >= goal.at_least
-    return Verdict(goal, values, median, passed)
-
-
-class Plan:
+class Plan(Parts):
     """Makes the groups on one server."""
-
-    def __init__(self, server: Server, workload: Workload) -> None:
-        """Take where to measure, and what with."""
-        self.server = server
-        self.workload = workload
-        self.pgbench = floors.pgbench_found()
-        self.eventsourcing = importlib.util.find_spec("eventsourcing") is not None
-        self.umadb = importlib.util.find_spec("umadb") is not None
-        if self.pgbench:
-            floors.load_floor(server)
 
     def groups(self) -> dict[str, Callable[[], Group]]:
         """Every group, by name; made when it is measured."""
@@ -104,45 +36,9 @@ class Plan:
             "stream": self.stream,
             "memory": self.memory,
             "delivery": self.delivery,
+            "wake-ups": self.wakeups,
+            "growth": self.growth,
         }
-
-    def _target(self, *, driver: str = "", schema: str = "", **options: Any) -> Target:
-        name = schema or self.server.new_schema("mink")
-        base = self.server.url
-        url = base.replace("postgresql://", f"postgresql+{driver}://") if driver == "asyncpg" else base
-        return target_of(f"{url}?schema={name}", is_async=bool(driver), **options)
-
-    def _floor(self, group: Group, clients: int, events: int = 1) -> str | None:
-        name = f"floor, {clients}" + (f", {events} events" if events > 1 else "")
-        if not self.pgbench:
-            group.missing.append("pgbench is not installed: no floor")
-            return None
-        group.cases.append(floors.PgbenchFloor(name, self.server, clients, events))
-        return name
-
-    def _eventsourcing(self, group: Group, writers: int) -> str | None:
-        if not self.eventsourcing:
-            group.missing.append("eventsourcing is not installed: pip install 'mink-eventstore[peers]'")
-            return None
-        from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra
-
-        case = eventsourcing_recorder.Appends(self.server, self.workload, writers)
-        group.cases.append(case)
-        return case.name
-
-    def _umadb(self, group: Group, writers: int, events: int = 1) -> str | None:
-        if not self.umadb:
-            group.missing.append("umadb is not installed: pip install 'mink-eventstore[peers]'")
-            return None
-        from mink_benchmarks.peers import umadb_server  # noqa: PLC0415 -- an extra
-
-        case = umadb_server.Appends(self.workload, writers, events)
-        group.cases.append(case)
-        return case.name
-
-    def _against(self, group: Group, what: str, case: str, baseline: str | None, at_least: float) -> None:
-        if baseline is not None:
-            group.goals.append(Goal(what, case, at_least, baseline))
 
     def one_writer(self) -> Group:
         """One caller, one event."""
@@ -158,6 +54,7 @@ class Plan:
         peer = self._eventsourcing(group, 1)
         self._against(group, "1 thread, 1 event: of the pgbench floor", "mink psycopg, 1", floor, 0.80)
         self._against(group, "1 thread, 1 event: of eventsourcing's default", "mink psycopg, 1", peer, 2.4)
+        self._go_mink(group, "1 thread, 1 event", "mink psycopg, 1", floor, 1, 2.2)
         self._against(
             group,
             "1 task, 1 event: of the bare function by asyncpg",
@@ -179,6 +76,7 @@ class Plan:
         self._against(group, "64 tasks, 1 event: of the pgbench floor at 64", "mink asyncpg, 64", floor, 3)
         self._against(group, "64 tasks, 1 event: of eventsourcing's default", "mink asyncpg, 64", peer, 20)
         self._against(group, "64 tasks, 1 event: of UmaDB", "mink asyncpg, 64", uma, 3.5)
+        self._go_mink(group, "64 tasks, 1 event", "mink asyncpg, 64", floor, 64, 7)
         group.goals.append(Goal("64 tasks, 1 event: p99, ms", "mink asyncpg, 64", 10, measure="p99"))
         return group
 
@@ -310,9 +208,45 @@ class Plan:
         if self.eventsourcing:
             from mink_benchmarks.peers import eventsourcing_recorder  # noqa: PLC0415 -- an extra
 
-            group.cases.append(eventsourcing_recorder.Delivery(self.server, self.workload))
-        group.goals = [
+            peer = eventsourcing_recorder.Delivery(self.server, self.workload)
+            group.cases.append(peer)
+            what = "delivery at 500 appends/s: p50, of eventsourcing's"
+            group.goals.append(Goal(what, own.name, 1, peer.name, measure="p50 ratio"))
+        group.goals += [
             Goal("delivery at 500 appends/s: p50, ms", own.name, 2, measure="p50"),
             Goal("delivery at 500 appends/s: p99, ms", own.name, 8, measure="p99"),
         ]
+        return group
+
+    def wakeups(self) -> Group:
+        """What wake-ups cost the appends."""
+        group = Group("wake-ups", [])
+        for writers in (16, 64):
+            off, on = (
+                Appends(
+                    f"wake-ups {word}, {writers}",
+                    self._target(driver="asyncpg", wakeups=word == "on"),
+                    self.workload,
+                    writers,
+                )
+                for word in ("off", "on")
+            )
+            group.cases += [off, on]
+            group.goals.append(Goal(f"{writers} tasks, wake-ups on: of off", on.name, 0.95, off.name))
+        return group
+
+    def growth(self) -> Group:
+        """A log of thirty million events beside one of a million."""
+        group = Group("growth", [])
+        logs = Growth(self.server, self.workload, lambda _: None)
+        if not logs.reaches(GOAL_EVENTS):
+            group.missing.append(
+                f"no log of {GOAL_EVENTS:,} events is there: mink bench growth --folder F --to {GOAL_EVENTS}, then "
+                "mink bench goals --only growth --folder F"
+            )
+            return group
+        still, grows = logs.cases(GOAL_EVENTS, ["appends"])
+        group.cases += [still, grows]
+        what = "appends, 64 tasks, at 30 million events: of those at 1 million"
+        self._against(group, what, grows.name, still.name, 0.7)
         return group

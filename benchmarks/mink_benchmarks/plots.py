@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+mpl.rcParams["svg.hashsalt"] = "mink"  # the same figures give the same file
+_NO_DATE: dict[str, Any] = {".svg": {"Date": None}, ".png": {}}
 _WRITERS = re.compile(r"^(.*), (\d+)$")
 
 
@@ -26,28 +29,28 @@ def draw(result: dict[str, Any], folder: Path) -> list[Path]:
         made += _saved(folder, f"{name}-rates", partial(_rates, name=name, group=group))
         lines = _by_writers(group)
         if lines:
-            paint = partial(
-                _lines, title=f"{name}: events a second", lines=lines, value="median", label="events a second"
-            )
-            made += _saved(folder, f"{name}-throughput", paint)
-            paint = partial(_lines, title=f"{name}: p99", lines=lines, value="p99_ms", label="milliseconds")
-            made += _saved(folder, f"{name}-latency", paint)
-        if any(case["p50_ms"] for case in group["cases"]):
-            made += _saved(folder, f"{name}-latencies", partial(_latencies, name=name, group=group))
+            made += _saved(folder, f"{name}-throughput", partial(_throughput, name=name, lines=lines))
+            made += _saved(folder, f"{name}-latency", partial(_latency, name=name, lines=lines))
+        if any(case.get("distribution", [[0, 0]])[-1][1] for case in group["cases"]):
+            made += _saved(folder, f"{name}-latencies", partial(_latencies, name=name, group=group, lines=lines))
     for name, costs in result.get("costs", {}).items():
         made += _saved(folder, f"cost-of-{name.replace(' ', '-')}", partial(_costs, name=name, costs=costs))
     if "growth" in result:
-        made += _saved(folder, "growth", partial(_growth, steps=result["growth"]))
+        steps, beyond = result["growth"], result.get("extrapolated", {})
+        made += _saved(folder, "growth", partial(_growth, steps=steps, extrapolated=beyond))
+        made += _saved(folder, "growth-sizes", partial(_sizes, steps=steps))
     return made
 
 
 def _saved(folder: Path, name: str, paint: Callable[[Any], None]) -> list[Path]:
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.5, 4.8), layout="constrained")
+    axes.grid(visible=True, color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
     paint(axes)
     axes.spines[["top", "right"]].set_visible(False)
     paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
     for path in paths:
-        figure.savefig(path, dpi=120)
+        figure.savefig(path, dpi=120, metadata=_NO_DATE[path.suffix])
     plt.close(figure)
     return paths
 
@@ -72,7 +75,7 @@ def _costs(axes: Any, name: str, costs: list[dict[str, Any]]) -> None:
     axes.barh(places, [cost["server"] for cost in ordered], left=client, color="#d08c4a", height=0.6, label="server")
     axes.set_yticks(list(places), [cost["name"] for cost in ordered])
     axes.set_xlabel("microseconds of processor time")
-    axes.set_title(name)
+    axes.set_title(f"cost of {name}")
     axes.legend(frameon=False)
 
 
@@ -85,41 +88,100 @@ def _by_writers(group: dict[str, Any]) -> dict[str, list[tuple[int, dict[str, An
     return {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items() if len(points) > 1}
 
 
-def _lines(axes: Any, title: str, lines: dict[str, list[tuple[int, dict[str, Any]]]], value: str, label: str) -> None:
-    for name, points in lines.items():
-        axes.plot([writers for writers, _ in points], [case[value] for _, case in points], marker="o", label=name)
+def _writers_axis(axes: Any, lines: dict[str, list[tuple[int, dict[str, Any]]]]) -> None:
     axes.set_xscale("log", base=2)
     ticks = sorted({writers for points in lines.values() for writers, _ in points})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.set_ylim(bottom=0)
     axes.set_xlabel("writers")
-    axes.set_ylabel(label)
-    axes.set_title(title)
-    axes.legend(frameon=False)
 
 
-def _latencies(axes: Any, name: str, group: dict[str, Any]) -> None:
-    cases = [case for case in group["cases"] if case["p50_ms"]]
-    steps = ("p50_ms", "p90_ms", "p99_ms", "p999_ms")
-    for case in cases:
-        axes.plot(range(len(steps)), [case[step] for step in steps], marker="o", label=case["name"])
-    axes.set_xticks(range(len(steps)), ["50 %", "90 %", "99 %", "99.9 %"])
+def _beside(axes: Any) -> None:
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _throughput(axes: Any, name: str, lines: dict[str, list[tuple[int, dict[str, Any]]]]) -> None:
+    for label, points in lines.items():
+        writers = [count for count, _ in points]
+        [line] = axes.plot(writers, [case["median"] for _, case in points], marker="o", label=label)
+        low, high = [case["min"] for _, case in points], [case["max"] for _, case in points]
+        axes.fill_between(writers, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+    _writers_axis(axes, lines)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylabel("events a second: median, lowest to highest round")
+    axes.set_title(f"{name}: throughput against writers")
+    _beside(axes)
+
+
+def _latency(axes: Any, name: str, lines: dict[str, list[tuple[int, dict[str, Any]]]]) -> None:
+    for label, points in lines.items():
+        writers = [count for count, _ in points]
+        [line] = axes.plot(writers, [case["p50_ms"] for _, case in points], marker="o", label=label)
+        tail = [case["p99_ms"] for _, case in points]
+        axes.plot(writers, tail, marker="o", markersize=3, linestyle=":", color=line.get_color())
+    _writers_axis(axes, lines)
+    _milliseconds(axes)
+    axes.set_ylabel("milliseconds a call: median; dotted: p99")
+    axes.set_title(f"{name}: latency against writers")
+    _beside(axes)
+
+
+def _milliseconds(axes: Any) -> None:
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _latencies(axes: Any, name: str, group: dict[str, Any], lines: dict[str, list[tuple[int, dict[str, Any]]]]) -> None:
+    """The distribution with its tail stretched: each step to the right is ten times as rare."""
+    cases = [points[-1][1] for points in lines.values()] or group["cases"]
+    for case in cases:
+        points = [(share, value) for share, value in case.get("distribution", ()) if value]
+        axes.plot([-math.log10(1 - share) for share, _ in points], [value for _, value in points], label=case["name"])
+    shares = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
+    axes.set_xticks([-math.log10(1 - share) for share in shares], [f"{100 * share:g} %" for share in shares])
+    _milliseconds(axes)
     axes.set_xlabel("share of the calls")
-    axes.set_ylabel("at most milliseconds")
-    axes.set_title(f"{name}: latencies of single calls")
-    axes.legend(frameon=False)
+    axes.set_ylabel("took at most so many milliseconds")
+    axes.set_title(f"{name}: distribution of latencies" + (", most writers" if lines else ""))
+    _beside(axes)
 
 
-def _growth(axes: Any, steps: list[dict[str, Any]]) -> None:
+def _growth(axes: Any, steps: list[dict[str, Any]], extrapolated: dict[str, float]) -> None:
     events = [step["events"] / 1e6 for step in steps]
-    for key, label in (("appends", "appends, 64 tasks"), ("reads", "reads of a stream of 100")):
-        axes.plot(events, [step[key] / steps[0][key] for step in steps], marker="o", label=label)
+    labels = {
+        "appends": "appends, 64 tasks",
+        "streams": "streams of 100, read whole",
+        "replay": "replay, pages of 1,000",
+    }
+    for how, label in labels.items():
+        ratios = [step[how]["ratio"] for step in steps]
+        middle = [one["median"] for one in ratios]
+        spread = [[one["median"] - one["min"] for one in ratios], [one["max"] - one["median"] for one in ratios]]
+        (line, *_) = axes.errorbar(events, middle, yerr=spread, marker="o", capsize=3, label=label)
+        if how in extrapolated:
+            beyond = [events[-1], extrapolated["events"] / 1e6]
+            axes.plot(beyond, [middle[-1], extrapolated[how]], linestyle=":", marker="x", color=line.get_color())
     axes.set_xscale("log")
-    axes.set_xticks(events, [f"{count:g} M" for count in events])
+    ticks = [*events, *([extrapolated["events"] / 1e6] if extrapolated else [])]
+    axes.set_xticks(ticks, [f"{count:g} M" for count in ticks])
     axes.minorticks_off()
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("events in the log")
-    axes.set_ylabel("rate, of the first")
+    axes.axhline(1, color="grey", linewidth=0.5)
+    axes.set_xlabel("events in the log; dotted: extrapolated")
+    axes.set_ylabel("rate, of a log of 1 M in the same rounds")
     axes.set_title("growth")
     axes.legend(frameon=False)
+
+
+def _sizes(axes: Any, steps: list[dict[str, Any]]) -> None:
+    names = sorted({name for step in steps for name in step["sizes"]}, key=lambda name: -steps[-1]["sizes"][name])
+    places = range(len(steps))
+    below = [0.0] * len(steps)
+    for name in names:
+        sizes = [step["sizes"][name] / step["events"] for step in steps]
+        axes.bar(places, sizes, bottom=below, label=name, width=0.6)
+        below = [one + other for one, other in zip(below, sizes, strict=True)]
+    axes.set_xticks(list(places), [f"{step['events'] / 1e6:g} M" for step in steps])
+    axes.set_ylabel("bytes an event")
+    axes.set_title("table and indexes")
+    axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))

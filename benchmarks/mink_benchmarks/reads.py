@@ -98,8 +98,9 @@ def fill_log(opened: OpenStore, workload: Workload, events: int) -> None:
     """Fill a log with streams of 100 events, a twentieth of them of each type."""
     from mink_core import NewEvent  # noqa: PLC0415 -- beside its one use
 
-    for start in range(0, events // STREAM_EVENTS, 20):
-        streams = range(start, min(start + 20, events // STREAM_EVENTS))
+    together = 10  # JetStream takes a thousand events in a call
+    for start in range(0, events // STREAM_EVENTS, together):
+        streams = range(start, min(start + together, events // STREAM_EVENTS))
         opened.call(
             "append_batch",
             [

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from mink_benchmarks.goals import Verdict
     from mink_benchmarks.samples import Series
 
 
@@ -55,25 +54,6 @@ def series_table(series: Mapping[str, Series], baseline: str | None) -> str:
             row += ["-", "-", "-"]
         rows.append(row)
     return table(header, rows)
-
-
-def verdict_table(verdicts: Iterable[Verdict]) -> str:
-    """Each goal, what was measured, and whether it was reached."""
-    rows: list[list[str]] = []
-    for verdict in verdicts:
-        values = verdict.values
-        bound = ("at most " if verdict.goal.measure.startswith("p") else "at least ") + number(verdict.goal.at_least)
-        rows.append(
-            [
-                verdict.goal.what,
-                bound,
-                number(verdict.median),
-                number(min(values)),
-                number(max(values)),
-                "pass" if verdict.passed else "MISSED",
-            ]
-        )
-    return table(["goal", "wanted", "median", "min", "max", ""], rows)
 
 
 def environment(server: Mapping[str, str]) -> dict[str, Any]:

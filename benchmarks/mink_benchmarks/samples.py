@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+DISTRIBUTION = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999)
+"""Shares of the calls that a result keeps the latencies of."""
+
+
 class BenchmarkError(MinkError):
     """Something could not be measured; says what."""
 
@@ -69,8 +73,12 @@ class Series:
 
     def percentile(self, share: float) -> float:
         """A percentile of all calls, in milliseconds; 0 where none were taken."""
+        return self.percentiles([share])[0]
+
+    def percentiles(self, shares: Sequence[float]) -> list[float]:
+        """Several at once."""
         calls = sorted(call for sample in self.samples for call in sample.latencies)
-        return 1000 * calls[min(len(calls) - 1, int(len(calls) * share))] if calls else 0.0
+        return [1000 * calls[min(len(calls) - 1, int(len(calls) * share))] if calls else 0.0 for share in shares]
 
     def as_json(self) -> dict[str, Any]:
         """What is kept of it."""
@@ -78,10 +86,10 @@ class Series:
             "name": self.name,
             "rates": self.rates,
             **spread(self.rates),
-            "p50_ms": self.percentile(0.5),
-            "p90_ms": self.percentile(0.9),
-            "p99_ms": self.percentile(0.99),
-            "p999_ms": self.percentile(0.999),
+            **dict(
+                zip(("p50_ms", "p90_ms", "p99_ms", "p999_ms"), self.percentiles((0.5, 0.9, 0.99, 0.999)), strict=True)
+            ),
+            "distribution": [*zip(DISTRIBUTION, self.percentiles(DISTRIBUTION), strict=True)],
             "extra": [sample.extra for sample in self.samples],
         }
 

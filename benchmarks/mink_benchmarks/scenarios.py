@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mink_benchmarks.appends import Appends, Batches, HotStreams, TenEvents
 from mink_benchmarks.live_delivery import Delivery
+from mink_benchmarks.mixed import Mixed
 from mink_benchmarks.reads import Reads
 
 if TYPE_CHECKING:
@@ -16,9 +17,15 @@ if TYPE_CHECKING:
     from mink_benchmarks.targets import Target
     from mink_benchmarks.workload import Workload
 
-APPENDING = {"append-1": Appends, "append-10": TenEvents, "append-conflict": HotStreams, "append-batch": Batches}
+APPENDING: dict[str, Callable[..., Case]] = {
+    "append-1": Appends,
+    "append-10": TenEvents,
+    "append-conflict": HotStreams,
+    "append-batch": Batches,
+}
+WRITING: dict[str, Callable[..., Case]] = {**APPENDING, "mixed": Mixed}
 READING = {"read-stream": "stream", "replay": "replay", "filtered-replay": "filtered"}
-SCENARIOS = (*APPENDING, *READING, "subscribe-latency")
+SCENARIOS = (*APPENDING, *READING, "subscribe-latency", "mixed")
 """By name, as on the command line."""
 
 DESCRIPTIONS = {
@@ -29,6 +36,7 @@ DESCRIPTIONS = {
     "read-stream": "one stream of 100 events, decoded",
     "replay": "the whole log, decoded",
     "filtered-replay": "one event type in twenty",
+    "mixed": "appends, a reader of streams for every four writers, and a live subscriber: what was appended counts",
     "subscribe-latency": "from the append call to a live subscriber, 500 appends a second",
 }
 
@@ -52,8 +60,8 @@ def cases_of(
         events: How many events the log has that is read.
         loop_factory: Makes the event loop; None for asyncio's own.
     """
-    if scenario in APPENDING:
-        return APPENDING[scenario](f"{target.name}, {writers}", target, workload, writers, loop_factory)
+    if scenario in WRITING:
+        return WRITING[scenario](f"{target.name}, {writers}", target, workload, writers, loop_factory)
     if scenario in READING:
         return Reads(target.name, target, workload, events=events, how=READING[scenario])
     return Delivery(target.name, target, workload)

@@ -29,9 +29,15 @@ class Target:
 def target_of(text: str, *, is_async: bool, **options: Any) -> Target:
     """A target of a URL or of `module:callable`, which returns a store that is not opened yet.
 
+    `LABEL=URL` names it, where two have the same scheme.
+
     Raises:
         UsageError: It is neither.
     """
+    label, separator, url = text.partition("=")
+    if separator and "://" in url and "://" not in label:
+        found = target_of(url, is_async=is_async, **options)
+        return Target(f"{label} {'async' if is_async else 'sync'}", found.make, is_async=is_async)
     if "://" in text:
         opener: Callable[..., Any] = open_async_store if is_async else open_store
         scheme = text.partition("://")[0]
@@ -75,9 +81,20 @@ class OpenStore:
 
         return self.run(called())
 
+    def read(self, stream: str) -> Any:
+        """A stream's events as a list; of an async store, an awaitable of it."""
+        if self.is_async:
+            return self._read_async(stream)
+        return list(self.store.read_stream(stream))
+
+    async def _read_async(self, stream: str) -> list[Any]:
+        return [event async for event in self.store.read_stream(stream)]
+
     def versions(self) -> dict[str, int]:
-        """The version of every stream."""
-        return {info.stream_id: info.version for info in self.call("streams")}
+        """The versions of the streams that are written to, whatever else the store has."""
+        first, category = stream_name(0), stream_name(0).partition("-")[0]
+        found = self.call("streams", category=category, after=first[:-1], limit=STREAMS)
+        return {info.stream_id: info.version for info in found}
 
     def fill(self, workload: Workload) -> None:
         """Make the streams that are written to."""

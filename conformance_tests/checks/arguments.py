@@ -8,6 +8,7 @@ from conformance_tests.check import Level, check
 from conformance_tests.expect import equal, raises, true
 from conformance_tests.looking import nothing_stored, versions
 from mink_core import Capability, EventFilter, ExpectedVersion, NewEvent, StreamAppend, UsageError
+from mink_core.limits import limits_of
 
 if TYPE_CHECKING:
     from conformance_tests.lab import Lab
@@ -283,56 +284,63 @@ _MIB8 = 8 * 1024 * 1024
 
 @check("APPEND-12")
 def size_limit_at_the_edge(lab: Lab) -> None:
-    """Data of 8 MiB of JSON passes; one byte more is refused, in data and in metadata, counting UTF-8 bytes."""
+    """Data of 8 MiB of JSON passes, or what the store takes; one byte more is refused, counting UTF-8 bytes."""
     store = lab.open()
-    fits = "x" * (_MIB8 - 2)
+    most = min(_MIB8, limits_of(store).event_bytes)
+    fits = "x" * (most - 2)
     store.append("big-1", [lab.event(fits)], expected_version=0)
-    true(next(store.read_stream("big-1")).data == fits, "8 MiB read back", expected="the same str", seen="another")
+    true(next(store.read_stream("big-1")).data == fits, "the largest data", expected="the same str", seen="another")
     with nothing_stored(store, "a value too large"):
-        with raises(UsageError, "data of 8 MiB and a byte", says=str(_MIB8)):
+        with raises(UsageError, "data a byte too large", says=str(most)):
             store.append("big-2", [lab.event(fits + "x")], expected_version=ANY)
-        with raises(UsageError, "data of 8 MiB and a byte, in a two-byte character", says=str(_MIB8)):
-            store.append("big-2", [lab.event("x" * (_MIB8 - 3) + "\u00e9")], expected_version=ANY)
-        with raises(UsageError, "metadata of 8 MiB and a byte", says=str(_MIB8)):
-            store.append("big-2", [lab.event(1, metadata={"k": "x" * (_MIB8 - 7)})], expected_version=ANY)
+        with raises(UsageError, "data a byte too large, in a two-byte character", says=str(most)):
+            store.append("big-2", [lab.event("x" * (most - 3) + "\u00e9")], expected_version=ANY)
+        with raises(UsageError, "metadata a byte too large", says=str(most)):
+            store.append("big-2", [lab.event(1, metadata={"k": "x" * (most - 7)})], expected_version=ANY)
 
 
 @check("APPEND-12")
 def count_limit_at_the_edge(lab: Lab) -> None:
-    """A call of 10,000 events passes, one of 10,001 is refused with the limit."""
+    """A call of 10,000 events passes, or of as many as the store takes; with one more it is refused with the limit."""
     store = lab.open()
-    events = lab.events(10_001)
-    with nothing_stored(store, "10,001 events"), raises(UsageError, "10,001 events", says="10000"):
+    most = limits_of(store).call_events
+    events = lab.events(most + 1)
+    with nothing_stored(store, "an event too many"), raises(UsageError, f"{most + 1} events", says=str(most)):
         store.append("many-1", events, expected_version=ANY)
-    result = store.append("many-1", events[:10_000], expected_version=0)
-    equal(result.last_version, 10_000, "the last version of 10,000 events")
-    equal(store.stream_info("many-1").version, 10_000, "the stream's version")
-    equal(next(store.read_stream("many-1", after_version=9_999)).event_id, events[9_999].event_id, "the last event")
+    result = store.append("many-1", events[:most], expected_version=0)
+    equal(result.last_version, most, f"the last version of {most} events")
+    equal(store.stream_info("many-1").version, most, "the stream's version")
+    equal(next(store.read_stream("many-1", after_version=most - 1)).event_id, events[most - 1].event_id, "the last one")
 
 
 @check("APPEND-12", level=Level.STANDARD)
 def call_size_limit_at_the_edge(lab: Lab) -> None:
     """A call of 64 MiB of JSON passes, data and metadata together; one byte more is refused with the limit."""
     store = lab.open()
-    part = "x" * (_MIB8 - 2)
+    size = min(_MIB8, limits_of(store).event_bytes)
+    parts, left = divmod(8 * _MIB8, size)
+    part = "x" * (size - 2)
+    sizes = [part] * (parts - 1)
     with nothing_stored(store, "64 MiB and a byte"), raises(UsageError, "64 MiB and a byte", says=str(8 * _MIB8)):
-        store.append("huge-1", [*(lab.event(part) for _ in range(8)), lab.event(0)], expected_version=ANY)
-    room = [lab.event(part) for _ in range(7)]
-    last = lab.event("x" * (_MIB8 - 2 - 7), metadata={"k": 1})
+        store.append("huge-1", [*map(lab.event, sizes), lab.event(part), lab.event("x" * left)], expected_version=ANY)
+    room = [*map(lab.event, sizes), *([lab.event("x" * (left - 2))] if left > 1 else [])]
+    last = lab.event("x" * (size - 2 - 7), metadata={"k": 1})
     store.append("huge-1", [*room, last], expected_version=0)
-    equal(versions(store, "huge-1"), list(range(1, 9)), "the versions of a call of 64 MiB")
+    equal(versions(store, "huge-1"), list(range(1, len(room) + 2)), "the versions of a call of 64 MiB")
 
 
 @check("APPEND-12", "APPEND-11", needs={Capability.APPEND_BATCH})
 def limits_count_over_a_whole_batch(lab: Lab) -> None:
     """The limits on events, and on equal ids, count over all items of a batch."""
     store = lab.open()
-    events = lab.events(10_001)
+    most = limits_of(store).call_events
+    events = lab.events(most + 1)
     with (
-        nothing_stored(store, "a batch of 10,001 events"),
-        raises(UsageError, "10,001 events in a batch", says="10000"),
+        nothing_stored(store, "a batch with an event too many"),
+        raises(UsageError, f"{most + 1} events in a batch", says=str(most)),
     ):
-        store.append_batch([StreamAppend("a-1", events[:5000], ANY), StreamAppend("b-1", events[5000:], ANY)])
+        half = most // 2
+        store.append_batch([StreamAppend("a-1", events[:half], ANY), StreamAppend("b-1", events[half:], ANY)])
     with nothing_stored(store, "equal ids in a batch"):
         for other in ("a-1", "b-1"):
             with raises(UsageError, "equal ids in two items"):

@@ -30,7 +30,9 @@ ANY = ExpectedVersion.ANY
 DURABLE = {Capability.DURABLE_SUBSCRIPTIONS}
 _EVENTS = 12
 _AT_ONCE = RetryPolicy(retries=0)
-_QUICK: dict[str, Any] = {"poll_interval": 0.01, "lease_seconds": 0.5}
+_QUICK: dict[str, Any] = {"poll_interval": 0.01, "lease_seconds": 0.3}
+_DYING: dict[str, Any] = {**_QUICK, "lease_seconds": 0.2}
+"""Where what a dead worker leaves behind is to expire soon."""
 _ORDERS = EventFilter(categories=("order",))
 
 
@@ -67,7 +69,7 @@ def a_durable_subscription_resumes(lab: Lab) -> None:
     equal(other, seen, "the versions that another name was given")
 
 
-@check("SUB-06", needs=DURABLE)
+@check("SUB-06", "SUB-10", needs=DURABLE)
 def a_failed_event_is_given_again(lab: Lab) -> None:
     """A worker stops at the event its handler fails on; the next one begins with it, and skips nothing."""
     store = lab.open()
@@ -139,7 +141,7 @@ def a_worker_that_dies_leaves_no_effect_alone(lab: Lab) -> None:
                 reached.set()
                 time.sleep(0.1)
 
-        worker = doomed.subscription("dying", handle, transactional=True, where=_ORDERS, batch_size=1, **_QUICK)
+        worker = doomed.subscription("dying", handle, transactional=True, where=_ORDERS, batch_size=1, **_DYING)
         worker.start()
         wait_until(reached.is_set, f"the handling of version {dies_at}", lambda: _effects(store))
         doomed.close()
@@ -239,7 +241,7 @@ def partitions_keep_the_order_of_each_stream(lab: Lab) -> None:
         store.subscription("shared", lambda _: None, partitions=3, **_QUICK).run()
 
 
-@check("SUB-06", needs=DURABLE)
+@check("SUB-06", "SUB-10", needs=DURABLE)
 def a_parked_event_is_gone_past_and_kept(lab: Lab) -> None:
     """What a handler fails on is parked where that was asked for; the rest is handled, and it can be looked up."""
     store = lab.open()

@@ -48,7 +48,7 @@ def only_its_owner_completes_or_releases_a_key_and_only_in_time(lab: Lab) -> Non
     """An expired holder is refused, before and after the key is somebody else's."""
     keys = _sub_store(lab.open())
     late = keys.reserve("k", ttl=0.1)
-    time.sleep(0.25)
+    time.sleep(0.15)
     with raises(LeaseLostError, "complete after the reservation has expired"):
         keys.complete(late, 1)
     with raises(LeaseLostError, "release after the reservation has expired"):
@@ -85,7 +85,7 @@ def an_expired_key_is_free_and_only_those_are_purged(lab: Lab) -> None:
     keys.complete(keys.reserve("kept"), 2)
     keys.reserve("held")
     equal(keys.get("old").response, 1, "before its time")
-    time.sleep(0.25)
+    time.sleep(0.15)
     equal(keys.get("old"), None, "after its time")
     equal(keys.purge(), 1, "how many were purged")
     equal((keys.get("kept").response, keys.get("held").completed), (2, False), "the others")

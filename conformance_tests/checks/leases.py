@@ -47,7 +47,7 @@ def every_partition_has_one_owner(lab: Lab) -> None:
 def a_silent_worker_is_replaced_and_refused(lab: Lab) -> None:
     """Its lease is taken over when its time is over, not before, and what it saves then is refused."""
     store, other = lab.open(), lab.open()
-    (old,) = hold(store, "old", partitions=1, seconds=0.5).leases
+    (old,) = hold(store, "old", partitions=1, seconds=0.3).leases
     store.checkpoints.save("s", 1, expected=None, lease=old)
     waiting = hold(other, "new", partitions=1)
     equal(waiting.leases, (), "what another worker is given while the first one lives")

@@ -117,7 +117,7 @@ def a_late_acknowledgement_is_refused(lab: Lab) -> None:
     outbox.add([message(1), message(2)])
     (late,) = outbox.claim("late", limit=1, lease=0.1)
     (held,) = outbox.claim("held", limit=1)
-    time.sleep(0.25)
+    time.sleep(0.15)
     with raises(LeaseLostError, "an acknowledgement after the lease"):
         outbox.complete(late)
     (again,) = outbox.claim("next")
@@ -161,7 +161,7 @@ def one_bad_message_stops_no_other(lab: Lab) -> None:
     outbox.fail(bad, "broken", retry_in=0.1)
     outbox.complete(good)
     equal(outbox.claim("w"), [], "what is due during the backoff")
-    time.sleep(0.2)
+    time.sleep(0.15)
     (again,) = outbox.claim("w")
     outbox.fail(again, "still broken")
     equal([(it.payload["n"], it.last_error) for it in outbox.dead_letters()], [(1, "still broken")], "the dead letters")

@@ -115,11 +115,11 @@ def a_due_saga_is_claimed_by_one_and_fenced(lab: Lab) -> None:
     (first,) = sagas.claim_due(lease=0.1)
     equal((first.saga_id, first.version), ("due", 2), "what was claimed")
     equal(sagas.claim_due(), [], "what is due while it is claimed")
-    time.sleep(0.25)
+    time.sleep(0.15)
     (again,) = sagas.claim_due(lease=0.1)
     with raises(SagaConflictError, "a save by the first claimer", actual=3):
         sagas.save(first, expected_version=first.version)
-    time.sleep(0.25)
+    time.sleep(0.15)
     equal(sagas.claim_due(max_claims=2), [], "what is claimed after two claims without a save")
     stuck = sagas.load("due")
     equal(stuck.status, SagaStatus.STUCK, "its status")

@@ -112,7 +112,8 @@ def the_tail_follows_the_snapshot(lab: Lab) -> None:
     """`load_with_tail` gives the events after the snapshot, all of them without one; one ahead is left out."""
     store = lab.open()
     events = 1100
-    store.append("order-1", lab.events(events), expected_version=0)
+    for version in range(0, events, 550):
+        store.append("order-1", lab.events(550), expected_version=version)
     equal(tail_of(lab, store, "order-1"), (None, list(range(1, 1101))), "without a snapshot")
     _sub_store(store).save("order-1", 40, {"n": 40}, keep=2)
     snapshot, versions = tail_of(lab, store, "order-1")

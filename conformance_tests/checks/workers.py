@@ -26,7 +26,7 @@ FENCED = "saves refused as the lease was lost"
 _WORKERS = 5
 _PARTITIONS = 3
 _ROUNDS = {Level.SMOKE: 3, Level.STANDARD: 15, Level.DEEP: 200}
-_SHARING = {Level.SMOKE: 0.8, Level.STANDARD: 4.0, Level.DEEP: 60.0}
+_SHARING = {Level.SMOKE: 0.6, Level.STANDARD: 4.0, Level.DEEP: 60.0}
 
 
 def _workers(lab: Lab, acts: list[Act]) -> list[Worker]:

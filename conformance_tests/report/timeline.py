@@ -50,9 +50,9 @@ def as_svg(steps: Sequence[Step]) -> str:
         kind = "bar fault" if step.at_fault else "bar"
         parts.append(f'<g class="{kind}"><title>{escape(f"{step.call} → {step.outcome}")}</title>')
         parts.append(f'<rect x="{left}" y="{top}" width="{_COLUMN}" height="{tall}" rx="3"/>')
-        parts.append(f'<text x="{left + 6}" y="{top + 12}">{escape(_cut(step.call))}</text>')
+        parts.append(f'<text x="{left + 6}" y="{top + 11}">{escape(_cut(step.call))}</text>')
         parts.append(
-            f'<text class="outcome" x="{left + 6}" y="{top + 25}">{escape(_cut("→ " + (step.outcome or "…")))}</text></g>'
+            f'<text class="outcome" x="{left + 6}" y="{top + 23}">{escape(_cut("→ " + (step.outcome or "…")))}</text></g>'
         )
     return "".join([*parts, "</svg>"])
 

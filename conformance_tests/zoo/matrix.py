@@ -26,6 +26,8 @@ BaseOf: TypeAlias = "Callable[[Member], Target]"
 """The sound target to put a member around."""
 
 
+_SEARCHED = 3.0
+"""Seconds that a search has at least: longer than a smoke run takes for a store that is probably sound."""
 _SOON = 1.0
 _HANGS = 45.0
 """Seconds after which a check is told to hang. Not few: it must not be taken for a kill on a busy machine."""
@@ -118,7 +120,7 @@ def put_through(  # noqa: PLR0913 -- each says one thing about the trial, by key
             lab.open()  # a member that does not even open would be killed by anything
         foreign, killed = 0, False
         # No need to shrink what fails on purpose.
-        budget = replace(BUDGETS[level], shrink=False)
+        budget = replace(BUDGETS[level], shrink=False, seconds=max(BUDGETS[level].seconds, _SEARCHED))
         for check in order_of(all_checks(), member, seed):
             is_own = bool(set(member.rules) & set(check.rules))
             # What a rule needs is run even at a lower level, though with less of it.

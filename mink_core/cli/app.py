@@ -22,6 +22,7 @@ from mink_core.cli.commands import (
     migrate,
     outbox,
     parked,
+    partition,
     read,
     sagas,
     snapshots,
@@ -32,7 +33,7 @@ from mink_core.cli.commands import (
 )
 from mink_core.cli.commands.plugins import add_plugins
 from mink_core.cli.demo import command as demo
-from mink_core.cli.failures import EXIT_CODES
+from mink_core.cli.failures import epilog
 from mink_core.cli.group import MinkGroup
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 
@@ -40,17 +41,12 @@ _FIRST_STEPS = """\
 \b
 First steps:
   mink demo
-  export MINK_STORE_URL=postgresql+embedded:///path/to/folder
+  export MINK_STORE_URL=postgresql+embedded://./folder
   mink init
   mink append order-1 --expect none --type OrderPlaced --data '{"total": 12}'
   mink read order-1
   mink tail
 """
-
-
-def _epilog(text: str) -> str:
-    # A paragraph that begins with \b keeps its lines.
-    return f"{text}\n\b\n{EXIT_CODES}\n"
 
 
 def _summary(command: Callable[..., Any]) -> str:
@@ -62,9 +58,8 @@ app = typer.Typer(
     name="mink",
     cls=MinkGroup,
     help="Append, read and follow events, on any storage that Mink has an adapter for.",
-    epilog=_epilog(_FIRST_STEPS),
+    epilog=epilog(_FIRST_STEPS),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -101,6 +96,7 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
     (parked.parked, parked.EXAMPLES),
     (check.check, check.EXAMPLES),
     (migrate.migrate, migrate.EXAMPLES),
+    (partition.partition, partition.EXAMPLES),
     (grants.grants, grants.EXAMPLES),
     (doctor.doctor, doctor.EXAMPLES),
     (stats.stats, stats.EXAMPLES),
@@ -113,14 +109,14 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
 _HANDED_OVER: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 }
-app.command(
-    short_help=_summary(conformance.conformance), epilog=_epilog(f"\b\n{conformance.EXAMPLES}"), **_HANDED_OVER
-)(conformance.conformance)
+app.command(short_help=_summary(conformance.conformance), epilog=epilog(f"\b\n{conformance.EXAMPLES}"), **_HANDED_OVER)(
+    conformance.conformance
+)
 for _command, _examples in _COMMANDS:
     # A keyword of the language cannot name a function: import_ is the command import.
-    app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=_epilog(f"\b\n{_examples}"))(
+    app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=epilog(f"\b\n{_examples}"))(
         _command
     )
 for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):
-    app.add_typer(_group)
+    app.add_typer(_group.app)
 add_plugins(app)

@@ -1,14 +1,17 @@
-"""What the commands on the stores around the log have in common."""
+"""What the commands on the stores around the log have in common: list, show, and clean up."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, TypeVar
+from functools import wraps
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
 import typer
 
-from mink_core.cli.failures import REFUSED
-from mink_core.cli.output import write_json
+from mink_core.cli.failures import REFUSED, epilog
+from mink_core.cli.output import Printer, View, write_json
+from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
 from mink_core.errors import UsageError
 
 T = TypeVar("T")
@@ -21,15 +24,71 @@ OlderThan = Annotated[
     str, typer.Option("--older-than", metavar="TIME", help="Finished so long ago: 90s, 15m, 12h, 7d, or seconds.")
 ]
 
+Yes = Annotated[bool, typer.Option("--yes", help="It is meant: what goes cannot be had back.")]
+
 _PAGE = 500
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def group(name: str, about: str) -> typer.Typer:
-    """A command of commands; the options of the store stand after each of them as well."""
-    return typer.Typer(
-        name=name, help=about, no_args_is_help=True, add_completion=False, rich_markup_mode=None, short_help=about
-    )
+_SHARED: dict[str, Any] = {"store": StoreUrl, "as_json": AsJson, "debug": Debug}
+"""The options that stand after every command as well."""
+
+
+class Group:
+    """A command of commands on one of the stores around the log.
+
+    A command is a function of the session, the opened store, and what the command line gives besides.
+    """
+
+    def __init__(self, name: str, about: str) -> None:
+        """Begin without commands."""
+        self.app = typer.Typer(
+            name=name, help=about, no_args_is_help=True, add_completion=False, rich_markup_mode=None, short_help=about
+        )
+
+    def command(self, name: str, examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+        """Add a command, as a decorator; the examples stand below its help."""
+
+        def add(work: Callable[..., None]) -> Callable[..., None]:
+            hints = get_type_hints(work, include_extras=True)
+            _, _, *own = inspect.signature(work).parameters.values()
+
+            @wraps(work)
+            def run(ctx: typer.Context, *, store: Any, as_json: bool, debug: bool, **given: Any) -> None:
+                session = session_of(ctx, store, as_json, debug)
+                with session.open() as opened:
+                    work(session, opened, **given)
+
+            # The parser reads a signature: the command's own options, then those of every command.
+            kept = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
+            shared = [_option(name, kind) for name, kind in _SHARED.items()]
+            first = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+            parameters = [first, *(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in kept), *shared]
+            run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+            run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+            del run.__wrapped__  # else its signature is the one that is read
+            self.app.command(name, epilog=epilog(f"\b\n{examples}"))(run)
+            return work
+
+        return add
+
+
+def _option(name: str, kind: Any) -> inspect.Parameter:
+    default = None if kind is StoreUrl else False
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+
+
+def print_pages(
+    session: Session,
+    view: View[T],
+    read: Callable[[Any, int], Sequence[T]],
+    key: Callable[[T], Any],
+    *,
+    after: Any,
+    limit: int | None,
+) -> None:
+    """Print everything that `read(after, limit)` gives, page by page."""
+    Printer(session, view).all(pages(read, after, key, limit))
 
 
 def pages(
@@ -68,9 +127,28 @@ def tell(value: msgspec.Struct | None, what: str) -> None:
     write_json([msgspec.structs.asdict(value)])
 
 
-def count_all(delete: Callable[[], int], done: str) -> None:
-    """Delete batch by batch until nothing is left, and say how much it was."""
+def done(session: Session, what: str, count: int) -> None:
+    """Say how many were deleted, requeued, ..."""
+    if session.speaks_json:
+        write_json([{what: count}])
+    else:
+        typer.echo(f"{count} {what}")
+
+
+def until_none(delete: Callable[[], int]) -> int:
+    """Delete batch by batch until nothing is left; how much it was."""
     total = 0
     while batch := delete():
         total += batch
-    typer.echo(f"{total} {done}")
+    return total
+
+
+def meant(yes: bool, what: str) -> None:
+    """Refuse what cannot be undone and was not confirmed.
+
+    Raises:
+        UsageError: It was not.
+    """
+    if not yes:
+        msg = f"this deletes {what} for good; if that is meant, add --yes"
+        raise UsageError(msg)

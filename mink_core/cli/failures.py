@@ -43,6 +43,13 @@ Exit codes:
   130  ended by Ctrl-C\
 """
 
+
+def epilog(text: str) -> str:
+    """What stands below a command's help: its examples, and the exit codes."""
+    # A paragraph that begins with \b keeps its lines.
+    return f"{text}\n\b\n{EXIT_CODES}\n"
+
+
 _REFUSALS = (
     ConcurrencyError,
     DuplicateEventError,

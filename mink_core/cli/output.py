@@ -90,6 +90,14 @@ def write_json(records: Iterable[dict[str, Any]]) -> None:
     out.flush()
 
 
+def write_script(session: Session, script: str) -> None:
+    """Write SQL as it is, to be kept in a file or piped to psql; in JSON only where that was asked for."""
+    if session.as_json:
+        write_json([{"sql": script}])
+    else:
+        sys.stdout.write(script)
+
+
 def batches(things: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
     """Lists of at most `size` things."""
     iterator = iter(things)

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 _HIDDEN = "***"
 _SECRET_OPTIONS = re.compile(r"(?:^|[?&\s])(?:\w*password|\w*secret|\w*token)=([^&\s]+)", re.IGNORECASE)
+_URL_OPTIONS = re.compile(r"(?:^|[?&\s])\w*_url=([^&\s]+)", re.IGNORECASE)
 _USERINFO = re.compile(r"(://)[^\s'\"]*@")
-_OPTION_VALUE = re.compile(r"((?:\w*password|\w*secret|\w*token)=)[^&\s'\"]+", re.IGNORECASE)
+_OPTION_VALUE = re.compile(r"((?:\w*password|\w*secret|\w*token|\w*_url)=)[^&\s'\"]+", re.IGNORECASE)
 _SHOWABLE = re.compile(r"(?P<place>(?:[\w.\-,]|\[[0-9A-Fa-f:.]+\]|:\d+(?![\w]))*(?:/[\w.\-/]*)?)(?:\?[^@]*)?")
 # A shorter piece would only blot out letters of the message; whole passwords are hidden at any length.
 _SHORTEST_PIECE = 3
@@ -53,3 +54,6 @@ def _secrets(url: str) -> Iterator[str]:
     for secret in {spelling for written in given if written for spelling in (written, unquote(written))}:
         yield secret
         yield from (piece for piece in re.split(r"[/?#@:]", secret) if len(piece) >= _SHORTEST_PIECE)
+    for inner in _URL_OPTIONS.findall(url):
+        yield inner
+        yield from _secrets(unquote(inner))

@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -32,7 +32,7 @@ class Session:
     """The URL given by option."""
     as_json: bool = False
     debug: bool = False
-    for_example: ClassVar[str] = "postgresql://user@localhost/app, postgresql+embedded:///path/to/folder, memory://"
+    for_example: ClassVar[str] = "postgresql://user@localhost/app, postgresql+embedded://./folder, memory://"
 
     def take(self, store: str | None, *, as_json: bool, debug: bool) -> None:
         """Take options over; what was given closer to the command wins."""
@@ -55,14 +55,14 @@ class Session:
         """The URL's scheme: the name of the adapter."""
         return (self.url or "").partition("://")[0]
 
-    def open(self) -> Store:
-        """The store. Does no I/O before it is entered.
+    def open(self, **options: Any) -> Store:
+        """The store, with options beside those of its URL. Does no I/O before it is entered.
 
         Raises:
-            UsageError: No store was named, or its URL is wrong.
+            UsageError: No store was named, or its URL or an option is wrong.
             AdapterError: No adapter can serve the URL.
         """
-        return open_store(self._needed_url())
+        return open_store(self._needed_url(), **options)
 
     def _needed_url(self) -> str:
         if self.url is None:

@@ -28,10 +28,14 @@ class _Recorded:
         """What is not recorded is the store's own."""
         return getattr(self._inner, name)
 
-    async def append(self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected) -> AppendResult:
+    async def append(
+        self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected, **options: Any
+    ) -> AppendResult:
         """See `mink_core.EventLog.append`."""
         with self._signals.operation("append", stream_id=str(stream_id)):
-            result: AppendResult = await self._inner.append(stream_id, events, expected_version=expected_version)
+            result: AppendResult = await self._inner.append(
+                stream_id, events, expected_version=expected_version, **options
+            )
         self._signals.appended(len(result.event_ids))
         return result
 

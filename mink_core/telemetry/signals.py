@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,44 @@ from mink_core.telemetry.propagation import links_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from types import TracebackType
 
     from mink_core.events import StoredEvent
 
 NAME = "mink"
 log = logging.getLogger("mink.store")
 """Records carry `operation`, `seconds`, `error` and what the operation was about as attributes."""
+
+
+_LOOK_AGAIN = 1.0
+"""Seconds after which is looked again whether the application has set an SDK meanwhile."""
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
+
+def _does_nothing(provider: object) -> bool:
+    """Whether a provider is one of the API package's own: they stand for an SDK that nobody has set."""
+    return type(provider).__module__.split(".")[:2] in (["opentelemetry", "trace"], ["opentelemetry", "metrics"])
+
+
+class _Silent:
+    """An operation that nobody listens to: its failure is logged, and that is all."""
+
+    __slots__ = ("_about", "_began", "_name", "_signals")
+
+    def __init__(self, signals: Signals, name: str, began: float, about: dict[str, Any]) -> None:
+        self._signals = signals
+        self._name = name
+        self._began = began
+        self._about = about
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):
+            self._signals.log_failure(self._name, error, time.perf_counter() - self._began, self._about)
 
 
 class Signals:
@@ -30,6 +62,9 @@ class Signals:
         self, tracer_provider: trace.TracerProvider | None, meter_provider: metrics.MeterProvider | None
     ) -> None:
         """Make them; without providers, those that the application has set."""
+        self._given = tracer_provider, meter_provider
+        self._silent = False
+        self._look_at = 0.0
         self._tracer = trace.get_tracer(NAME, tracer_provider=tracer_provider)
         self.meter = metrics.get_meter(NAME, meter_provider=meter_provider)
         self._duration = self.meter.create_histogram(
@@ -42,8 +77,24 @@ class Signals:
             "mink.delivery.lag", "s", "From an event's timestamp to its delivery, by this machine's clock"
         )
 
-    @contextmanager
-    def operation(self, name: str, *, current: bool = True, **about: Any) -> Generator[None]:
+    @property
+    def silent(self) -> bool:
+        """Whether nobody listens: no SDK is set, and no log record of a success is wanted."""
+        return self._is_silent(time.perf_counter())
+
+    def _is_silent(self, now: float) -> bool:
+        if now >= self._look_at:
+            tracers, meters = self._given
+            self._silent = (
+                _does_nothing(tracers or trace.get_tracer_provider())
+                and _does_nothing(meters or metrics.get_meter_provider())
+                and not log.isEnabledFor(logging.DEBUG)
+            )
+            # Told by the given ones alone, or by what the application may still set.
+            self._look_at = now + _LOOK_AGAIN
+        return self._silent
+
+    def operation(self, name: str, *, current: bool = True, **about: Any) -> AbstractContextManager[None]:
         """A call to the store: a span, its duration, its error, and a log record.
 
         Args:
@@ -52,8 +103,14 @@ class Signals:
                 its steps it is the caller's code that runs.
             about: Attributes of the span and the record.
         """
-        attributes = {f"mink.{key}": value for key, value in about.items()}
         began = time.perf_counter()
+        if self._is_silent(began):
+            return _Silent(self, name, began, about)
+        return self._recorded(name, began, about, current=current)
+
+    @contextmanager
+    def _recorded(self, name: str, began: float, about: dict[str, Any], *, current: bool) -> Generator[None]:
+        attributes = {f"mink.{key}": value for key, value in about.items()}
         span = self._tracer.start_span(f"mink.{name}", kind=trace.SpanKind.CLIENT, attributes=attributes)
         token = context.attach(trace.set_span_in_context(span)) if current else None
         try:
@@ -86,32 +143,45 @@ class Signals:
         if isinstance(error, ConcurrencyError):
             # An answer, not a failure: somebody else was first.
             self._conflicts.add(1)
-            level = logging.INFO
         else:
             span.set_status(trace.Status(trace.StatusCode.ERROR, kind))
+        if isinstance(error, Exception):
+            self.log_failure(name, error, seconds, about)
+
+    @staticmethod
+    def log_failure(name: str, error: Exception, seconds: float, about: dict[str, Any]) -> None:
+        """A log record of an operation that failed, or was refused."""
+        kind = type(error).__name__
+        if isinstance(error, ConcurrencyError):
+            level = logging.INFO
+        else:
             worst = isinstance(error, OutcomeUnknownError) or not isinstance(error, StorageError)
             level = logging.ERROR if worst else logging.WARNING
-        if isinstance(error, Exception):
-            log.log(
-                level,
-                "%s failed: %s: %s",
-                name,
-                kind,
-                error,
-                extra={"operation": name, "seconds": seconds, "error": kind, **about},
-            )
+        log.log(
+            level,
+            "%s failed: %s: %s",
+            name,
+            kind,
+            error,
+            extra={"operation": name, "seconds": seconds, "error": kind, **about},
+        )
 
     def appended(self, count: int) -> None:
         """So many events were stored."""
-        self._appended.add(count)
+        if not self._silent:
+            self._appended.add(count)
 
     def read(self, count: int) -> None:
         """So many events were given to a reader."""
-        self._read.add(count)
+        if not self._silent:
+            self._read.add(count)
+
+    def delivery(self, subscription: str, event: StoredEvent) -> AbstractContextManager[None]:
+        """A handler works on an event: a span that links to the one in which the event was made."""
+        return _NOTHING if self.silent else self._delivery(subscription, event)
 
     @contextmanager
-    def delivery(self, subscription: str, event: StoredEvent) -> Generator[None]:
-        """A handler works on an event: a span that links to the one in which the event was made."""
+    def _delivery(self, subscription: str, event: StoredEvent) -> Generator[None]:
         self._lag.record(
             max((datetime.now(UTC) - event.timestamp).total_seconds(), 0.0), {"mink.subscription": subscription}
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import StorageError, UsageError
 from mink_core.events import StoredEvent
+from mink_core.limits import limits_of
 from mink_core.transfer.digests import Digests
 from mink_core.transfer.lines import FORMAT, Head, MarkLine, StreamLine, Totals, parse
 from mink_core.transfer.progress import Progress, unseen
@@ -46,6 +47,7 @@ def import_lines(
         DuplicateEventError: The store has another event where one of the file belongs.
         StorageError: The storage failed; the batches before are stored: repeat the import.
     """
+    batch = min(batch, limits_of(administration).call_events)
     digests, stored = Digests(), 0
     held: list[StoredEvent] = []
     head: Head | None = None

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from mink_postgres.backends.leases import KEPT, Leases
+from mink_postgres.backends.pooler import asyncpg_options, begin, patient
 from mink_postgres.drivers import asyncpg as driver
+from mink_postgres.query import Query
+from mink_postgres.reaching import reach_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from mink_postgres.options import PostgresOptions
-    from mink_postgres.query import Query
+    from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
 
@@ -62,6 +65,19 @@ class AsyncpgBackend(_AsyncpgDriver):
         self._options = options
         self._leases = Leases(self._take, self._give, driver.is_closed, kept=KEPT if self._owned else 0)
         self.acquire, self.release = self._leases.acquire, self._leases.release
+        self.on_connect: Callable[[], None] = lambda: None
+
+    async def fetch(self, connection: Any, query: Query) -> Rows:
+        """Run one query."""
+        return await driver.fetch(connection, patient(query, self._options))
+
+    @asynccontextmanager
+    async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:
+        """See `sync_psycopg.PsycopgBackend.transaction`."""
+        async with super().transaction(connection, commit):
+            if first := begin(self._options, commit):
+                await driver.fetch(connection, Query(first))
+            yield
 
     async def open(self) -> None:
         """Reach the server, then open the pool."""
@@ -69,9 +85,10 @@ class AsyncpgBackend(_AsyncpgDriver):
             return
         conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
         try:
-            await (await driver.connect(conninfo)).close()
+            await (await driver.connect(conninfo, **asyncpg_options(self._options))).close()
             self._pool = await asyncpg.create_pool(
-                conninfo,
+                connect=self._connect,
+                **asyncpg_options(self._options),
                 min_size=self._options.min_size,
                 max_size=self._options.max_size,
                 connection_class=driver.PlainConnection,
@@ -83,8 +100,13 @@ class AsyncpgBackend(_AsyncpgDriver):
                 raise driver.pool_error(error) from error
             raise
 
+    async def _connect(self, _: str | None, **options: Any) -> Any:
+        return await driver.connect_to_any(reach_of(self.conninfo or ""), **options)
+
     async def _configure(self, connection: Any) -> None:
-        await connection.execute("SELECT set_config('lock_timeout', $1, false)", self._options.lock_timeout_ms)
+        self.on_connect()
+        if not self._options.transaction_pooler:
+            await connection.execute("SELECT set_config('lock_timeout', $1, false)", self._options.lock_timeout_ms)
 
     async def _take(self) -> Any:
         try:
@@ -121,6 +143,7 @@ class AsyncpgBoundBackend(_AsyncpgDriver):
     def __init__(self, connection: Any) -> None:
         """Keep it."""
         self._connection = connection
+        self.on_connect: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Nothing to open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from mink_postgres.query import Query, Rows
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 class AsyncBackend(Protocol):
     """A driver's connections, for asyncio."""
+
+    on_connect: Callable[[], None]
+    """Called for each connection that a pool of the store's own has opened, before it is used."""
 
     @property
     def conninfo(self) -> str | None:

@@ -10,17 +10,20 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_postgres.backends.leases import KEPT, Leases
+from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import pool_figures
 from mink_postgres.drivers.psycopg_sync import SETTINGS
 from mink_postgres.programs.append_group import array_literal
+from mink_postgres.query import Query
+from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from mink_postgres.options import PostgresOptions
-    from mink_postgres.query import Query
+    from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
 Connection = psycopg.AsyncConnection[Any]
@@ -53,6 +56,12 @@ class _PsycopgDriver:
             raise translated(error, commit, lost=connection.broken) from error
 
 
+async def _try_again(pool: AsyncConnectionPool[Any]) -> None:
+    """See `sync_psycopg`."""
+    with suppress(PoolClosed):
+        await pool.check()
+
+
 class AsyncPsycopgBackend(_PsycopgDriver):
     """See `sync_psycopg.PsycopgBackend`."""
 
@@ -70,6 +79,19 @@ class AsyncPsycopgBackend(_PsycopgDriver):
             self._take, self._give, lambda connection: bool(connection.closed), kept=KEPT if self._owned else 0
         )
         self.acquire, self.release = self._leases.acquire, self._leases.release
+        self.on_connect: Callable[[], None] = lambda: None
+
+    async def fetch(self, connection: Connection, query: Query) -> Rows:
+        """Run one query."""
+        return await psycopg_async.fetch(connection, patient(query, self._options))
+
+    @asynccontextmanager
+    async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
+        """See `sync_psycopg.PsycopgBackend.transaction`."""
+        async with super().transaction(connection, commit):
+            if first := begin(self._options, commit):
+                await psycopg_async.fetch(connection, Query(first))
+            yield
 
     async def open(self) -> None:
         """Reach the server, then open the pool."""
@@ -78,7 +100,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         # Starting a server takes a second: not in the event loop's thread.
         conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
         try:
-            await (await psycopg_async.connect(conninfo)).close()
+            await (await psycopg_async.connect(conninfo, **psycopg_options(self._options))).close()
         except BaseException:
             await asyncio.to_thread(self._source.close)
             raise
@@ -86,10 +108,12 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         self._pool = AsyncConnectionPool(
             conninfo,
             connection_class=psycopg_async.PooledConnection,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, **timeouts(conninfo), **psycopg_options(options)},
             min_size=options.min_size,
             max_size=options.max_size,
             timeout=options.pool_timeout,
+            reconnect_timeout=RECONNECT_SECONDS,
+            reconnect_failed=_try_again,
             configure=self._configure,
             open=False,
             name="mink",
@@ -97,7 +121,9 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         await self._pool.open()
 
     async def _configure(self, connection: Connection) -> None:
-        await connection.execute(SETTINGS, (self._options.lock_timeout_ms,))
+        self.on_connect()
+        if not self._options.transaction_pooler:
+            await connection.execute(SETTINGS, (self._options.lock_timeout_ms,))
 
     async def _take(self) -> Connection:
         pool: Any = self._pool
@@ -148,6 +174,7 @@ class AsyncBoundPsycopgBackend(_PsycopgDriver):
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
         self._connection = connection
+        self.on_connect: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Nothing to open."""

@@ -11,18 +11,21 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 
 from mink_core.errors import UsageError
 from mink_postgres.backends.leases import KEPT, ThreadLeases
+from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import pool_figures
+from mink_postgres.query import Query
+from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
 
     from mink_postgres.options import PostgresOptions
-    from mink_postgres.query import Query
+    from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
-fetch = psycopg_sync.fetch
 Connection = psycopg.Connection[Any]
 
 
@@ -44,6 +47,22 @@ class PsycopgBackend:
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
         self._leases = ThreadLeases(self._take, self._give, _is_clean, kept=KEPT if self._owned else 0)
+        self.on_connect: Callable[[], None] = lambda: None
+        """Called for each connection that a pool of the store's own has opened, before it is used."""
+        self.fetch: Callable[[Connection, Query], Rows] = (
+            self._fetch_patiently if options.transaction_pooler else psycopg_sync.fetch
+        )
+
+    def _fetch_patiently(self, connection: Connection, query: Query) -> Rows:
+        return psycopg_sync.fetch(connection, patient(query, self._options))
+
+    @contextmanager
+    def transaction(self, connection: Connection, commit: Query) -> Generator[None]:
+        """BEGIN, then COMMIT, or ROLLBACK when the block raises."""
+        with transaction(connection, commit):
+            if first := begin(self._options, commit):
+                psycopg_sync.fetch(connection, Query(first))
+            yield
 
     def open(self) -> None:
         """Reach the server, then open the pool.
@@ -56,7 +75,7 @@ class PsycopgBackend:
         conninfo = self.conninfo = self._source.open()
         try:
             # A pool only says that it timed out; one connection of our own says why.
-            psycopg_sync.connect(conninfo).close()
+            psycopg_sync.connect(conninfo, **psycopg_options(self._options)).close()
         except BaseException:
             self._source.close()
             raise
@@ -64,17 +83,21 @@ class PsycopgBackend:
         self._pool = ConnectionPool(
             conninfo,
             connection_class=psycopg_sync.PooledConnection,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, **timeouts(conninfo), **psycopg_options(options)},
             min_size=options.min_size,
             max_size=options.max_size,
             timeout=options.pool_timeout,
+            reconnect_timeout=RECONNECT_SECONDS,
+            reconnect_failed=_try_again,
             configure=self._configure,
             open=True,
             name="mink",
         )
 
     def _configure(self, connection: Connection) -> None:
-        connection.execute(psycopg_sync.SETTINGS, (self._options.lock_timeout_ms,))
+        self.on_connect()
+        if not self._options.transaction_pooler:
+            connection.execute(psycopg_sync.SETTINGS, (self._options.lock_timeout_ms,))
 
     def acquire(self, timeout: float | None = None) -> Connection:
         """Borrow a connection that commits each statement by itself; `release` it.
@@ -137,10 +160,17 @@ class BoundBackend:
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
     conninfo = None
+    fetch = staticmethod(psycopg_sync.fetch)
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
         self._connection = connection
+        self.on_connect: Callable[[], None] = lambda: None
+
+    @staticmethod
+    def transaction(connection: Connection, commit: Query) -> AbstractContextManager[None]:
+        """A savepoint in the caller's transaction."""
+        return transaction(connection, commit)
 
     def open(self) -> None:
         """Nothing to open."""
@@ -158,6 +188,12 @@ class BoundBackend:
 
     def close(self) -> None:
         """Nothing of ours to close."""
+
+
+def _try_again(pool: ConnectionPool[Any]) -> None:
+    """Begin another attempt, for as long as there is no connection: a standby may be promoted at any moment."""
+    with suppress(PoolClosed):
+        pool.check()
 
 
 def checked(connection: object) -> Connection:

@@ -8,6 +8,7 @@ import asyncpg
 
 from mink_core.errors import StoreClosedError, TransientStorageError
 from mink_postgres.conninfo import check_conninfo
+from mink_postgres.reaching import Reach, reach_of
 from mink_postgres.sqlstate import translate
 
 if TYPE_CHECKING:
@@ -46,13 +47,38 @@ def is_closed(connection: Any) -> bool:
         return True
 
 
-async def connect(conninfo: str) -> Any:
+async def connect(conninfo: str, **options: Any) -> Any:
     """See `psycopg_sync.connect`."""
     check_conninfo(conninfo)
     try:
-        return await asyncpg.connect(conninfo)
+        return await connect_to_any(reach_of(conninfo), **options)
     except ERRORS as error:
         raise translated(error, None, lost=not isinstance(error, asyncpg.PostgresError)) from error
+
+
+async def connect_to_any(reach: Reach, **options: Any) -> Any:
+    """Connect to the first host that lets in and is what the URL wants, each in its time.
+
+    Raises:
+        OSError: There is none; says what is wrong with each.
+        asyncpg.PostgresError: The only one refuses.
+    """
+    problems: list[str] = []
+    for host in reach.hosts:
+        where: dict[str, Any] = {"timeout": reach.timeout}
+        if host is not None:
+            where |= {"host": host[0], "port": host[1]}
+        try:
+            connection = await asyncpg.connect(reach.url, **where, **options)
+        except ERRORS as error:
+            if len(reach.hosts) == 1 and isinstance(error, asyncpg.PostgresError):
+                raise
+            said = str(error) or f"no answer in {reach.timeout} s"
+            problems.append(said if host is None else f"{host[0]}:{host[1]}: {said}")
+            continue
+        reach.keep_alive(connection)
+        return connection
+    raise ConnectionError("; ".join(problems))
 
 
 def translated(error: Exception, query: Query | None, *, lost: bool) -> MinkError:

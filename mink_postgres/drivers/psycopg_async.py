@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
+from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -44,10 +45,10 @@ def _cursor(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncRawCursor[
     return connection.raw_cursor
 
 
-async def connect(conninfo: str) -> psycopg.AsyncConnection[Any]:
+async def connect(conninfo: str, **options: Any) -> psycopg.AsyncConnection[Any]:
     """See `psycopg_sync.connect`."""
     check_conninfo(conninfo)
     try:
-        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True, **(timeouts(conninfo) | options))
     except psycopg.Error as error:
         raise translated(error, None, lost=error.sqlstate is None) from error

@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
+from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -53,8 +54,12 @@ def _cursor(connection: psycopg.Connection[Any]) -> psycopg.RawCursor[Any]:
     return connection.raw_cursor
 
 
-def connect(conninfo: str) -> psycopg.Connection[Any]:
+def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
     """Open one connection.
+
+    Args:
+        conninfo: Where to.
+        options: The driver's own, such as whether it prepares statements.
 
     Raises:
         UsageError: The connection string cannot be read.
@@ -62,6 +67,6 @@ def connect(conninfo: str) -> psycopg.Connection[Any]:
     """
     check_conninfo(conninfo)
     try:
-        return psycopg.connect(conninfo, autocommit=True)
+        return psycopg.Connection.connect(conninfo, autocommit=True, **(timeouts(conninfo) | options))
     except psycopg.Error as error:
         raise translated(error, None, lost=error.sqlstate is None) from error

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mink_core.errors import MinkError, StoreClosedError
-from mink_postgres.drivers.psycopg_sync import fetch
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import GROUP_APPENDS, Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
@@ -147,7 +146,7 @@ class Grouping:
         except MinkError as error:
             return outcomes_of(error, items, sent=False)
         try:
-            return run(append_group(self._context, items, array_literal), partial(fetch, connection))
+            return run(append_group(self._context, items, array_literal), partial(backend.fetch, connection))
         except MinkError as error:
             self._context.settled.forget()
             return outcomes_of(error, items, sent=True)

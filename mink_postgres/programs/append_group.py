@@ -51,20 +51,21 @@ def append_group(
     order = sorted(range(len(items)), key=lambda index: items[index].stream_id)
     ordered = [items[index] for index in order]
     events = [event for item in ordered for event in item.events]
-    rows = yield Query(
-        context.sql.append_group,
-        (
-            array([item.stream_id for item in ordered]),
-            array([expected_code(item.expected) for item in ordered]),
-            array([len(item.events) for item in ordered]),
-            array([str(event.event_id) for event in events]),
-            array([event.event_type for event in events]),
-            array([event.data for event in events]),
-            array([event.metadata for event in events]),
-            outbox.encoded_of_items(item.messages for item in ordered),
-        ),
-        retry_is_safe=True,  # told to each caller for its own append
-    )
+    args: list[list[Any]] = [
+        [item.stream_id for item in ordered],
+        [expected_code(item.expected) for item in ordered],
+        [len(item.events) for item in ordered],
+        [str(event.event_id) for event in events],
+        [event.event_type for event in events],
+        [event.data for event in events],
+        [event.metadata for event in events],
+    ]
+    statement = context.sql.append_group
+    if messages := outbox.columns_of_items(item.messages for item in ordered):
+        statement = context.sql.append_group_with_outbox
+        args += messages
+    # Whether it may be repeated is told to each caller for its own append.
+    rows = yield Query(statement, tuple([array(column) for column in args]), retry_is_safe=True)
     answers: list[Answer] = [Alone.FAILED] * len(items)
     for index, item, row in zip(order, ordered, rows, strict=True):
         answers[index] = _answer(item, *row)

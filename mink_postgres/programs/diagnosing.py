@@ -8,8 +8,9 @@ from mink_core.administration import Diagnosis, Level
 from mink_core.errors import MinkError
 from mink_postgres.programs import feed
 from mink_postgres.programs.index_health import indexes
-from mink_postgres.programs.schema import GUARDS, applied_migrations, check_current
-from mink_postgres.programs.server_health import connections, replication, settings
+from mink_postgres.programs.partitioning import layout
+from mink_postgres.programs.schema import applied_migrations, check_current, disarmed
+from mink_postgres.programs.server_health import connections, pooler, replication, settings
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
 
@@ -18,15 +19,24 @@ if TYPE_CHECKING:
 
     from mink_core.feed_status import FeedHolder
     from mink_postgres.context import Context
+    from mink_postgres.options import PostgresOptions
 
 _MANY = 10_000
 _CRITICAL_TIMES = 10
 
 
-def diagnose(context: Context, *, pool_size: int, max_lag: float) -> Program[list[Diagnosis]]:
-    """Look at the server, then at the schema, then at what moves: each part only where the one before allows it."""
+def diagnose(context: Context, options: PostgresOptions, *, session: int, max_lag: float) -> Program[list[Diagnosis]]:
+    """Look at the server, then at the schema, then at what moves: each part only where the one before allows it.
+
+    Args:
+        context: The store's.
+        options: The store's.
+        session: The process that serves this connection, as the connection was told when it was opened.
+        max_lag: Seconds.
+    """
     found: list[Diagnosis] = list((yield from settings()))
-    found += yield from connections(pool_size)
+    found += yield from pooler(session, options)
+    found += yield from connections(options.max_size)
     found += yield from replication()
     if not (yield from applied_migrations(context)):
         said = f"there is no store in schema {context.sql.schema!r}"
@@ -38,6 +48,7 @@ def diagnose(context: Context, *, pool_size: int, max_lag: float) -> Program[lis
         return [*found, Diagnosis("schema", Level.CRITICAL, str(error), "mink migrate status")]
     found.append(Diagnosis("schema", Level.OK, f"schema {context.sql.schema!r} is up to date"))
     found += yield from _guards(context)
+    found += yield from _partitions(context)
     found += yield from indexes(context)
     found += yield from _feed(context, max_lag)
     found += yield from _checkpoints(context, max_lag)
@@ -53,21 +64,30 @@ def _lateness(seconds: float, max_lag: float) -> Level:
 
 
 def _guards(context: Context) -> Program[list[Diagnosis]]:
-    rows = yield Query(_sql("triggers", context))
-    armed = {row[0] for row in rows}
-    lost = [(kind, trigger) for kind, trigger in GUARDS if trigger not in armed]
+    lost = yield from disarmed(context)
     if not lost:
         return [Diagnosis("guards", Level.OK, "the fence and the append-only guard are armed")]
     return [
         Diagnosis(
             kind,
             Level.CRITICAL,
-            f"the trigger {trigger} on events is missing, disabled or not ENABLE ALWAYS",
-            f"ALTER TABLE {context.sql.quoted}.events ENABLE ALWAYS TRIGGER {trigger}",
-            {"trigger": trigger},
+            f"the trigger {trigger} on {table} is missing, disabled or not ENABLE ALWAYS",
+            f"ALTER TABLE {context.sql.quoted}.{table} ENABLE ALWAYS TRIGGER {trigger}",
+            {"table": table, "trigger": trigger},
         )
-        for kind, trigger in lost
+        for table, kind, trigger in lost
     ]
+
+
+def _partitions(context: Context) -> Program[list[Diagnosis]]:
+    found = yield from layout(context)
+    if found.begun:
+        advice = f"go on with `mink partition`, or DROP TABLE {context.sql.quoted}.events_hashed"
+        return [Diagnosis("partitions", Level.NOTICE, "a copy into partitions was begun and not finished", advice)]
+    if not found.partitions:
+        return []
+    said = f"events are kept in {found.partitions} partitions by stream"
+    return [Diagnosis("partitions", Level.OK, said, "", {"partitions": found.partitions})]
 
 
 def _feed(context: Context, max_lag: float) -> Program[list[Diagnosis]]:

@@ -53,6 +53,9 @@ _REFUSALS = {
 class _Look(NamedTuple):
     mark: int
     high: int
+    identity: StoreIdentity
+    times_forgotten: int
+    """Of the settled mark, before the look."""
 
 
 class _Scan(NamedTuple):
@@ -67,6 +70,7 @@ class _Scan(NamedTuple):
 
 def _look(context: Context, position: int, identity: StoreIdentity | None) -> Program[_Look]:
     """Look at the feed's end, and refuse a reader from another history (FEED-08)."""
+    times_forgotten = context.settled.times_forgotten
     rows = yield Query(context.sql.feed_mark)
     mark, high, store, epoch, refusal = rows[0]
     if refusal is not None:
@@ -82,8 +86,19 @@ def _look(context: Context, position: int, identity: StoreIdentity | None) -> Pr
         raise PositionAheadError(position, high, why)
     if position > high:
         raise PositionAheadError(position, high)
-    context.settled.saw(mark, found)
-    return _Look(mark, high)
+    return _Look(mark, high, found, times_forgotten)
+
+
+def _settle(context: Context, look: _Look, scan: _Scan) -> Program[int]:
+    """Remember how far all is settled for good, once a scan after a look has found something.
+
+    Returns:
+        The newest event's position at or below the mark.
+    """
+    # Not the mark: there may be no event at it, and it may then be given out again after a crash.
+    newest = scan.end if scan.exhausted else (yield from _newest(context, look.mark))
+    context.settled.saw(newest, look.identity, look.times_forgotten)
+    return newest
 
 
 def _scan(  # noqa: PLR0913 -- a stretch has two ends, a size, a filter and a direction
@@ -123,6 +138,8 @@ def poll(context: Context, after: int, limit: int, where: EventFilter, identity:
     look = yield from _look(context, position, identity)
     if look.mark > position:
         fresh = yield from _scan(context, position, look.mark, limit - len(events), where)
+        if fresh.end > position:
+            yield from _settle(context, look, fresh)
         events += stored_events(fresh.rows, context.transforms)
         position = fresh.end
     return Page(events, position)
@@ -147,14 +164,17 @@ class FeedReader(Reader[StoredEvent]):
         self._where = where
         self._backward = direction is Direction.BACKWARD
         self._identity = identity
+        self.looks = True
 
     def items(self, rows: Rows) -> list[StoredEvent]:
         """The events of a page."""
         return stored_events(rows, self._context.transforms)
 
     def _page(self) -> Program[Rows]:
+        look: _Look | None = None
         if self._high is None:
-            self._high = (yield from _look(self._context, self._low, self._identity)).mark
+            look = yield from _look(self._context, self._low, self._identity)
+            self._high = look.mark
         size = self._size()
         scan = yield from _scan(self._context, self._low, self._high, size, self._where, backward=self._backward)
         if self._backward:
@@ -163,6 +183,11 @@ class FeedReader(Reader[StoredEvent]):
             self._low = scan.end
         self._took(len(scan.rows), len(scan.rows))
         self._done = self._done or scan.exhausted
+        if look is not None:
+            self.looks = False
+            if not self._backward and not self._done:
+                # Later pages may come from a server that crashed meanwhile: up to an event, all is settled even so.
+                self._high = yield from _settle(self._context, look, scan)
         return scan.rows
 
 

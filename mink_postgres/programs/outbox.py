@@ -34,19 +34,33 @@ _BY_STATUS[MessageStatus.PENDING] = f"{_ALL} AND status IN ('pending', 'waiting'
 
 def encoded(messages: Sequence[PreparedMessage]) -> str:
     """Messages as the one JSON argument of `add_outbox`."""
-    return f"[{','.join(['{' + _members(message) for message in messages])}]"
+    return f"[{','.join([_members(message) for message in messages])}]"
 
 
-def encoded_of_items(items: Iterable[Sequence[PreparedMessage]]) -> str | None:
-    """The messages of several appends, each with the number of its own, from 1; None where there are none."""
-    found = [f'{{"k":{number},{_members(message)}' for number, messages in enumerate(items, 1) for message in messages]
-    return f"[{','.join(found)}]" if found else None
+def columns_of_items(items: Iterable[Sequence[PreparedMessage]]) -> list[list[Any]]:
+    """The messages of several appends, a list a column, the first the number of their append from 1; else nothing."""
+    numbered = [(number, message) for number, messages in enumerate(items, 1) for message in messages]
+    if not numbered:
+        return []
+    found = [message for _, message in numbered]
+    return [
+        [number for number, _ in numbered],
+        [str(message.message_id) for message in found],
+        [message.destination for message in found],
+        [message.payload for message in found],
+        [message.headers for message in found],
+        [message.stream_id for message in found],
+        [None if message.event_id is None else str(message.event_id) for message in found],
+        [message.ordered for message in found],
+        [message.delay for message in found],
+        [message.max_attempts for message in found],
+    ]
 
 
 def _members(message: PreparedMessage) -> str:
     # Payload and headers are JSON text already: put together, not encoded again.
     return (
-        f'"i":"{message.message_id}","d":{_text(message.destination)},"p":{message.payload},'
+        f'{{"i":"{message.message_id}","d":{_text(message.destination)},"p":{message.payload},'
         f'"h":{message.headers},"s":{_text(message.stream_id)},'
         f'"e":{_text(message.event_id)},"o":{_text(message.ordered)},'
         f'"w":{message.delay!r},"m":{message.max_attempts}}}'

@@ -28,6 +28,9 @@ class Reader(ABC, Generic[T]):
     They are two steps so that the query of the page after next is on its way before this one is worked on.
     """
 
+    looks = False
+    """Whether the next page rests on a look at the locks, and so must have one server for all of it."""
+
     def __init__(self, context: Context, limit: int | None) -> None:
         """Keep what all readers need."""
         self._context = context

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mink_core.errors import SchemaError
 from mink_core.finding import Finding
 from mink_postgres.migrations import Migration, check_works, pending, raw_migrations, step_statements, table_statements
+from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
 
@@ -21,6 +22,8 @@ _INIT = "run `mink init`, or call store.initialize()"
 
 GUARDS = (("fence", "events_guard_positions"), ("append-only", "events_append_only"))
 """What keeps events, and the trigger that does it."""
+ROW_GUARDS = (("fence of rows", "events_fenced_rows"), ("append-only rows", "events_kept_rows"))
+"""What a partitioned table has besides: PostgreSQL copies them to partitions that are attached later."""
 
 
 class Applied(NamedTuple):
@@ -85,6 +88,8 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     for statement in (yield from _statements(context, steps, adopt=not applied)):
         yield Query(statement, is_script=True)
     yield from _check_sequence(context)
+    if context.hash_partitions and through is None:
+        yield from partition_new(context)
     if context.unique_event_ids:
         yield from _unique_index(context)
     return steps
@@ -127,6 +132,12 @@ def _unique_index(context: Context) -> Program[None]:
     quoted = context.sql.quoted
     if (yield Query("SELECT to_regclass($1::text) IS NOT NULL", (f"{quoted}.idx_events_event_id",)))[0][0]:
         return
+    if (yield from layout(context)).partitions:
+        msg = (
+            f"schema {context.sql.schema!r} keeps its events in partitions by stream, over which no index can keep event ids "
+            "unique; nothing was changed: open the store without unique_event_ids"
+        )
+        raise SchemaError(msg)
     repeated = yield Query(
         f"SELECT event_id FROM {quoted}.events GROUP BY event_id HAVING count(*) > 1 LIMIT 1"  # noqa: S608 -- a validated name
     )
@@ -204,14 +215,15 @@ def check(context: Context) -> Program[list[Finding]]:
         else:
             said = f"version {version}, but {stored} events: some are missing"
         findings.append(Finding("stream", stream_id, said))
-    guards = yield Query(
-        "SELECT tgname::text FROM pg_trigger WHERE tgenabled = 'A' AND tgrelid = $1::text::regclass",
-        (f"{context.sql.quoted}.events",),
-    )
-    armed = {row[0] for row in guards}
     findings += [
-        Finding(kind, "events", f"the trigger {trigger} is missing or not ENABLE ALWAYS")
-        for kind, trigger in GUARDS
-        if trigger not in armed
+        Finding(kind, table, f"the trigger {trigger} is missing or not ENABLE ALWAYS")
+        for table, kind, trigger in (yield from disarmed(context))
     ]
     return findings
+
+
+def disarmed(context: Context) -> Program[list[tuple[str, str, str]]]:
+    """What is not guarded: the table or partition, of what, and the trigger that would do it."""
+    tables = yield Query(admin_sql("guards").replace("{schema}", context.sql.quoted))
+    needed = GUARDS if len(tables) == 1 else GUARDS + ROW_GUARDS
+    return [(name, kind, trigger) for name, _, armed in tables for kind, trigger in needed if trigger not in armed]

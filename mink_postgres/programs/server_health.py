@@ -11,6 +11,8 @@ from mink_postgres.statements import admin_sql
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mink_postgres.options import PostgresOptions
+
 _OLDEST_SERVER = 150000
 _FEWEST_LOCKS = 64
 _MUCH_WAL = 1 << 30
@@ -78,6 +80,31 @@ def settings() -> Program[list[Diagnosis]]:
             )
         )
     return found + (wrong or [Diagnosis("settings", Level.OK, "durable, and as the feed needs them")])
+
+
+def pooler(session: int, options: PostgresOptions) -> Program[list[Diagnosis]]:
+    """Whether a pooler is in between, and the store is opened for one.
+
+    Args:
+        session: The process that serves this connection, as the connection was told when it was opened. A pooler
+            tells a number of its own.
+        options: The store's.
+    """
+    found = (yield Query("SELECT pg_backend_pid()"))[0][0] != session
+    if options.transaction_pooler:
+        said = "a pooler is in between" if found else "the store is opened for a pooler, but none is in between"
+        return [Diagnosis("pooler", Level.OK if found else Level.NOTICE, f"{said}; nothing is kept in a session")]
+    if not found:
+        return []
+    return [
+        Diagnosis(
+            "pooler",
+            Level.WARNING,
+            "a pooler is in between, but the store is opened as if it had sessions of its own: where the pooler hands "
+            "out transactions, prepared statements fail, lock time-outs are lost or another's, wake-ups do not come",
+            "add transaction_pooler=true to the store's URL; only in session mode it may stay as it is",
+        )
+    ]
 
 
 def connections(pool_size: int) -> Program[list[Diagnosis]]:

@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mink_postgres.server.errors import ServerUnavailableError
+from mink_core.servers import ServerUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path

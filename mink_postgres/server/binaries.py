@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mink_postgres.server.errors import ServerUnavailableError
+from mink_core.servers import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

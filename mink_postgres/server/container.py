@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from mink_postgres.server.errors import ServerUnavailableError
+from mink_core.servers import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from mink_core.servers import ServerUnavailableError, Watched
 from mink_postgres.server.account import Account
 from mink_postgres.server.binaries import Binaries, find_binaries
-from mink_postgres.server.errors import ServerUnavailableError
 from mink_postgres.server.processes import kill_with_children
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
 START_SECONDS = 60.0
-# Watchers that outlive the object that started them, as another process still uses their server.
-_left: list[subprocess.Popen[bytes]] = []
-_WATCHER = Path(__file__).with_name("_watcher.py")
+# Fast, then immediate: a client that does not go must not hold the end up.
+_STOPS = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0))
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -51,11 +47,8 @@ class EmbeddedServer:
         self.folder = folder
         self.binaries = binaries
         self._settings = {**_SETTINGS, **settings}
-        self._temporary = temporary
         self._account = Account.choose()
-        self._users: int | None = None
-        self._stopped = False
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._process = Watched(folder, temporary=temporary, stops=_STOPS)
         self.port = 0
 
     @classmethod
@@ -85,9 +78,9 @@ class EmbeddedServer:
             place.mkdir(parents=True, exist_ok=True)
             # Another user's server must pass through; the data folder itself is closed.
             place.chmod(0o711)
-            with server._starting():
-                server._users = server._hold("users.lock", fcntl.LOCK_SH)
-                if not server._is_running():
+            with server._process.deciding():
+                server._process.join()
+                if not server._process.is_running():
                     server._prepare()
                     server._launch()
                 server.port = server._wait_ready()
@@ -103,7 +96,7 @@ class EmbeddedServer:
     @property
     def pid(self) -> int:
         """The postmaster's process id."""
-        return int(self._state()["postmaster"])
+        return self._process.pid
 
     @property
     def log_path(self) -> Path:
@@ -113,37 +106,19 @@ class EmbeddedServer:
     def kill(self) -> None:
         """SIGKILL the server and its backends, as a crash does; `restart` recovers."""
         kill_with_children(self.pid)
-        self._wait_stopped()
+        self._process.wait_stopped()
 
     def restart(self) -> None:
         """Stop the server if it runs, and start it again on the same port."""
-        with self._starting():
-            if self._is_running():
-                self._ask_to_stop()
+        with self._process.deciding():
+            if self._process.is_running():
+                self._process.ask_to_stop()
             self._launch(self.port)
             self._wait_ready()
 
     def stop(self) -> None:
         """Let go; the last user ends the server, and removes a temporary one's folder. Idempotent."""
-        if self._stopped:
-            return
-        self._stopped = True
-        users, self._users = self._users, None
-        if users is not None:
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                last = True
-            except OSError:
-                last = False
-            if last and self._is_running():
-                self._ask_to_stop()
-            os.close(users)
-            if not last:
-                if self._watcher is not None:
-                    _left.append(self._watcher)
-                return
-        if self._temporary:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._process.leave()
 
     def __enter__(self) -> Self:
         """The server itself."""
@@ -154,52 +129,6 @@ class EmbeddedServer:
     ) -> None:
         """Stop."""
         self.stop()
-
-    def _hold(self, name: str, how: int) -> int:
-        handle = os.open(self.folder / name, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(handle, how)
-        return handle
-
-    @contextmanager
-    def _starting(self) -> Generator[None]:
-        """One process at a time decides whether to start the server."""
-        handle = self._hold("start.lock", fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            os.close(handle)
-
-    def _is_running(self) -> bool:
-        """Whether a watcher lives: it holds its lock as long as it does."""
-        handle = os.open(self.folder / "watcher.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(handle)
-        return False
-
-    def _state(self) -> dict[str, int]:
-        try:
-            state: dict[str, int] = json.loads((self.folder / "server.json").read_text("utf-8"))
-        except FileNotFoundError:
-            problem = f"the server in {self.folder} is not running"
-            raise ServerUnavailableError(problem) from None
-        return state
-
-    def _ask_to_stop(self) -> None:
-        with suppress(ServerUnavailableError, ProcessLookupError):
-            os.kill(self._state()["watcher"], signal.SIGTERM)
-        self._wait_stopped()
-
-    def _wait_stopped(self) -> None:
-        end = time.monotonic() + 2 * START_SECONDS
-        while self._is_running() and time.monotonic() < end:
-            time.sleep(0.01)
-        if self._watcher is not None:
-            self._watcher.wait(START_SECONDS)
-        _left[:] = [watcher for watcher in _left if watcher.poll() is None]
 
     def _password(self) -> str:
         return (self.folder / "password").read_text("ascii").strip()
@@ -259,23 +188,7 @@ class EmbeddedServer:
         command = [str(self._bin / "postgres"), "-D", str(self.folder / "data")]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        order = {
-            "folder": str(self.folder),
-            "command": command,
-            "port": self.port,
-            "uid": self._account.uid,
-            "gid": self._account.gid,
-            "temporary": self._temporary,
-        }
-        (self.folder / "server.json").unlink(missing_ok=True)
-        self._watcher = subprocess.Popen(  # noqa: S603 -- our own file
-            [sys.executable, "-I", "-S", str(_WATCHER), json.dumps(order)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
+        self._process.launch(command, user=self._account.uid, group=self._account.gid)
 
     def _wait_ready(self) -> int:
         """Wait until the postmaster says that it takes connections; give its port."""
@@ -283,11 +196,10 @@ class EmbeddedServer:
         status = self.folder / "data" / "postmaster.pid"
         while time.monotonic() < end:
             with suppress(ServerUnavailableError, OSError, IndexError, ValueError):
-                state = self._state()
                 lines = status.read_text("utf-8", errors="replace").splitlines()
-                if int(lines[0]) == state["postmaster"] and lines[7].strip() == "ready":
-                    return state["port"]
-            if self._watcher is not None and self._watcher.poll() is not None:
+                if int(lines[0]) == self._process.pid and lines[7].strip() == "ready":
+                    return int(lines[3])
+            if self._process.has_failed():
                 break
             time.sleep(0.01)
         tail = self.log_path.read_text("utf-8", errors="replace")[-2000:] if self.log_path.exists() else ""

@@ -6,10 +6,10 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mink_core.servers import ServerUnavailableError
 from mink_postgres.server.binaries import ADVICE
 from mink_postgres.server.container import ContainerServer
 from mink_postgres.server.embedded import EmbeddedServer
-from mink_postgres.server.errors import ServerUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

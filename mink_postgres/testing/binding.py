@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from mink_postgres.async_store import AsyncPostgresEventStore
+from mink_postgres.backends.pooler import asyncpg_options, psycopg_options
 from mink_postgres.store import PostgresEventStore
 from mink_postgres.testing.place import place_of
 
@@ -24,7 +25,7 @@ class _Binding:
         self._connection: psycopg.Connection[Any] | None = None
 
     def open(self) -> Any:
-        self._connection = psycopg.connect(self._place.conninfo)
+        self._connection = psycopg.connect(self._place.conninfo, **psycopg_options(self._place.options))
         self._connection.execute("SELECT 1")
         return self._kind(connection=self._connection, **self._place.options.as_keywords())
 
@@ -49,7 +50,9 @@ class _AsyncBinding:
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
     async def open(self) -> Any:
-        self._connection = await psycopg.AsyncConnection.connect(self._place.conninfo)
+        self._connection = await psycopg.AsyncConnection.connect(
+            self._place.conninfo, **psycopg_options(self._place.options)
+        )
         await self._connection.execute("SELECT 1")
         return self._kind(connection=self._connection, **self._place.options.as_keywords())
 
@@ -77,7 +80,7 @@ class _AsyncpgBinding:
     async def open(self) -> Any:
         import asyncpg  # noqa: PLC0415 -- an extra
 
-        self._connection = await asyncpg.connect(self._place.conninfo)
+        self._connection = await asyncpg.connect(self._place.conninfo, **asyncpg_options(self._place.options))
         self._transaction = self._connection.transaction()
         await self._transaction.start()
         return self._kind(connection=self._connection, **self._place.options.as_keywords())

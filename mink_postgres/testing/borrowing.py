@@ -8,6 +8,7 @@ from psycopg import Error
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed
 
 from mink_postgres.async_store import AsyncPostgresEventStore
+from mink_postgres.backends.pooler import asyncpg_options, psycopg_options
 from mink_postgres.store import PostgresEventStore
 from mink_postgres.testing.place import place_of
 
@@ -24,7 +25,9 @@ class _Borrowing:
     def __init__(self, place: Place, kind: type[Any]) -> None:
         self._kind = kind
         self._options = place.options.as_keywords()
-        self._pool: ConnectionPool[Any] = ConnectionPool(place.conninfo, min_size=1, max_size=_SIZE, open=True)
+        self._pool: ConnectionPool[Any] = ConnectionPool(
+            place.conninfo, kwargs=psycopg_options(place.options), min_size=1, max_size=_SIZE, open=True
+        )
 
     def open(self) -> Any:
         return self._kind(pool=self._pool, **self._options)
@@ -46,11 +49,17 @@ class _AsyncBorrowing:
     def __init__(self, place: Place, kind: type[Any]) -> None:
         self._kind = kind
         self._options = place.options.as_keywords()
-        self._conninfo = place.conninfo
+        self._place = place
         self._pool: AsyncConnectionPool[Any] | None = None
 
     async def open(self) -> Any:
-        self._pool = AsyncConnectionPool(self._conninfo, min_size=1, max_size=_SIZE, open=False)
+        self._pool = AsyncConnectionPool(
+            self._place.conninfo,
+            kwargs=psycopg_options(self._place.options),
+            min_size=1,
+            max_size=_SIZE,
+            open=False,
+        )
         await self._pool.open()
         return self._kind(pool=self._pool, **self._options)
 
@@ -74,13 +83,15 @@ class _AsyncpgBorrowing:
     def __init__(self, place: Place, kind: type[Any]) -> None:
         self._kind = kind
         self._options = place.options.as_keywords()
-        self._conninfo = place.conninfo
+        self._place = place
         self._pool: Any = None
 
     async def open(self) -> Any:
         import asyncpg  # noqa: PLC0415 -- an extra
 
-        self._pool = await asyncpg.create_pool(self._conninfo, min_size=1, max_size=_SIZE)
+        self._pool = await asyncpg.create_pool(
+            self._place.conninfo, min_size=1, max_size=_SIZE, **asyncpg_options(self._place.options)
+        )
         return self._kind(pool=self._pool, **self._options)
 
     async def works(self) -> bool:

@@ -61,7 +61,7 @@ class PostgresFaultInjector:
 
     def end_sessions(self) -> int:
         """See `FaultInjector.end_sessions`. A role may end its own sessions."""
-        with psycopg.connect(self._place.conninfo, autocommit=True) as connection:
+        with psycopg.connect(self._place.session_url, autocommit=True) as connection:
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s",
                 (self._name,),

@@ -19,7 +19,7 @@ class PostgresCommitGate:
     def __init__(self, place: Place) -> None:
         """Install the trigger. The connection is the gate's own: its locks end with it."""
         self._schema = f'"{place.schema}"'
-        self._connection: psycopg.Connection[Any] = psycopg.connect(place.conninfo, autocommit=True)
+        self._connection: psycopg.Connection[Any] = psycopg.connect(place.session_url, autocommit=True)
         self._run(_script("gate_install"))
 
     def hold(self, stream_id: str) -> None:

@@ -24,6 +24,11 @@ class Place:
     door: Door
 
     @property
+    def session_url(self) -> str:
+        """Where a session of one's own is to be had: past a pooler, if there is one."""
+        return self.options.direct_url or self.conninfo
+
+    @property
     def schema(self) -> str:
         """The schema under test."""
         return self.options.schema

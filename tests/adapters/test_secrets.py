@@ -38,6 +38,7 @@ BROKEN = {
     "hostile schema": f"{USER}@127.0.0.1:1/app?schema=..%2F..%2Fetc",
     "bad escape": f"{USER}%zz@127.0.0.1:1/app",
     "open bracket": f"{USER}@[::1/app",
+    "past a pooler": f"{USER}@127.0.0.1:1/app?transaction_pooler=true&direct_url={quote(f'postgresql://{USER}@127.0.0.1:port/app', safe='')}",
     "no such file": f"{USER}@127.0.0.1:1/app?sslmode=verify-full&sslrootcert=/no/such/file.pem",
     "key password": f"app@127.0.0.1:1/app?sslmode=require&sslpassword={quote(SECRET, safe='')}",
 }

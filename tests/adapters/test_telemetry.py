@@ -22,6 +22,7 @@ from mink_core import (
     ConcurrencyError,
     ExpectedVersion,
     NewEvent,
+    OutboxMessage,
     StreamAppend,
     UsageError,
     open_async_store,
@@ -269,3 +270,41 @@ def test_health_async() -> None:
         assert "hunter2" not in found.problem
 
     asyncio.run(work())
+
+
+def test_an_append_takes_along_its_messages(recorded: Recorded) -> None:
+    store = recorded.wrap(open_store("memory://"))
+    store.initialize()
+    store.append("a-1", [NewEvent("A", 1)], expected_version=0, outbox=OutboxMessage("mail", 1))
+    assert [message.payload for message in store.outbox.list()] == [1]
+    store.close()
+
+    async def work() -> None:
+        async with recorded.wrap(open_async_store("memory://")) as store:
+            await store.initialize()
+            await store.append("a-1", [NewEvent("A", 1)], expected_version=0, outbox=OutboxMessage("mail", 1))
+            assert [message.payload for message in await store.outbox.list()] == [1]
+
+    asyncio.run(work())
+
+
+def test_without_an_sdk_only_failures_are_told(
+    caplog: pytest.LogCaptureFixture, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And an SDK that the application sets later is noticed."""
+    store = instrument(open_store("memory://"))
+    store.initialize()
+    with caplog.at_level(logging.INFO, "mink.store"):
+        store.append("a-1", [NewEvent("A", 1)], expected_version=0)
+        assert [event.data for event in store.read_all()] == [1]
+        with pytest.raises(ConcurrencyError):
+            store.append("a-1", [NewEvent("A", 2)], expected_version=7)
+    assert [record.message for record in caplog.records if record.name == "mink.store"] == [
+        next(record.message for record in caplog.records if "ConcurrencyError" in record.message)
+    ]
+    # What the API gives while nothing is set, and what it gives afterwards.
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: recorded.tracers)
+    assert store._signals.silent
+    store._signals._look_at = 0.0  # a second later
+    assert not store._signals.silent
+    store.close()

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mink_benchmarks.appends import Appends, Calls, Tally
 from mink_benchmarks.cli import main
 from mink_benchmarks.compare import compare
-from mink_benchmarks.goals import Goal, judge
+from mink_benchmarks.goal_runs import summary
+from mink_benchmarks.judging import Goal, judge
+from mink_benchmarks.mixed import Mixed
+from mink_benchmarks.peers.naive import NaiveStore
 from mink_benchmarks.plots import draw
 from mink_benchmarks.samples import Sample, Series, run_rounds
 from mink_benchmarks.scenarios import SCENARIOS
+from mink_benchmarks.targets import target_of
+from mink_benchmarks.workload import Workload
+from mink_core import ConcurrencyError, NewEvent, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,6 +106,104 @@ def test_a_goal_is_judged_by_the_median_of_ratios_within_rounds() -> None:
     assert judge(Goal("p99", "own", 2, "base", measure="p99 ratio"), measured).passed
 
 
+def test_what_was_measured_elsewhere_counts_by_its_share_of_the_baseline() -> None:
+    measured = {"own": series("own", 80, 90, 100), "base": series("base", 100, 100, 100)}
+    verdict = judge(Goal("derived", "own", 2.2, "base", of_baseline=0.4), measured)
+    assert (verdict.median, verdict.passed) == (pytest.approx(2.25), True)
+
+
+def test_a_row_passes_in_two_of_three_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*passed: bool, failed: tuple[str, ...] = ()) -> dict[str, Any]:
+        rows = [
+            {
+                "what": f"row {n}",
+                "at_least": 1.0,
+                "measure": "ratio",
+                "values": [0.5, 2.0],
+                "median": 1.5,
+                "passed": good,
+            }
+            for n, good in enumerate(passed)
+        ]
+        return {"groups": {"g": {"cases": [], "goals": rows}}, "missing": ["no pgbench"], "failed": list(failed)}
+
+    text, good = summary([run(True, True), run(False, True), run(True, False)])
+    assert good
+    assert text.count("pass, 2 of 3") == 2
+    assert text.count("not measured: no pgbench") == 1
+    text, good = summary([run(True, True), run(False, True), run(False, False)])
+    assert not good
+    assert "MISSED, 1 of 3" in text
+    # A row that a run has not is not passed in it; a group that failed is no pass of all.
+    assert not summary([run(True, True), run(True), run(True)])[1]
+    assert not summary([run(True), run(True), run(True, failed=("group g",))])[1]
+    paths = [tmp_path / "one.json", tmp_path / "two.json"]
+    paths[0].write_text(json.dumps(run(True)))
+    paths[1].write_text(json.dumps({**run(True), "runs": [run(True), run(False)]}))
+    assert main(["verdict", *map(str, paths)]) == 0
+    assert "pass, 2 of 3" in capsys.readouterr().out
+
+
+def test_the_naive_peer_is_measured_beside(postgres_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    scenarios = ("append-1", "append-10", "read-stream", "replay", "mixed")
+    arguments = ["--peer", "naive", "--server", postgres_url, "--writers", "2", "--events", "1000"]
+    assert main(["run", *scenarios, *arguments, "--store", "memory://", *QUICK]) == 0
+    said = capsys.readouterr().out
+    assert said.count("\nnaive") == 4
+
+
+def test_naive_appends_are_what_they_say(postgres_url: str, schema: str) -> None:
+    store = NaiveStore(postgres_url, schema)
+    try:
+        store.initialize()
+        events = [NewEvent("Made", {"n": n}, {"user": "u"}) for n in range(3)]
+        result = store.append("a-1", events, expected_version=0)
+        assert (result.first_version, result.last_version) == (1, 3)
+        with pytest.raises(ConcurrencyError):
+            store.append("a-1", events, expected_version=2)
+        assert [event.data for event in store.read_stream("a-1")] == [{"n": n} for n in range(3)]
+        assert [event.version for event in store.read_all()] == [1, 2, 3]
+        assert [(info.stream_id, info.version) for info in store.streams(category="a", after="a", limit=9)] == [
+            ("a-1", 3)
+        ]
+    finally:
+        store.close()
+
+
+def test_cases_on_one_store_do_not_trip_over_one_another(postgres_url: str, schema: str) -> None:
+    url = f"{postgres_url}?schema={schema}"
+    cases = [Appends(f"{n}", target_of(url, is_async=n > 2), Workload(), n) for n in (1, 2, 3)]
+    found = run_rounds(cases, rounds=2, seconds=0.05, progress=lambda _: None, settle=lambda: None)
+    assert all(min(one.rates) > 0 for one in found.values())
+
+
+def test_an_error_of_a_writer_ends_the_measurement() -> None:
+    class Broken(Appends):
+        def calls(self, number: int, tally: Tally) -> Calls:
+            yield lambda: self.opened.store.append("a-1", [], expected_version=0)
+
+    case = Broken("broken", target_of("memory://", is_async=False), Workload(), 2)
+    case.open()
+    try:
+        with pytest.raises(UsageError, match="at least one event"):
+            case.measure(1)
+    finally:
+        case.close()
+
+
+def test_mixed_appends_reads_and_delivers() -> None:
+    case = Mixed("mixed", target_of("memory://", is_async=False), Workload(), 8)
+    case.open()
+    try:
+        sample = case.measure(0.2)
+    finally:
+        case.close()
+    assert sample.count > 0
+    assert sample.extra["delivered"] == sample.count
+    assert sample.extra["events read"] >= sample.extra["reads"] > 0
+    assert sample.extra["delivery p50 ms"] > 0
+
+
 def test_compare_tells_noise_from_slower(tmp_path: Path) -> None:
     def run(**cases: list[int]) -> dict[str, Any]:
         listed = [{"name": name, "rates": rates} for name, rates in cases.items()]
@@ -117,12 +222,25 @@ def test_compare_tells_noise_from_slower(tmp_path: Path) -> None:
 
 def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
     cases = [series(f"mink, {writers}", 100 * writers, 110 * writers).as_json() for writers in (1, 16)]
+    ratio = {"ratio": {"median": 0.9, "min": 0.8, "max": 1.0}}
+    steps = [
+        {"events": 10**n, "sizes": {"events": 10**n}, "appends": ratio, "streams": ratio, "replay": ratio}
+        for n in (5, 6)
+    ]
     result = {
         "groups": {"append-1": {"cases": cases}},
-        "growth": [{"events": 10**n, "appends": 10.0, "reads": 5.0} for n in (5, 6)],
+        "growth": steps,
+        "extrapolated": {"events": 1e7, "appends": 0.7},
     }
     made = {path.name for path in draw(result, tmp_path)}
-    names = ("append-1-rates", "append-1-throughput", "append-1-latency", "append-1-latencies", "growth")
+    names = (
+        "append-1-rates",
+        "append-1-throughput",
+        "append-1-latency",
+        "append-1-latencies",
+        "growth",
+        "growth-sizes",
+    )
     assert made == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     assert all((tmp_path / name).stat().st_size > 1000 for name in made)
 

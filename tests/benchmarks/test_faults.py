@@ -10,7 +10,7 @@ import pytest
 
 from mink_benchmarks.faults.__main__ import FAULTS, main
 from mink_benchmarks.faults.judging import Verdict, judge
-from mink_benchmarks.faults.lab import CannotInflictError, Fault, inflict
+from mink_benchmarks.faults.lab import CannotInflictError, Fault, Lab, inflict
 from mink_benchmarks.faults.ledger import Ledger, call_of
 from mink_benchmarks.faults.load import Reader
 from mink_core import NewEvent
@@ -123,6 +123,9 @@ class Impossible(Fault):
     def place(self) -> Any:
         why = "no such thing"
         raise CannotInflictError(why)
+
+    def strike(self, lab: Lab) -> int:
+        raise AssertionError(lab)
 
 
 def test_what_could_not_be_inflicted_has_not_passed() -> None:

@@ -129,3 +129,24 @@ def test_epoch_is_shown_and_raised(mink: Mink, url: str) -> None:
     [raised] = lines(mink("epoch", "--bump", store_url=url).stdout)
     assert raised == {"store": first["store"], "epoch": first["epoch"] + 1}
     assert lines(mink("epoch", store_url=url).stdout) == [raised]
+
+
+def test_partitions_are_made_and_moved_into(mink: Mink, url: str) -> None:
+    assert mink("init", store_url=url).exit_code == 0
+    assert mink("append", "a-1", "--expect", "none", "--type", "T", "--data", "1", store_url=url).exit_code == 0
+    refused = mink("init", "--hash-partitions", "4", store_url=url)
+    assert refused.exit_code == 3
+    assert "`mink partition 4`" in refused.stderr
+    (moved,) = lines(mink("partition", "4", store_url=url).stdout)
+    assert (moved["partitions"], moved["copied"]) == (4, 1)
+    assert mink("init", "--hash-partitions", "4", store_url=url).exit_code == 0  # it is so already
+    assert mink("partition", "4", store_url=url).exit_code == 3
+    assert mink("check", store_url=url).exit_code == 0
+    told = {it["subject"]: it for it in lines(mink("doctor", store_url=url).stdout)}
+    assert told["partitions"]["figures"] == {"partitions": 4}
+    assert lines(mink("read", "a-1", store_url=url).stdout)[0]["data"] == 1
+
+
+def test_partitions_are_refused_where_there_are_none(mink: Mink) -> None:
+    assert mink("init", "--hash-partitions", "4", store_url="memory://").exit_code == 2
+    assert mink("partition", "4", store_url="memory://").exit_code == 2

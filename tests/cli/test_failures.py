@@ -169,6 +169,7 @@ def test_a_driver_that_quotes_the_password_is_not_passed_on(mink: Mink, monkeypa
         ("postgresql://u:p@[::1]:5432/app", "postgresql://[::1]:5432/app"),
         ("postgresql+embedded:///srv/mink-1/data", "postgresql+embedded:///srv/mink-1/data"),
         ("postgresql://u:p/w@host/app", "postgresql://host/app"),
+        ("postgresql://u:p@pooler/app?direct_url=postgresql%3A%2F%2Fu%3Ap%40db%2Fapp", "postgresql://pooler/app"),
         ("postgresql://host/app?user=a@b&password=c@d", "postgresql://…"),
         ("postgresql://u:pw", "postgresql://…"),
         ("postgresql://host/app;password=x", "postgresql://…"),
@@ -202,3 +203,10 @@ def test_help_of_all_states_the_exit_codes(mink: Mink) -> None:
 
 def test_version(mink: Mink) -> None:
     assert mink("--version").stdout.startswith("mink 0.")
+
+
+def test_a_url_within_a_url_is_hidden_in_messages() -> None:
+    url = "postgresql://app@pooler/app?direct_url=postgresql%3A%2F%2Fapp%3Ahunter2%40db%2Fapp"
+    said = redact("no connection as postgresql://app:hunter2@db/app, 'hunter2' refused by pooler", url)
+    assert "hunter2" not in said
+    assert "refused by pooler" in said

@@ -59,7 +59,9 @@ def test_parked(mink: Mink, made: Store) -> None:
     [one, two] = lines(mink("parked", "replay", "mailer", "--position", str(second["global_position"])).stdout)
     assert (one["replay"], two["replay"]) == (False, True)
     assert all(it["replay"] for it in lines(mink("parked", "replay", "mailer").stdout))
-    left = lines(mink("parked", "remove", "mailer", "--position", str(first["global_position"])).stdout)
+    refused = mink("parked", "remove", "mailer", "--position", str(first["global_position"]))
+    assert (refused.exit_code, "--yes" in refused.stderr) == (2, True)
+    left = lines(mink("parked", "remove", "mailer", "--position", str(first["global_position"]), "--yes").stdout)
     assert [it["version"] for it in left] == [4]
 
 

@@ -59,19 +59,21 @@ def test_more_than_a_page_is_listed(mink: Mink, store: Store) -> None:
 
 def test_requeueing_dead_letters(mink: Mink, store: Store, ids: list[uuid.UUID]) -> None:
     result = mink("outbox", "requeue", str(ids[1]), str(ids[3]))
-    assert (result.exit_code, result.stdout) == (1, "1 requeued\n")
+    assert (result.exit_code, result.stdout) == (1, '{"requeued":1}\n')
     assert f"message {ids[3]} is no dead letter" in result.stderr
     result = mink("outbox", "requeue", "--all")
-    assert (result.exit_code, result.stdout) == (0, "1 requeued\n")
+    assert (result.exit_code, result.stdout) == (0, '{"requeued":1}\n')
     assert [item.payload["n"] for item in store.outbox.list(status=MessageStatus.PENDING)] == [1, 2, 3, 4]
     assert mink("outbox", "requeue").exit_code == 2
     assert mink("outbox", "requeue", str(ids[1]), "--all").exit_code == 2
 
 
 def test_purging_messages(mink: Mink, store: Store, ids: list[uuid.UUID]) -> None:
-    assert mink("outbox", "purge", "--older-than", "7d").stdout == "0 deleted\n"
-    assert mink("outbox", "purge", "--older-than", "0s").stdout == "1 deleted\n"
-    assert mink("outbox", "purge", "--older-than", "0", "--dead").stdout == "2 deleted\n"
+    assert mink("outbox", "purge", "--older-than", "7d").stdout == '{"deleted":0}\n'
+    assert mink("outbox", "purge", "--older-than", "0s").stdout == '{"deleted":1}\n'
+    refused = mink("outbox", "purge", "--older-than", "0", "--dead")
+    assert (refused.exit_code, "--yes" in refused.stderr) == (2, True)
+    assert mink("outbox", "purge", "--older-than", "0", "--dead", "--yes").stdout == '{"deleted":2}\n'
     assert [item.payload["n"] for item in store.outbox.list()] == [3, 4]
     for wrong in ("-1", "1 week", ""):
         result = mink("outbox", "purge", "--older-than", wrong)
@@ -91,8 +93,8 @@ def test_snapshots(mink: Mink, store: Store) -> None:
     store.snapshots.save("c-1", 1, b"\x00\xff")
     [shown] = lines(mink("snapshots", "show", "c-1").stdout)
     assert shown["data"] == "AP8="
-    assert mink("snapshots", "delete", "a-1", "--up-to", "1").stdout == "1 deleted\n"
-    assert mink("snapshots", "delete", "a-1").stdout == "1 deleted\n"
+    assert mink("snapshots", "delete", "a-1", "--up-to", "1").stdout == '{"deleted":1}\n'
+    assert mink("snapshots", "delete", "a-1").stdout == '{"deleted":1}\n'
     assert mink("snapshots", "show", "a-1").exit_code == 1
 
 
@@ -108,12 +110,14 @@ def test_sagas(mink: Mink, store: Store) -> None:
     assert (shown["state"], shown["status"], shown["version"]) == (2, "failed", 1)
     refused = mink("sagas", "requeue", "s-0")
     assert (refused.exit_code, "is not stuck" in refused.stderr) == (1, True)
-    assert mink("sagas", "requeue", "s-6").stdout == "1 requeued\n"
+    assert mink("sagas", "requeue", "s-6").stdout == '{"requeued":1}\n'
     [due] = store.sagas.claim_due()
     assert (due.saga_id, due.status) == ("s-6", SagaStatus.RUNNING)
-    conflict = mink("sagas", "delete", "s-2", "--version", "7")
+    refused = mink("sagas", "delete", "s-2", "--version", "1")
+    assert (refused.exit_code, "--yes" in refused.stderr) == (2, True)
+    conflict = mink("sagas", "delete", "s-2", "--version", "7", "--yes")
     assert (conflict.exit_code, "is at version 1" in conflict.stderr) == (1, True)
-    assert mink("sagas", "delete", "s-2", "--version", "1").stdout == "1 deleted\n"
+    assert mink("sagas", "delete", "s-2", "--version", "1", "--yes").stdout == '{"deleted":1}\n'
     assert mink("sagas", "show", "s-2").exit_code == 1
 
 
@@ -129,7 +133,7 @@ def test_idempotency_keys(mink: Mink, store: Store) -> None:
     [shown] = lines(mink("idempotency", "show", "done").stdout)
     assert (shown["response"], shown["metadata"]) == ({"ok": True}, {"by": "ann"})
     assert mink("idempotency", "show", "old").exit_code == 1
-    assert mink("idempotency", "purge").stdout == "1 deleted\n"
+    assert mink("idempotency", "purge").stdout == '{"deleted":1}\n'
     assert len(lines(mink("idempotency", "list").stdout)) == 2
 
 

@@ -56,8 +56,16 @@ def test_what_is_no_target_is_told(spec: str, said: str) -> None:
         target_of(spec)
 
 
-def test_a_password_is_shown_nowhere() -> None:
-    target = target_of("postgresql://user:secret@host/db")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:secret@host/db",
+        "postgresql://host/db?user=me&password=secret",
+        "postgresql://host/db?direct_url=postgresql%3A%2F%2Fme%3Asecret%40host%2Fdb&schema=x",
+    ],
+)
+def test_a_password_is_shown_nowhere(url: str) -> None:
+    target = target_of(url)
     assert "secret" not in target.name
     assert target.spec is None
 

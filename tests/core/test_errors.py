@@ -34,6 +34,7 @@ EVERY = [
     errors.SagaConflictError("saga-1", 2, None),
     errors.KeyBusyError("pay-1"),
     errors.SubscriptionNotFoundError("balances"),
+    errors.SubjectErasedError("customer-1"),
 ]
 
 

@@ -12,7 +12,7 @@ from conformance_tests.cli import main
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "conformance.md").read_text("utf-8")
-(PATH, EXCERPT), *_ = re.findall(r"```python file=(\S+)\n(.*?)```", PAGE, re.DOTALL)
+(PATH, EXCERPT), *_ = re.findall(r"```python title=\"(\S+)\"\n(.*?)```", PAGE, re.DOTALL)
 RUN, REPLAY = re.findall(r"```sh\npython -m conformance_tests (.*?)\n```", PAGE)
 SAID = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "write-an-adapter.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
-EXCERPTS = re.findall(r"```python file=(\S+)\n(.*?)```", GUIDE, re.DOTALL)
+EXCERPTS = re.findall(r"```python title=\"(\S+)\"\n(.*?)```", GUIDE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")

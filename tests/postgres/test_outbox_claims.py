@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -114,15 +115,42 @@ def done_messages_are_not_walked(store: PostgresEventStore) -> None:
             assert "Seq Scan" not in text
 
 
+def settling_walks_no_old_claims(store: PostgresEventStore) -> None:
+    """Beside 20,000 messages that were claimed and done since the last vacuum, settling looks up its own ones only."""
+    schema = store._context.sql.quoted
+    with store.transaction() as tx:
+        tx.connection.execute(f"ALTER TABLE {schema}.outbox SET (autovacuum_enabled = off)")
+        tx.connection.execute(
+            f"INSERT INTO {schema}.outbox (message_id, destination, payload, headers, ordered, status, max_attempts, "
+            "due_at, created_at) SELECT gen_random_uuid(), 't', '1', '{}', false, 'claimed', 1, now() + '1 hour', now() "
+            "FROM generate_series(1, 20000)"
+        )
+    with store.transaction() as tx:
+        tx.connection.execute(f"UPDATE {schema}.outbox SET status = 'done', finished_at = now()")
+        tx.connection.execute(f"ANALYZE {schema}.outbox")
+    store.outbox.add([OutboxMessage("t", n) for n in range(20)])
+    verdicts = [{"p": found.position, "t": found.token, "v": "done"} for found in store.outbox.claim("w")]
+    with store.transaction() as tx:
+        tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        settled = tx.connection.execute(f"SELECT * FROM {schema}.settle_outbox(%s)", (json.dumps(verdicts),)).fetchall()
+        [walked] = tx.connection.execute(
+            f"SELECT pg_stat_get_xact_tuples_returned('{schema}.idx_outbox_due'::regclass)"
+        ).fetchone()
+    assert len(settled) == 20
+    assert walked < 100
+
+
 CHECKS = [
     a_late_worker_is_refused,
     a_killer_is_given_up,
     nobody_is_left_waiting,
     order_is_kept,
     done_messages_are_not_walked,
+    settling_walks_no_old_claims,
 ]
+_CASE = "CASE o.status WHEN 'claimed' THEN o.due_at > clock_timestamp() ELSE false END"
 TWINS = [
-    (a_late_worker_is_refused, "settle_outbox", "AND o.due_at > clock_timestamp()", ""),
+    (a_late_worker_is_refused, "settle_outbox", "THEN o.due_at > clock_timestamp()", "THEN true"),
     (a_late_worker_is_refused, "settle_outbox", "AND o.token = v.t", ""),
     (a_killer_is_given_up, "claim_outbox", "attempts = o.attempts + 1", "attempts = o.attempts"),
     (nobody_is_left_waiting, "promote_outbox", "FOR UPDATE OF o", ""),
@@ -130,6 +158,7 @@ TWINS = [
     (order_is_kept, "claim_outbox", "AND x.ordered AND", "AND false AND"),
     (done_messages_are_not_walked, "idx_outbox_due", "", ""),
     (done_messages_are_not_walked, "idx_outbox_order", "", ""),
+    (settling_walks_no_old_claims, "settle_outbox", _CASE, "o.status = 'claimed' AND o.due_at > clock_timestamp()"),
 ]
 
 

@@ -73,9 +73,11 @@ class Workers:
     """Relay processes; one that ended is replaced."""
 
     def __init__(self, url: str, folder: Path, plan: Plan) -> None:
+        self._folder = folder
         self._args = [sys.executable, "-m", "tests.soak.relay_worker", url, str(folder), str(plan.lease)]
         self.running = [self._start() for _ in range(plan.workers)]
         self.broken: set[int] = set()
+        self.paused: set[int] = set()
         self.killed_by_message = 0
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -95,8 +97,18 @@ class Workers:
         chosen.wait()
 
     def pause(self, chosen: subprocess.Popen[bytes], seconds: float) -> None:
+        """Stop one that has published and not yet acknowledged, for so long."""
         self.broken.add(chosen.pid)
-        chosen.send_signal(signal.SIGSTOP)
+        self.paused.add(chosen.pid)
+        log = self._folder / f"{chosen.pid}"
+        for _ in range(1000):
+            chosen.send_signal(signal.SIGSTOP)
+            time.sleep(0.001)
+            lines = log.read_text().splitlines() if log.exists() else []
+            if chosen.poll() is not None or (lines and lines[-1][0].isdigit()):
+                break
+            chosen.send_signal(signal.SIGCONT)
+            time.sleep(0.002)
 
         def go_on() -> None:
             with suppress(ProcessLookupError):
@@ -161,7 +173,9 @@ def run(base_url: str, schema: str, plan: Plan) -> Result:
                 while time.monotonic() < started + moment:
                     time.sleep(0.02)
                     workers.replace_dead()
-                chosen = chance.choice([one for one in workers.running if one.poll() is None])
+                chosen = chance.choice(
+                    [one for one in workers.running if one.poll() is None and one.pid not in workers.paused]
+                )
                 if what == "kill":
                     workers.kill(chosen)
                     result.kills += 1
@@ -197,7 +211,7 @@ def judge(result: Result, store: Any, base_url: str, schema: str, folder: Path, 
             first, *rest = line.split()
             if first == "refused":
                 result.refused += int(rest[0])
-            elif first != "ready":
+            elif first not in {"ready", "acknowledged"}:
                 by_number[int(first)].append(int(log.name))
     result.published = sum(map(len, by_number.values()))
     after, seen = 0, 0
@@ -231,6 +245,8 @@ def judge(result: Result, store: Any, base_url: str, schema: str, folder: Path, 
         result.wrong.append(f"{result.offered} were offered, {seen} are stored")
     with psycopg.connect(base_url) as connection:
         [(late,)] = connection.execute(f'SELECT count(*) FROM "{schema}".late_acknowledgements').fetchall()  # type: ignore[call-overload]
+    if plan.pauses and not result.refused:
+        result.wrong.append("no acknowledgement was refused, though workers stood still for longer than their lease")
     if late:
         result.wrong.append(f"{late} acknowledgements were taken after their lease")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Told(OutboxRelay):
-    """Notes at once how many acknowledgements were refused, as it may not live to tell."""
+    """Notes at once that a batch is acknowledged and how much of it was refused, as it may not live to tell."""
 
     log = -1
 
@@ -24,6 +24,8 @@ class Told(OutboxRelay):
         claimed = super().run_once()
         if self.counts.refused > before:
             os.write(self.log, f"refused {self.counts.refused - before}\n".encode())
+        elif claimed:
+            os.write(self.log, b"acknowledged\n")
         return claimed
 
 

@@ -36,6 +36,14 @@ FAULTS: tuple[Fault, ...] = (
 )
 """All of them, in the order of the report."""
 
+_EPILOG = """\
+examples:
+  python -m mink_benchmarks.faults --minutes 10
+  python -m mink_benchmarks.faults --only 'server killed' --json
+
+faults:
+""" + "\n".join(f"  {fault.name}" for fault in FAULTS)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Inflict the faults, print the ledger.
@@ -43,7 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 where nothing was lost; 1 where something was, or a fault that was inflicted did not strike.
     """
-    parser = argparse.ArgumentParser(prog="python -m mink_benchmarks.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m mink_benchmarks.faults",
+        description="Break a PostgreSQL under load in every way this machine allows, and count what was lost.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--minutes", type=float, default=2.0, help="for all of them together (2)")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this fault; may be given several times")
     parser.add_argument("--json", action="store_true", help="a line a fault")

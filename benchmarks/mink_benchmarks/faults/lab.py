@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,7 +27,7 @@ class CannotInflictError(Exception):
     """The fault needs something that this machine does not give; says what."""
 
 
-class Fault:
+class Fault(ABC):
     """Something that goes wrong. Each is inflicted many times while the load runs."""
 
     name = ""
@@ -54,9 +55,9 @@ class Fault:
         """The URL that writers connect by."""
         return url + self.query
 
+    @abstractmethod
     def strike(self, lab: Lab) -> int:
         """Inflict it once; returns how many times it really struck."""
-        raise NotImplementedError
 
     def problems(self, lab: Lab) -> list[str]:  # noqa: ARG002 -- for a fault that has its own to say
         """What else is wrong at the end."""

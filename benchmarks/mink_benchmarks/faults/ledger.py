@@ -45,6 +45,12 @@ class Ledger:
             self.longest_outage = max(self.longest_outage, now - self._last)
             self._last = now
 
+    def take_outage(self) -> float:
+        """The longest outage since this was last asked; that of one fault among several."""
+        with self._lock:
+            taken, self.longest_outage = self.longest_outage, 0.0
+            return taken
+
     def refused(self, error: MinkError) -> None:
         """A call raised; it is repeated."""
         with self._lock:

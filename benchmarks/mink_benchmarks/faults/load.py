@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 PAUSE = 0.02
 """Seconds before a refused call is repeated."""
-THREADS = 3
-TASKS = 3
+WRITERS = 3
+"""Threads by psycopg, and as many tasks by asyncpg, unless told otherwise."""
 STREAM = "load-"
 """What the writers' streams begin with."""
 _SHARED = 6
@@ -33,7 +33,9 @@ _SHARED = 6
 class Load:
     """Runs from `start` to `stop`. The stores stay open all the while."""
 
-    def __init__(self, writing: str, reading: str, ledger: Ledger, *, shared: bool, **options: Any) -> None:
+    def __init__(
+        self, writing: str, reading: str, ledger: Ledger, *, shared: bool, writers: int = WRITERS, **options: Any
+    ) -> None:
         """Write through one URL and read through another.
 
         Args:
@@ -42,14 +44,16 @@ class Load:
             ledger: Where acknowledgements go.
             shared: Whether writers append to several streams at once that all of them share, under
                 `ANY`, rather than each to one of its own with an exact expectation.
+            writers: How many threads, and as many tasks.
             options: Of the writers' stores.
         """
+        self._writers = writers
         self._ledger = ledger
         self._shared = shared
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._stack = ExitStack()
-        given: dict[str, Any] = {"min_size": 1, "max_size": THREADS, "pool_timeout": 2.0} | options
+        given: dict[str, Any] = {"min_size": 1, "max_size": writers, "pool_timeout": 2.0} | options
         self.store = PostgresEventStore(writing, **given)
         self._async_url, self._async_options = writing, given
         self.reader = Reader(reading, ledger)
@@ -57,7 +61,7 @@ class Load:
     def start(self) -> None:
         """Open the stores and begin."""
         self._stack.enter_context(self.store)
-        for number in range(THREADS):
+        for number in range(self._writers):
             self._run(partial(self._write, f"{STREAM}thread-{number}"))
         self._run(lambda: asyncio.run(self._tasks()))
         self.reader.start()
@@ -104,7 +108,9 @@ class Load:
         while not self._stop.is_set():
             try:
                 async with AsyncPostgresEventStore(self._async_url, driver="asyncpg", **self._async_options) as store:
-                    await asyncio.gather(*(self._write_async(store, f"{STREAM}task-{it}") for it in range(TASKS)))
+                    await asyncio.gather(
+                        *(self._write_async(store, f"{STREAM}task-{it}") for it in range(self._writers))
+                    )
             except StorageError:
                 # Only where the store cannot even be opened; from then on it is kept.
                 await asyncio.sleep(PAUSE)

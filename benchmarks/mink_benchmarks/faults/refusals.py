@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import psycopg
 
 from mink_benchmarks.faults.lab import CannotInflictError, Fault
-from mink_benchmarks.faults.load import STREAM, THREADS
+from mink_benchmarks.faults.load import STREAM, WRITERS
 from mink_core import MinkError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class ExhaustPool(Fault):
                 except MinkError:
                     continue
                 taken += 1
-                if taken == THREADS:
+                if taken == WRITERS:
                     time.sleep(0.5)
                     return 1
         return 0

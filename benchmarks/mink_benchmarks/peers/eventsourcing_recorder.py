@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -17,13 +18,14 @@ from mink_benchmarks.samples import Sample
 from mink_benchmarks.workload import EVENT_TYPE, STREAMS
 
 if TYPE_CHECKING:
+    from mink_benchmarks.samples import Case
     from mink_benchmarks.server import Server
     from mink_benchmarks.workload import Workload
 
 _SPACE = UUID(int=7)
 
 
-class _OnRecorder:
+class _OnRecorder(ABC):
     """A recorder in a schema of its own."""
 
     def __init__(self, name: str, server: Server, workload: Workload, pool_size: int) -> None:
@@ -53,8 +55,9 @@ class _OnRecorder:
         self._recorder.create_table()
         self._fill()
 
+    @abstractmethod
     def _fill(self) -> None:
-        raise NotImplementedError
+        """Store what the case needs to find."""
 
     def close(self) -> None:
         """Close its pool."""
@@ -161,3 +164,13 @@ class Delivery(_OnRecorder):
             self._recorder.insert_events([self._event(stream, number)])
         follower.join()
         return Sample(count, time.perf_counter() - began, [got[key] - sent[key] for key in sent])
+
+
+def case(scenario: str, server: Server, workload: Workload, writers: int, events: int) -> Case:
+    """A scenario on the recorders."""
+    del events
+    if scenario == "read-stream":
+        return StreamReads(server, workload)
+    if scenario == "subscribe-latency":
+        return Delivery(server, workload)
+    return Appends(server, workload, writers, 10 if scenario == "append-10" else 1)

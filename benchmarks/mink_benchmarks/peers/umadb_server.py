@@ -21,6 +21,8 @@ from mink_benchmarks.samples import BenchmarkError, Sample
 from mink_benchmarks.workload import EVENT_TYPE, share
 
 if TYPE_CHECKING:
+    from mink_benchmarks.samples import Case
+    from mink_benchmarks.server import Server
     from mink_benchmarks.workload import Workload
 
 _START_SECONDS = 20.0
@@ -93,3 +95,9 @@ class Appends:
         for thread in threads:
             thread.join()
         return Sample(sum(counts), time.perf_counter() - began, latencies)
+
+
+def case(scenario: str, server: Server, workload: Workload, writers: int, events: int) -> Case:
+    """A scenario on UmaDB, which brings its own server."""
+    del server, events
+    return Appends(workload, writers, 10 if scenario == "append-10" else 1)

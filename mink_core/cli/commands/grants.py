@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mink_core.administration import Access
-from mink_core.cli.output import write_json
+from mink_core.cli.output import write_json, write_script
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 
 EXAMPLES = """\
@@ -43,7 +43,7 @@ def grants(
     wanted = access or [Access.WRITER]
     with session.administer() as administration:
         if not apply:
-            typer.echo(administration.grants_script(role, wanted), nl=False)
+            write_script(session, administration.grants_script(role, wanted))
             return
         administration.grant(role, wanted)
     named = [item.value for item in wanted]

@@ -1,23 +1,39 @@
 """`mink init`."""
 
+from typing import Annotated
+
 import typer
 
 from mink_core.cli.output import write_json
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 
 EXAMPLES = """\
-Example:
+Examples:
   mink init --store postgresql://app@localhost/app
+  mink init --hash-partitions 16
 """
 
 
-def init(ctx: typer.Context, *, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def init(
+    ctx: typer.Context,
+    *,
+    hash_partitions: Annotated[
+        int | None,
+        typer.Option(
+            min=2, help="Keep a new store's events in so many partitions by stream (PostgreSQL).", show_default=False
+        ),
+    ] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Create or upgrade what the store needs.
 
     Safe to repeat, and from several processes at once.
     """
     session = session_of(ctx, store, as_json, debug)
-    with session.open() as opened:
+    options = {} if hash_partitions is None else {"hash_partitions": hash_partitions}
+    with session.open(**options) as opened:
         opened.initialize()
         identity = opened.identity()
     if session.speaks_json:

@@ -8,7 +8,8 @@ import typer
 
 from mink_core.administration import SchemaStatus, SchemaStep
 from mink_core.cli.failures import REFUSED
-from mink_core.cli.output import Column, Printer, View, write_json
+from mink_core.cli.files import progress_bar
+from mink_core.cli.output import Column, Printer, View, write_json, write_script
 from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
 from mink_core.cli.views import moment
 
@@ -45,11 +46,12 @@ def migrate(
     session = session_of(ctx, store, as_json, debug)
     with session.administer() as administration:
         if sql:
-            typer.echo(administration.migration_script(), nl=False)
+            write_script(session, administration.migration_script())
         elif action is Action.STATUS:
             _tell(session, administration.schema_status())
         else:
-            applied = administration.migrate()
+            with progress_bar("migrating"):
+                applied = administration.migrate()
             if session.speaks_json:
                 write_json([{"applied": list(applied)}])
             else:

@@ -5,65 +5,86 @@ from uuid import UUID
 
 import typer
 
-from mink_core import MessageStatus
-from mink_core.cli.details import Limit, OlderThan, count_all, group, pages, seconds, tell
+from mink_core import MessageStatus, Store
+from mink_core.cli.details import (
+    Group,
+    Limit,
+    OlderThan,
+    Yes,
+    done,
+    meant,
+    pages,
+    print_pages,
+    seconds,
+    tell,
+    until_none,
+)
 from mink_core.cli.failures import REFUSED
-from mink_core.cli.output import Printer
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.substore_views import MESSAGES
 
-outbox = group("outbox", "Look at the outbox: list, show, requeue and purge messages")
+outbox = Group("outbox", "Look at the outbox: list, show, requeue and purge messages")
 
 Message = Annotated[UUID, typer.Argument(metavar="MESSAGE", help="A message's id.", show_default=False)]
 
+_LIST = """\
+Examples:
+  mink outbox list
+  mink outbox list --status dead --json | jq .last_error
+"""
+_SHOW = """\
+Example:
+  mink outbox show 3f1c9c1e-7a43-4a51-9f64-1f3a7d3a5c10
+"""
+_REQUEUE = """\
+Examples:
+  mink outbox requeue 3f1c9c1e-7a43-4a51-9f64-1f3a7d3a5c10
+  mink outbox requeue --all
+"""
+_PURGE = """\
+Examples:
+  mink outbox purge --older-than 7d
+  mink outbox purge --older-than 30d --dead --yes
+"""
 
-@outbox.command("list")
+
+@outbox.command("list", _LIST)
 def list_messages(
-    ctx: typer.Context,
+    session: Session,
+    store: Store,
     *,
     status: Annotated[
         MessageStatus | None, typer.Option("--status", help="Only these; dead: the dead letters.", show_default=False)
     ] = None,
     after: Annotated[int, typer.Option("--after", metavar="N", min=0, help="Only above this position.")] = 0,
     limit: Limit = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """List messages in the order of storing."""
-    session = session_of(ctx, store, as_json, debug)
-    printer = Printer(session, MESSAGES)
-    with session.open() as opened:
-        printer.all(
-            pages(
-                lambda above, size: opened.outbox.list(status=status, after=above, limit=size),
-                after,
-                lambda message: message.position,
-                limit,
-            )
-        )
+    print_pages(
+        session,
+        MESSAGES,
+        lambda above, size: store.outbox.list(status=status, after=above, limit=size),
+        lambda message: message.position,
+        after=after,
+        limit=limit,
+    )
 
 
-@outbox.command()
-def show(
-    ctx: typer.Context, message: Message, *, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False
-) -> None:
+@outbox.command("show", _SHOW)
+def show(_: Session, store: Store, message: Message) -> None:
     """Show one message whole, as JSON."""
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        tell(opened.outbox.get(message), f"message {message}")
+    tell(store.outbox.get(message), f"message {message}")
 
 
-@outbox.command()
+@outbox.command("requeue", _REQUEUE)
 def requeue(
-    ctx: typer.Context,
+    session: Session,
+    store: Store,
     messages: Annotated[
         list[UUID] | None, typer.Argument(metavar="MESSAGE...", help="Ids of dead letters.", show_default=False)
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Make dead letters due again, with all their attempts.
 
@@ -73,36 +94,35 @@ def requeue(
         msg = "name dead letters, or give --all"
         raise typer.BadParameter(msg)
     refused = 0
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        ids = messages or [
-            message.message_id
-            for message in pages(
-                lambda above, size: opened.outbox.dead_letters(after=above, limit=size),
-                0,
-                lambda message: message.position,
-                None,
-            )
-        ]
-        for message_id in ids:
-            if not opened.outbox.requeue(message_id):
-                refused += 1
-                typer.echo(f"mink: message {message_id} is no dead letter; it was left as it is", err=True)
-        typer.echo(f"{len(ids) - refused} requeued")
+    ids = messages or [
+        message.message_id
+        for message in pages(
+            lambda above, size: store.outbox.dead_letters(after=above, limit=size),
+            0,
+            lambda message: message.position,
+            None,
+        )
+    ]
+    for message_id in ids:
+        if not store.outbox.requeue(message_id):
+            refused += 1
+            typer.echo(f"mink: message {message_id} is no dead letter; it was left as it is", err=True)
+    done(session, "requeued", len(ids) - refused)
     if refused:
         raise typer.Exit(REFUSED)
 
 
-@outbox.command()
+@outbox.command("purge", _PURGE)
 def purge(
-    ctx: typer.Context,
+    session: Session,
+    store: Store,
     *,
     older_than: OlderThan,
-    dead: Annotated[bool, typer.Option("--dead", help="Dead letters as well.")] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Dead letters as well; needs --yes.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete messages that were done so long ago."""
     age = seconds(older_than)
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        count_all(lambda: opened.outbox.purge(older_than=age, dead=dead), "deleted")
+    if dead:
+        meant(yes, "messages that were never published")
+    done(session, "deleted", until_none(lambda: store.outbox.purge(older_than=age, dead=dead)))

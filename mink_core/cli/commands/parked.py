@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from mink_core import ParkedEvent
+from mink_core.cli.details import Yes, meant
 from mink_core.cli.output import Column, Printer, View
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 from mink_core.cli.views import moment, printable
@@ -17,7 +18,7 @@ Examples:
   mink parked
   mink parked list mailer --json
   mink parked replay mailer
-  mink parked remove mailer --position 1200
+  mink parked remove mailer --position 1200 --yes
 """
 
 
@@ -65,6 +66,7 @@ def parked(
         int | None,
         typer.Option("--position", metavar="N", min=1, help="Which event; replay: all without.", show_default=False),
     ] = None,
+    yes: Yes = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -81,6 +83,8 @@ def parked(
     if action is Action.REMOVE and position is None:
         msg = "remove which event? Say --position N"
         raise UsageError(msg)
+    if action is Action.REMOVE:
+        meant(yes, f"what {name!r} knows of the event at position {position}")
     if action is Action.LIST and position is not None:
         msg = "list takes no --position"
         raise UsageError(msg)

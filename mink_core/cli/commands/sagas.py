@@ -6,21 +6,40 @@ from typing import Annotated
 import msgspec
 import typer
 
-from mink_core import SagaStatus
-from mink_core.cli.details import AfterId, Limit, group, pages, tell
+from mink_core import SagaStatus, Store
+from mink_core.cli.details import AfterId, Group, Limit, Yes, done, meant, print_pages, tell
 from mink_core.cli.failures import REFUSED
-from mink_core.cli.output import Printer
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.substore_views import SAGAS
 
-sagas = group("sagas", "Look at sagas: list, show, requeue and delete them")
+sagas = Group("sagas", "Look at sagas: list, show, requeue and delete them")
 
 SagaId = Annotated[str, typer.Argument(metavar="SAGA", help="A saga's id.", show_default=False)]
 
+_LIST = """\
+Examples:
+  mink sagas list
+  mink sagas list --status stuck --type Payment
+  mink sagas list --correlation order-42 --json
+"""
+_SHOW = """\
+Example:
+  mink sagas show payment-42 | jq .data
+"""
+_REQUEUE = """\
+Example:
+  mink sagas requeue payment-42
+"""
+_DELETE = """\
+Example:
+  mink sagas delete payment-42 --version 3 --yes
+"""
 
-@sagas.command("list")
+
+@sagas.command("list", _LIST)
 def list_sagas(
-    ctx: typer.Context,
+    session: Session,
+    store: Store,
     *,
     status: Annotated[
         list[SagaStatus] | None, typer.Option("--status", help="Only these; may be given again.", show_default=False)
@@ -31,61 +50,48 @@ def list_sagas(
     ] = None,
     after: AfterId = None,
     limit: Limit = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """List sagas, in code point order of their ids."""
-    session = session_of(ctx, store, as_json, debug)
-    printer = Printer(session, SAGAS)
-    with session.open() as opened:
-        printer.all(
-            pages(
-                lambda above, size: opened.sagas.find(
-                    correlation_id=correlation, saga_type=kind, statuses=status or (), after=above, limit=size
-                ),
-                after,
-                lambda saga: saga.saga_id,
-                limit,
-            )
-        )
+    print_pages(
+        session,
+        SAGAS,
+        lambda above, size: store.sagas.find(
+            correlation_id=correlation, saga_type=kind, statuses=status or (), after=above, limit=size
+        ),
+        lambda saga: saga.saga_id,
+        after=after,
+        limit=limit,
+    )
 
 
-@sagas.command()
-def show(
-    ctx: typer.Context, saga: SagaId, *, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False
-) -> None:
+@sagas.command("show", _SHOW)
+def show(_: Session, store: Store, saga: SagaId) -> None:
     """Show one saga whole, as JSON."""
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        tell(opened.sagas.load(saga), f"saga {saga!r}")
+    tell(store.sagas.load(saga), f"saga {saga!r}")
 
 
-@sagas.command()
-def requeue(
-    ctx: typer.Context, saga: SagaId, *, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False
-) -> None:
+@sagas.command("requeue", _REQUEUE)
+def requeue(session: Session, store: Store, saga: SagaId) -> None:
     """Let a stuck saga run again: due now. Exit code 1 where it is not stuck."""
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        found = opened.sagas.load(saga)
-        if found is None or found.status is not SagaStatus.STUCK:
-            typer.echo(f"mink: saga {saga!r} is not stuck; it was left as it is", err=True)
-            raise typer.Exit(REFUSED)
-        again = msgspec.structs.replace(found, status=SagaStatus.RUNNING, due_at=datetime.now(UTC))
-        opened.sagas.save(again, expected_version=found.version)
-        typer.echo("1 requeued")
+    found = store.sagas.load(saga)
+    if found is None or found.status is not SagaStatus.STUCK:
+        typer.echo(f"mink: saga {saga!r} is not stuck; it was left as it is", err=True)
+        raise typer.Exit(REFUSED)
+    again = msgspec.structs.replace(found, status=SagaStatus.RUNNING, due_at=datetime.now(UTC))
+    store.sagas.save(again, expected_version=found.version)
+    done(session, "requeued", 1)
 
 
-@sagas.command()
+@sagas.command("delete", _DELETE)
 def delete(
-    ctx: typer.Context,
+    session: Session,
+    store: Store,
     saga: SagaId,
     *,
     version: Annotated[int, typer.Option("--version", metavar="N", min=1, help="The version that was looked at.")],
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
+    yes: Yes = False,
 ) -> None:
     """Delete a saga for good: its id cannot be used again."""
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        opened.sagas.delete(saga, expected_version=version)
-        typer.echo("1 deleted")
+    meant(yes, f"saga {saga!r}")
+    store.sagas.delete(saga, expected_version=version)
+    done(session, "deleted", 1)

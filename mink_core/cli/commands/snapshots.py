@@ -4,69 +4,68 @@ from typing import Annotated
 
 import typer
 
-from mink_core.cli.details import AfterId, Limit, group, pages, tell
-from mink_core.cli.output import Printer
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core import Store
+from mink_core.cli.details import AfterId, Group, Limit, done, print_pages, tell
+from mink_core.cli.session import Session
 from mink_core.cli.substore_views import SNAPSHOTS
 
-snapshots = group("snapshots", "Look at snapshots: list, show and delete them")
+snapshots = Group("snapshots", "Look at snapshots: list, show and delete them")
 
 Stream = Annotated[str, typer.Argument(metavar="STREAM", help="A stream's id.", show_default=False)]
 
+_LIST = """\
+Examples:
+  mink snapshots list
+  mink snapshots list --after order-41 --limit 20 --json
+"""
+_SHOW = """\
+Examples:
+  mink snapshots show order-42
+  mink snapshots show order-42 --at 100 | jq .data
+"""
+_DELETE = """\
+Examples:
+  mink snapshots delete order-42
+  mink snapshots delete order-42 --up-to 100
+"""
 
-@snapshots.command("list")
-def list_snapshots(
-    ctx: typer.Context,
-    *,
-    after: AfterId = None,
-    limit: Limit = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
+
+@snapshots.command("list", _LIST)
+def list_snapshots(session: Session, store: Store, *, after: AfterId = None, limit: Limit = None) -> None:
     """List each stream's newest snapshot, in code point order of the streams."""
-    session = session_of(ctx, store, as_json, debug)
-    printer = Printer(session, SNAPSHOTS)
-    with session.open() as opened:
-        printer.all(
-            pages(
-                lambda above, size: opened.snapshots.list(after=above, limit=size),
-                after,
-                lambda info: info.stream_id,
-                limit,
-            )
-        )
+    print_pages(
+        session,
+        SNAPSHOTS,
+        lambda above, size: store.snapshots.list(after=above, limit=size),
+        lambda info: info.stream_id,
+        after=after,
+        limit=limit,
+    )
 
 
-@snapshots.command()
+@snapshots.command("show", _SHOW)
 def show(
-    ctx: typer.Context,
+    _: Session,
+    store: Store,
     stream: Stream,
     *,
     at: Annotated[
         int | None, typer.Option("--at", metavar="VERSION", min=1, help="At or before it.", show_default=False)
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Show a stream's snapshot whole, as JSON; bytes are shown as base64."""
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        tell(opened.snapshots.load(stream, at_version=at), f"a snapshot of stream {stream!r}")
+    tell(store.snapshots.load(stream, at_version=at), f"a snapshot of stream {stream!r}")
 
 
-@snapshots.command()
+@snapshots.command("delete", _DELETE)
 def delete(
-    ctx: typer.Context,
+    session: Session,
+    store: Store,
     stream: Stream,
     *,
     up_to: Annotated[
         int | None, typer.Option("--up-to", metavar="VERSION", min=1, help="Only up to it.", show_default=False)
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Delete a stream's snapshots. Its events stay: the next reader begins at version 1."""
-    with session_of(ctx, store, as_json, debug).open() as opened:
-        typer.echo(f"{opened.snapshots.delete(stream, up_to_version=up_to)} deleted")
+    done(session, "deleted", store.snapshots.delete(stream, up_to_version=up_to))

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from mink_core import PartitionStatus, SubscriptionStatus
-from mink_core.cli.output import Column, Printer, View
+from mink_core.cli.output import Column, Printer, View, write_json
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 from mink_core.cli.views import moment, printable
 from mink_core.errors import SubscriptionNotFoundError, UsageError
@@ -103,6 +103,8 @@ def subscriptions(
             kept.rewind(given, to or 0)
         elif action is Action.RESET:
             kept.reset(given)
+            if session.speaks_json:
+                write_json([{"reset": given}])
             return
         printer = Printer(session, VIEW)
         found = [status for status in kept.list() if name in (None, status.name)]

@@ -1,0 +1,41 @@
+"""`mink partition`."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from mink_core.cli.files import progress_bar
+from mink_core.cli.output import write_json
+from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+
+EXAMPLES = """\
+Example:
+  mink partition 16
+"""
+
+
+def partition(
+    ctx: typer.Context,
+    *,
+    partitions: Annotated[int, typer.Argument(min=2, help="How many partitions, by a hash of the stream.")],
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Move the events of a store that is in use into partitions by stream.
+
+    They are copied beside while the store is used: the storage needs room for them twice. Only for the last
+    step all appends and reads wait, usually for less than two seconds. Broken off, it goes on where it was when it is run
+    again. Event ids cannot be kept unique over partitions.
+    """
+    session = session_of(ctx, store, as_json, debug)
+    with session.administer() as administration, progress_bar("copying") as progress:
+        moved = administration.partition(partitions, progress)
+    if session.speaks_json:
+        write_json([msgspec.structs.asdict(moved)])
+    else:
+        typer.echo(
+            f"the events are in {moved.partitions} partitions: {moved.copied:,} were copied, {moved.copied_under_lock:,} of "
+            f"them while others waited for {moved.pause:.2f} s"
+        )

@@ -1,0 +1,224 @@
+"""The feed: all events in the order of their sequences, which is the order in which JetStream commits them.
+
+A sequence is given when a message is committed, under the leader's lock, and every copy applies them in order.
+So what is visible is settled: there is no fence, nobody holds the feed back, and a refused or abandoned
+append leaves not even a hole (FEED-01, FEED-03, FEED-07).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mink_core.errors import PositionAheadError, TransientStorageError
+from mink_core.feed_status import FeedStatus
+from mink_core.matching import predicate_of
+from mink_jetstream.messages import NOTHING
+from mink_jetstream.place import is_led
+from mink_jetstream.reading import PAGE, Reading
+
+if TYPE_CHECKING:
+    from mink_core.encoded import EncodedEvent
+    from mink_core.events import StoreIdentity
+    from mink_core.filters import EventFilter
+    from mink_jetstream.place import Place
+
+_SCAN = 10_000
+"""So many events a poll looks at, at most, whatever its filter leaves out."""
+_WIDEST = 16 * PAGE
+"""So many sequences at a time are searched backwards for what a filter lets through."""
+
+
+class Feed:
+    """The feed of one store."""
+
+    def __init__(self, place: Place, reading: Reading) -> None:
+        """Read at a place."""
+        self._place = place
+        self._reading = reading
+
+    def subject_of(self, where: EventFilter) -> str:
+        """The narrowest subject that has all that a filter lets through; the predicate leaves out the rest."""
+        subjects = self._place.subjects
+        if len(where.stream_ids) == 1:
+            return subjects.of_stream(where.stream_ids[0])
+        if len(where.categories) == 1:
+            return subjects.of_category(where.categories[0])
+        return subjects.every
+
+    async def mark(self, after: int, identity: StoreIdentity | None) -> int:
+        """The newest sequence, for a reader whose position is from this history.
+
+        Raises:
+            PositionAheadError: It is not (FEED-08).
+            TransientStorageError: It may be, and the server is behind.
+        """
+        info = await self._place.info()
+        high = info.state.last_seq
+        if identity is not None and identity != (present := self._place.identity_of(info)):
+            raise PositionAheadError(after, high, f"the position is from {identity}, and this store is {present}")
+        if after > high:
+            if not is_led(info):
+                msg = (
+                    f"position {after} is above {high}, on a server that has lost its majority and may be behind; nothing was "
+                    "read, and the same call may be made again"
+                )
+                raise TransientStorageError(msg)
+            raise PositionAheadError(after, high)
+        return high
+
+    async def poll(
+        self, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None
+    ) -> tuple[list[EncodedEvent], int]:
+        """The next page, and where to go on."""
+        passes, subject = predicate_of(where), self.subject_of(where)
+        size = min(PAGE, max(limit, 1)) if passes is None else PAGE
+        # Both are under way at once: a page may have events that are newer than the mark, which are left for later.
+        begun: list[EncodedEvent] | None
+        end, begun = await asyncio.gather(self.mark(after, identity), self._reading.page(subject, after + 1, size))
+        found: list[EncodedEvent] = []
+        looked, position = 0, after
+        while position < end and len(found) < limit and looked < _SCAN:
+            if begun is None:
+                size = min(PAGE, limit - len(found)) if passes is None else PAGE
+            scanned = await self._reading.scan_feed(subject, position, end, size, begun)
+            begun = None
+            for event in scanned.events:
+                if passes is None or passes(event):
+                    found.append(event)
+                    if len(found) == limit:
+                        return found, event.global_position
+            looked += len(scanned.events)
+            if scanned.covered == position:
+                break  # no server shows the rest at this moment
+            position = scanned.covered
+        return found, position
+
+    async def status(self) -> FeedStatus:
+        """The feed's end. Nobody ever holds it back."""
+        high = (await self._place.info()).state.last_seq
+        return FeedStatus(high, high, high, ())
+
+
+def _check_moved(before: int, after: int, end: int) -> None:
+    """Refuse to go on, or to end, where events are missing that a leader has."""
+    if after == before:
+        msg = f"no server shows the events above position {before} at this moment, and there are some up to {end}: read again from there"
+        raise TransientStorageError(msg)
+
+
+class FeedPages:
+    """`read_all`: pages up to a mark that is taken at the first step, forwards or backwards."""
+
+    def __init__(  # noqa: PLR0913 -- the arguments of `read_all`
+        self,
+        feed: Feed,
+        reading: Reading,
+        *,
+        after: int,
+        limit: int | None,
+        where: EventFilter,
+        identity: StoreIdentity | None,
+        backward: bool,
+    ) -> None:
+        """Read nothing yet."""
+        self._feed = feed
+        self._reading = reading
+        self._after = after
+        self._left = limit
+        self._identity = identity
+        self._backward = backward
+        self._passes = predicate_of(where)
+        self._subject = feed.subject_of(where)
+        self._end: int | None = None
+        self._width = PAGE
+
+    async def begin(self) -> None:
+        """Take the mark."""
+        if self._end is None:
+            self._end = await self._feed.mark(self._after, self._identity)
+
+    async def page(self) -> list[EncodedEvent]:
+        """The next events; none at the end."""
+        await self.begin()
+        assert self._end is not None  # noqa: S101 -- set just now
+        while self._after < self._end and self._left != 0:
+            found = await (self._down() if self._backward else self._up(self._end))
+            if self._passes is not None:
+                found = [event for event in found if self._passes(event)]
+            if self._left is not None:
+                found = found[: self._left]
+                self._left -= len(found)
+            if found:
+                return found
+        return []
+
+    async def _up(self, end: int) -> list[EncodedEvent]:
+        size = PAGE if self._left is None or self._passes is not None else min(PAGE, self._left)
+        scanned = await self._reading.scan_feed(self._subject, self._after, end, size)
+        _check_moved(self._after, scanned.covered, end)
+        self._after = scanned.covered
+        return scanned.events
+
+    async def _down(self) -> list[EncodedEvent]:
+        assert self._end is not None  # noqa: S101 -- as above
+        below = max(self._after, self._end - self._width)
+        events: list[EncodedEvent] = []
+        at = below
+        while at < self._end:
+            scanned = await self._reading.scan_feed(self._subject, at, self._end, PAGE)
+            _check_moved(at, scanned.covered, self._end)
+            events += scanned.events
+            at = scanned.covered
+        if len(events) < PAGE // 4:  # little was found: look at more in one go
+            self._width = min(2 * self._width, _WIDEST)
+        else:
+            self._width = PAGE
+        self._end = below
+        return events[::-1]
+
+
+class StreamPages:
+    """`read_stream`: pages up to the version that the leader has at the first step."""
+
+    def __init__(self, reading: Reading, stream_id: str, *, after: int, limit: int | None, backward: bool) -> None:
+        """Read nothing yet."""
+        self._reading = reading
+        self._stream_id = stream_id
+        self._after = after
+        self._left = limit
+        self._backward = backward
+        self._top: int | None = None
+        self._tail = NOTHING
+        self._sequence = 0
+        """Where the next forward page begins, once known."""
+
+    async def page(self) -> list[EncodedEvent]:
+        """The next events; none at the end."""
+        if self._top is None and self._left != 0:
+            self._tail = await self._reading.tail(self._stream_id)
+            self._top = self._tail.version
+        while self._left != 0 and self._top is not None and self._after < self._top:
+            size = PAGE if self._left is None else min(PAGE, self._left)
+            found = await (self._down(size, self._top) if self._backward else self._up(size, self._top))
+            if self._left is not None:
+                self._left -= len(found)
+            if found:  # the first versions of a stream that was imported after a purge are not there
+                return found
+        return []
+
+    async def _down(self, size: int, top: int) -> list[EncodedEvent]:
+        self._top = max(self._after, top - size)
+        found = await self._reading.versions(self._stream_id, self._top, top, self._tail)
+        return found[::-1]
+
+    async def _up(self, size: int, top: int) -> list[EncodedEvent]:
+        last = min(self._after + size, top)
+        if self._sequence:
+            found = await self._reading.onwards(self._stream_id, self._sequence, self._after, last, self._tail)
+        else:
+            found = await self._reading.versions(self._stream_id, self._after, last, self._tail)
+        self._after = last
+        if found:
+            self._sequence = found[-1].global_position + 1
+        return found

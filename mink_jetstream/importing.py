@@ -1,0 +1,136 @@
+"""Events as they are: their ids, versions and timestamps are given, their positions are new."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mink_core.encoded import decode_event
+from mink_core.errors import DuplicateEventError, OutcomeUnknownError, UsageError
+from mink_core.json_codec import encode_json
+from mink_core.limits import check_event_type, check_stream_id
+from mink_core.prepare import PreparedEvent
+from mink_core.transfer.digests import canonical
+from mink_jetstream.answers import RefusedError
+from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
+from mink_jetstream.messages import EXPECTED, NOTHING, VERSION, StreamTail, body_of
+from mink_jetstream.wire import Request, UnansweredError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mink_core.events import StoredEvent
+    from mink_jetstream.place import Place
+    from mink_jetstream.reading import Reading
+
+_AT_ONCE = 64
+
+
+class Importing:
+    """An import's memory of the streams that it has gone on with."""
+
+    def __init__(self, place: Place, reading: Reading) -> None:
+        """Know no stream yet."""
+        self._place = place
+        self._reading = reading
+        self._tails: dict[str, StreamTail] = {}
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def store(self, events: Sequence[StoredEvent]) -> int:
+        """Store events that go on with their streams, all or none; tells how many were not there yet.
+
+        Raises:
+            UsageError: One breaks a limit, or does not go on with its stream.
+            DuplicateEventError: The store has another one in its place.
+            StorageError: See `Administration.import_events`.
+        """
+        prepared = [_prepared(event) for event in events]
+        names = {event.stream_id for event in events}
+        # A stream that is not known yet is taken to be new: if it is not, the server refuses.
+        done = await self._try({name: self._tails.get(name, NOTHING) for name in names}, events, prepared)
+        while done is None:
+            found = await asyncio.gather(*[self._tail(name) for name in names])
+            done = await self._try(dict(zip(names, found, strict=True)), events, prepared)
+        return done
+
+    async def _tail(self, name: str) -> StreamTail:
+        async with self._room:
+            return await self._reading.tail(name)
+
+    async def _try(
+        self, tails: dict[str, StreamTail], events: Sequence[StoredEvent], prepared: Sequence[PreparedEvent]
+    ) -> int | None:
+        """How many were stored; None where a stream is not as it was believed to be."""
+        there = [event for event in events if event.version <= tails[event.stream_id].version]
+        await self._compare(there, tails)
+        stored = [
+            pair for pair in zip(events, prepared, strict=True) if pair[0].version > tails[pair[0].stream_id].version
+        ]
+        requests = self._requests(tails, stored)
+        if not requests:
+            self._tails |= tails
+            return 0
+        try:
+            last = await self._place.jetstream.write(requests, self._place.jetstream.deadline())
+        except RefusedError as error:
+            if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
+                return None
+            raise self._place.refused(error) from error
+        except UnansweredError as error:
+            msg = f"the reply to an import was lost ({error})"
+            raise OutcomeUnknownError(msg, retry_is_safe=True) from error
+        self._tails |= tails
+        for sequence, (event, _) in enumerate(stored, last - len(stored) + 1):
+            self._tails[event.stream_id] = StreamTail(event.version, sequence, event.timestamp)
+        return len(stored)
+
+    def _requests(
+        self, tails: dict[str, StreamTail], events: Sequence[tuple[StoredEvent, PreparedEvent]]
+    ) -> list[Request]:
+        """The messages to store."""
+        versions = {name: tail.version for name, tail in tails.items()}
+        expected = {name: str(tail.sequence) for name, tail in tails.items()}
+        requests: list[Request] = []
+        for event, encoded in events:
+            name = event.stream_id
+            # Where a new stream begins above version 1, what was before was purged.
+            if versions[name] and event.version != versions[name] + 1:
+                msg = (
+                    f"stream {name!r} is at version {versions[name]}, but the next event to import has version {event.version}; "
+                    "nothing of this batch was stored: import what is between first"
+                )
+                raise UsageError(msg)
+            versions[name] = event.version
+            headers = {VERSION: str(event.version)}
+            if (sequence := expected.pop(name, None)) is not None:
+                headers[EXPECTED] = sequence
+            requests.append(Request(self._place.subjects.of_stream(name), body_of(encoded, event.timestamp), headers))
+        return requests
+
+    async def _compare(self, events: Sequence[StoredEvent], tails: dict[str, StreamTail]) -> None:
+        """Refuse where the store has something else in an event's place."""
+        mine: dict[str, list[StoredEvent]] = {}
+        for event in events:
+            mine.setdefault(event.stream_id, []).append(event)
+        for name, wanted in mine.items():
+            first, last = wanted[0].version, wanted[-1].version
+            rows = await self._reading.versions(name, first - 1, last, tails[name])
+            found = {row.version: decode_event(row) for row in rows}
+            for event in wanted:
+                there = found.get(event.version)
+                if there is None or canonical(there) != canonical(event):
+                    raise DuplicateEventError(event.event_id)
+
+
+def _prepared(event: StoredEvent) -> PreparedEvent:
+    """Check an event as an append would, and encode it."""
+    if event.timestamp.tzinfo is None:
+        msg = f"the timestamp of event {event.event_id} has no time zone; nothing of this batch was stored"
+        raise UsageError(msg)
+    check_stream_id(event.stream_id)
+    return PreparedEvent(
+        event.event_id,
+        check_event_type(event.event_type),
+        encode_json(event.data),
+        encode_json(event.metadata, "metadata") if event.metadata else None,
+    )

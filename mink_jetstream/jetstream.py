@@ -1,0 +1,244 @@
+"""Requests to the JetStream API, their retries, and what its refusals mean.
+
+A read may be sent again until its time is over. A write is sent again only where it is certain that nothing
+was done: nobody took it (there is no leader at the moment), or the server said that it refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+import msgspec
+
+from mink_core.errors import SchemaError, StorageError, TransientStorageError
+from mink_jetstream.answers import Info, RefusedError, check, decode_ack, decode_done, decode_got, decode_info
+from mink_jetstream.wire import Request, UnansweredError, UnreachableError, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from nats.aio.msg import Msg
+
+    from mink_jetstream.messages import Stored
+    from mink_jetstream.options import Options
+
+T = TypeVar("T")
+
+NO_MESSAGE = 10037
+NO_STREAM = 10059
+OTHER_CONFIG = 10058
+WRONG_SEQUENCE = 10071
+WRONG_SEQUENCE_NOW = 10164
+"""As `WRONG_SEQUENCE`: another append to the subject is being decided on."""
+_BATCH_INCOMPLETE = 10176
+_BATCHES_TOO_MANY = 10210
+_STORE_FAILED = 10077
+_NOT_NOW = frozenset({10008, 10009, _BATCH_INCOMPLETE, _BATCHES_TOO_MANY})
+"""Refusals that are over in a moment: no leader, a batch that lost a message on its way, too many batches at once."""
+_PAUSE = 0.05
+_PATIENCE = 2.0
+"""Seconds after which a read is asked again; twice as many each time."""
+_BATCHES = 16
+"""Batches that a store has under way at once. The server takes 50 a stream, of all its clients."""
+_API = "$JS.API"
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class JetStream:
+    """The API as a store uses it."""
+
+    def __init__(self, wire: Wire, options: Options) -> None:
+        """Ask on a connection."""
+        self.wire = wire
+        self._options = options
+        self._room = asyncio.Semaphore(_BATCHES)
+
+    def deadline(self) -> float:
+        """When a call that begins now gives up."""
+        return asyncio.get_running_loop().time() + self._options.timeout
+
+    def deadline_in(self, seconds: float) -> float:
+        """When something gives up that waits at most so long."""
+        return asyncio.get_running_loop().time() + seconds
+
+    # Reads
+
+    async def _read(self, send: Callable[[float], Awaitable[T]], deadline: float) -> T:
+        """Ask until there is an answer. `send` is told when to give up a single try, whose reply may be lost."""
+        pause, patience = _PAUSE, _PATIENCE
+        while True:
+            try:
+                return await send(min(deadline, self.deadline_in(patience)))
+            except (UnreachableError, UnansweredError, RefusedError) as error:
+                if isinstance(error, RefusedError) and error.code not in _NOT_NOW:
+                    raise
+                if asyncio.get_running_loop().time() + pause >= deadline:
+                    raise await self._given_up(error) from error
+            await asyncio.sleep(pause)
+            pause, patience = min(2 * pause, 1.0), 2 * patience
+
+    async def _given_up(self, error: Exception) -> StorageError:
+        msg = (
+            f"JetStream did not answer within {self._options.timeout:g} s ({error}): no leader, or no majority of the "
+            "servers can be reached; nothing was done, and the same call may be made again"
+        )
+        return TransientStorageError(msg)
+
+    async def _ask(self, verb: str, payload: bytes, deadline: float) -> bytes:
+        reply = await self.wire.request(Request(f"{_API}.{verb}", payload), deadline)
+        return reply.data
+
+    async def info(self, stream: str, *, subjects: str | None = None, offset: int = 0) -> Info:
+        """What the leader says of a stream; with a filter, its subjects too.
+
+        Raises:
+            RefusedError: There is no such stream, or something else is wrong with it.
+            TransientStorageError: Nobody answered in time.
+        """
+        deadline = self.deadline()
+        payload = b"" if subjects is None else _encode({"subjects_filter": subjects, "offset": offset})
+
+        async def send(until: float) -> Info:
+            found = decode_info(await self._ask(f"STREAM.INFO.{stream}", payload, until))
+            check(found.error)
+            return found
+
+        return await self._read(send, deadline)
+
+    async def get(self, stream: str, wanted: dict[str, Any]) -> Stored | None:
+        """One message from the leader: `last_by_subj`, or the next by `seq` and `next_by_subj`.
+
+        Raises:
+            RefusedError: The request is refused.
+            TransientStorageError: Nobody answered in time.
+        """
+        deadline, payload = self.deadline(), _encode(wanted)
+
+        async def send(until: float) -> Stored | None:
+            found = decode_got(await self._ask(f"STREAM.MSG.GET.{stream}", payload, until))
+            if found.error is not None and found.error.err_code == NO_MESSAGE:
+                return None
+            check(found.error)
+            return found.message
+
+        return await self._read(send, deadline)
+
+    async def page(self, stream: str, wanted: dict[str, Any]) -> list[Msg]:
+        """Messages from any copy, which may be behind the leader: by `seq`, `next_by_subj` and `batch`.
+
+        Raises:
+            TransientStorageError: Nobody answered in time.
+        """
+        deadline = self.deadline()
+        request = Request(f"{_API}.DIRECT.GET.{stream}", _encode(wanted))
+        return await self._read(lambda until: self.wire.gather(request, until), deadline)
+
+    # Writes
+
+    async def write(self, requests: Sequence[Request], deadline: float) -> int:
+        """Publish messages that a stream stores, all or none: several are an atomic batch (NATS ADR-50).
+
+        Returns:
+            The sequence of the last one.
+
+        Raises:
+            RefusedError: They were refused; nothing was stored. An expectation that is not met has the
+                code `WRONG_SEQUENCE` or `WRONG_SEQUENCE_NOW`.
+            UnansweredError: They may have been stored.
+            TransientStorageError: Nobody took them in time; nothing was stored.
+        """
+        if len(requests) == 1:
+            return await self._write(requests, deadline)
+        async with self._room:
+            return await self._write(requests, deadline)
+
+    async def _write(self, requests: Sequence[Request], deadline: float) -> int:
+        pause = _PAUSE
+        while True:
+            problem: Exception
+            try:
+                if len(requests) > 1:
+                    _number(requests)
+                reply = await self.wire.batch(requests, deadline)
+                ack = decode_ack(reply.data)
+                if ack.error is None:
+                    return ack.seq
+                if ack.error.err_code == _STORE_FAILED:  # one copy's store failed: another one may have it
+                    raise UnansweredError(ack.error.description)  # as if no reply had come
+                check(ack.error)
+                raise AssertionError  # pragma: no cover -- raised above
+            except UnreachableError as error:
+                problem = error
+            except RefusedError as error:
+                if error.code not in _NOT_NOW:
+                    raise
+                problem = error
+            except msgspec.MsgspecError as error:
+                raise UnansweredError(str(error)) from error
+            if asyncio.get_running_loop().time() + pause >= deadline:
+                raise await self._given_up(problem) from problem
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    # Streams
+
+    async def account(self) -> None:
+        """Reach JetStream and come back.
+
+        Raises:
+            StorageError: The servers cannot be reached, or JetStream is not switched on for this user.
+        """
+        deadline = self.deadline()
+
+        async def send(until: float) -> None:
+            check(decode_done(await self._ask("INFO", b"", until)).error)
+
+        try:
+            await self._read(send, deadline)
+        except RefusedError as error:
+            msg = f"JetStream refuses this user: {error}"
+            raise StorageError(msg) from error
+
+    async def raw_config(self, stream: str) -> dict[str, Any]:
+        """A stream's configuration as the server gives it, to be given back with a change."""
+        deadline = self.deadline()
+
+        async def send(until: float) -> dict[str, Any]:
+            found: dict[str, Any] = msgspec.json.decode(await self._ask(f"STREAM.INFO.{stream}", b"", until))
+            config: dict[str, Any] = found["config"]
+            return config
+
+        return await self._read(send, deadline)
+
+    async def manage(self, verb: str, stream: str, wanted: dict[str, Any] | None = None) -> None:
+        """Create, update or delete a stream.
+
+        Raises:
+            RefusedError: It is refused.
+            TransientStorageError: Nobody answered in time. It may have been done; it can be repeated.
+        """
+        deadline = self.deadline()
+        payload = b"" if wanted is None else _encode(wanted)
+
+        async def send(until: float) -> None:
+            check(decode_done(await self._ask(f"STREAM.{verb}.{stream}", payload, until)).error)
+
+        await self._read(send, deadline)
+
+
+def _number(requests: Sequence[Request]) -> None:
+    """Make messages one batch. A second try is another one: of the first, the server may have a part."""
+    batch = uuid4().hex
+    for number, request in enumerate(requests, 1):
+        request.headers["Nats-Batch-Id"] = batch
+        request.headers["Nats-Batch-Sequence"] = str(number)
+    requests[-1].headers["Nats-Batch-Commit"] = "1"
+
+
+def missing(store: str) -> SchemaError:
+    """The error for a store that was never initialized."""
+    return SchemaError(f"the JetStream store {store!r} is not there: call initialize() once; nothing was done")

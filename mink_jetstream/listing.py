@@ -1,0 +1,53 @@
+"""`streams`: the subjects that JetStream knows, in code point order of the stream ids."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mink_core.events import StreamInfo
+    from mink_jetstream.place import Place
+
+_PAGE = 100
+
+
+class StreamsPages:
+    """Pages of streams. The ids of all that match are held, 100,000 of which come in a request."""
+
+    def __init__(
+        self,
+        place: Place,
+        look: Callable[[str], Awaitable[StreamInfo]],
+        category: str | None,
+        after: str | None,
+        limit: int | None,
+    ) -> None:
+        """Ask nothing yet."""
+        self._place = place
+        self._look = look
+        self._subjects = place.subjects.every if category is None else place.subjects.of_category(category)
+        self._after = after
+        self._limit = limit
+        self._names: list[str] | None = None
+
+    async def page(self) -> list[StreamInfo]:
+        """The next streams; none at the end."""
+        if self._limit == 0:
+            return []
+        if self._names is None:
+            await self._place.ready()
+            names = [name for name in await self._all() if self._after is None or name > self._after]
+            self._names = sorted(names, reverse=True)[-self._limit :] if self._limit else sorted(names, reverse=True)
+        wanted = [self._names.pop() for _ in range(min(_PAGE, len(self._names)))]
+        return await asyncio.gather(*[self._look(name) for name in wanted])
+
+    async def _all(self) -> list[str]:
+        found: list[str] = []
+        while True:
+            info = await self._place.info(subjects=self._subjects, offset=len(found))
+            found += [self._place.subjects.stream_id(subject) for subject in info.state.subjects]
+            if not info.state.subjects or len(found) >= info.total:
+                return found

@@ -1,0 +1,191 @@
+"""Where a store keeps its data: one JetStream stream for events, one key-value bucket for everything else.
+
+Both are made by `initialize`. The store's identity, epoch and layout stand in the metadata of the events'
+stream, so that a restored backup brings its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID, uuid4
+
+from mink_core.errors import SchemaError, StorageError
+from mink_core.events import StoreIdentity
+from mink_jetstream.answers import Info, RefusedError
+from mink_jetstream.jetstream import NO_STREAM, OTHER_CONFIG, JetStream, missing
+from mink_jetstream.subjects import Keys, Subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from mink_jetstream.answers import Config
+    from mink_jetstream.options import Options
+
+T = TypeVar("T")
+
+_LAYOUT = 1
+_STORE, _EPOCH, _LAYOUT_KEY = "mink.store", "mink.epoch", "mink.layout"
+_FRESH = 3_000_000_000
+"""Nanoseconds of silence after which a copy may be about to follow somebody else."""
+_SAFE = 3
+"""Copies from which the loss of one server costs nothing."""
+
+
+class Place:
+    """The stream and the bucket of one store."""
+
+    def __init__(self, jetstream: JetStream, options: Options) -> None:
+        """Look at nothing yet."""
+        self.jetstream = jetstream
+        self.options = options
+        self.stream = f"MINK_{options.store}"
+        self.subjects = Subjects(options.store)
+        self.keys = Keys(options.store)
+        self.bucket = f"KV_{self.keys.bucket}"
+        self._known = False
+        self.is_alone = True
+        """Whether the stream has one copy, which is then the leader's."""
+
+    async def ready(self) -> None:
+        """Open the connection and look once whether the store is there.
+
+        Raises:
+            SchemaError: It is not, or it is newer than this code.
+        """
+        if self._known:
+            self.jetstream.wire.check_open()
+            return
+        self.identity_of(await self.info())
+        self._known = True
+
+    async def info(self, *, subjects: str | None = None, offset: int = 0) -> Info:
+        """What the leader says of the events' stream now.
+
+        Raises:
+            SchemaError: The store was never initialized, or by newer code.
+        """
+        try:
+            found = await self.jetstream.info(self.stream, subjects=subjects, offset=offset)
+        except RefusedError as error:
+            raise self.refused(error) from error
+        assert found.config is not None  # noqa: S101 -- there is one where there is no error
+        self.is_alone = found.config.num_replicas == 1
+        return found
+
+    def refused(self, error: RefusedError) -> Exception:
+        """What a refusal means to the caller of the store."""
+        if error.code == NO_STREAM:
+            return missing(self.options.store)
+        return StorageError(
+            f"JetStream refused a request on the store {self.options.store!r}: {error}; nothing was done"
+        )
+
+    async def ask(self, asking: Awaitable[T]) -> T:
+        """The answer to a request on the stream or the bucket.
+
+        Raises:
+            SchemaError: Neither is there.
+            StorageError: It was refused for another reason, or nobody answered.
+        """
+        try:
+            return await asking
+        except RefusedError as error:
+            raise self.refused(error) from error
+
+    def identity_of(self, info: Info) -> StoreIdentity:
+        """The store's identity and epoch.
+
+        Raises:
+            SchemaError: The stream is none of ours, or laid out by newer code.
+        """
+        assert info.config is not None  # noqa: S101 -- as above
+        metadata = info.config.metadata
+        try:
+            layout = int(metadata[_LAYOUT_KEY])
+            identity = StoreIdentity(UUID(metadata[_STORE]), int(metadata[_EPOCH]))
+        except (KeyError, ValueError) as error:
+            msg = f"the JetStream stream {self.stream} was not made by this adapter; nothing was done: take another store name"
+            raise SchemaError(msg) from error
+        if layout > _LAYOUT:
+            msg = f"the store {self.options.store!r} has layout {layout} and this code knows {_LAYOUT}: update it; nothing was done"
+            raise SchemaError(msg)
+        return identity
+
+    async def initialize(self) -> None:
+        """Make what is not there. Safe from several processes at once (LIFE-02)."""
+        client = await self.jetstream.wire.client()
+        copies = self.options.replicas or (_SAFE if len(client.servers) >= _SAFE else 1)
+        metadata = {_LAYOUT_KEY: str(_LAYOUT), _STORE: str(uuid4()), _EPOCH: "1"}
+        await self._make(self.stream, self.subjects.every, copies, metadata=metadata, deny_purge=True)
+        # A bucket as other clients know it: one message a key. A removed key leaves a mark that goes by itself.
+        bucket = {"max_msgs_per_subject": 1, "allow_rollup_hdrs": True, "allow_msg_ttl": True}
+        await self._make(self.bucket, f"$KV.{self.keys.bucket}.>", copies, **bucket)
+        info = await self.info()
+        self.identity_of(info)
+        _check_config(info.config)
+
+    async def _make(self, name: str, subject: str, copies: int, **more: Any) -> None:
+        wanted = {
+            "name": name,
+            "subjects": [subject],
+            "retention": "limits",
+            "storage": "file",
+            "num_replicas": copies,
+            "discard": "new",
+            "allow_direct": True,
+            "allow_atomic": True,
+            "deny_delete": True,
+            "max_msgs": -1,
+            "max_bytes": -1,
+            "max_age": 0,
+            "max_consumers": -1,
+            **more,
+        }
+        try:
+            await self.jetstream.info(name)
+        except RefusedError as error:
+            if error.code != NO_STREAM:
+                raise self.refused(error) from error
+        else:
+            return
+        try:
+            await self.jetstream.manage("CREATE", name, wanted)
+        except RefusedError as error:
+            if error.code != OTHER_CONFIG:  # somebody else was first, with another identity
+                msg = f"JetStream refused to make {name} with {copies} copies: {error}; nothing was made"
+                raise StorageError(msg) from error
+
+    async def bump_epoch(self) -> StoreIdentity:
+        """Say that the history may have lost its newest events: readers get `PositionAheadError` (FEED-08)."""
+        found = await self.info()
+        identity = self.identity_of(found)
+        raw = await self.jetstream.raw_config(self.stream)
+        raw["metadata"][_EPOCH] = str(identity.epoch + 1)
+        await self.jetstream.manage("UPDATE", self.stream, raw)
+        return StoreIdentity(identity.store, identity.epoch + 1)
+
+    async def drop(self) -> None:
+        """Remove the store with all that is in it."""
+        for name in (self.stream, self.bucket):
+            try:
+                await self.jetstream.manage("DELETE", name)
+            except RefusedError as error:
+                if error.code != NO_STREAM:
+                    raise self.refused(error) from error
+
+
+def is_led(info: Info) -> bool:
+    """Whether who answered as the leader can be nobody else's former one.
+
+    A server that was cut off believes for many seconds that it still leads, and answers from its past. Nobody
+    else is elected while a majority has heard from it: a follower waits for at least four seconds of silence.
+    """
+    peers = info.cluster.replicas
+    fresh = sum(not peer.offline and peer.active < _FRESH for peer in peers)
+    return 2 * (1 + fresh) > 1 + len(peers)
+
+
+def _check_config(config: Config | None) -> None:
+    if config is None or not (config.allow_atomic and config.allow_direct):
+        msg = "the store's stream must allow atomic batches and direct gets; set both (nats stream edit), then call initialize() again"
+        raise SchemaError(msg)

@@ -1,0 +1,189 @@
+"""Reading the log: from any copy where that is safe, from the leader where it has to be the newest.
+
+Every copy has a prefix of the log, in the order of its sequences. A direct get is answered by any copy, so
+what it gives is right and in order, and only its end may be missing. Whoever reads to an end gets that
+end from the leader: the stream's newest event, or the newest sequence. A page that stops before it is
+followed up at the leader.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mink_jetstream.messages import NOTHING, Stored, StreamTail, event_of, stored_event, tail_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mink_core.encoded import EncodedEvent
+    from mink_jetstream.answers import Info
+    from mink_jetstream.place import Place
+
+PAGE = 500
+"""Events of a page."""
+_PAGE_BYTES = 4 * 1024 * 1024
+"""Bytes from which a page is full, too: the server sends a page without waiting for the reader."""
+
+
+class Scanned(NamedTuple):
+    """What a scan has found."""
+
+    events: list[EncodedEvent]
+    covered: int
+    """All that matches up to this sequence is in it."""
+
+
+class Reading:
+    """The reads that everything else is made of."""
+
+    def __init__(self, place: Place) -> None:
+        """Read at a place."""
+        self._place = place
+        self._jetstream = place.jetstream
+
+    async def _leader(self, wanted: dict[str, Any]) -> Stored | None:
+        place = self._place
+        return await place.ask(self._jetstream.get(place.stream, wanted))
+
+    async def newest(self, stream_id: str) -> EncodedEvent | None:
+        """A stream's newest event, from the leader."""
+        found = await self._leader({"last_by_subj": self._place.subjects.of_stream(stream_id)})
+        return None if found is None else stored_event(self._place.subjects, found)
+
+    async def tail(self, stream_id: str) -> StreamTail:
+        """What an append needs of a stream's newest event, from the leader."""
+        event = await self.newest(stream_id)
+        return NOTHING if event is None else tail_of(event)
+
+    async def oldest(self, stream_id: str) -> EncodedEvent | None:
+        """A stream's first event, from the leader."""
+        return await self._next(self._place.subjects.of_stream(stream_id), 1)
+
+    async def _next(self, subject: str, sequence: int) -> EncodedEvent | None:
+        found = await self._leader({"seq": sequence, "next_by_subj": subject})
+        return None if found is None else stored_event(self._place.subjects, found)
+
+    async def info(self) -> Info:
+        """The leader's newest sequence, and who the store is."""
+        return await self._place.info()
+
+    async def page(self, subject: str, sequence: int, size: int) -> list[EncodedEvent]:
+        """Events from a sequence on, from any copy: fewer than `size` says nothing of what there is."""
+        wanted: dict[str, Any] = {"seq": max(sequence, 1), "batch": size, "max_bytes": _PAGE_BYTES}
+        if subject != self._place.subjects.every:
+            wanted["next_by_subj"] = subject
+        messages = await self._place.ask(self._jetstream.page(self._place.stream, wanted))
+        subjects = self._place.subjects
+        return [event_of(subjects, message) for message in messages]
+
+    async def scan(self, subject: str, after: int, end: int, size: int) -> list[EncodedEvent]:
+        """Events of a subject above `after` up to its newest sequence `end`: `size` of them, or all that the leader has."""
+        events: list[EncodedEvent] = []
+        while after < end and len(events) < size:
+            found = await self.page(subject, after + 1, size - len(events))
+            if not found:
+                following = await self._next(subject, after + 1)  # the copy was behind
+                found = [following] if following else []
+            if not found:
+                break
+            events += [event for event in found if event.global_position <= end]
+            after = found[-1].global_position
+        return events
+
+    async def scan_feed(
+        self, subject: str, after: int, end: int, size: int, begun: list[EncodedEvent] | None = None
+    ) -> Scanned:
+        """Events of the feed above `after` up to the sequence `end`, which a leader has: `size` of them, or all.
+
+        A reader goes on at `covered` and never comes back, so that it is reached must be proved. By a message at or
+        above it: whatever copy gave it had all below. Or by the only copy, asked after `end` was known. A
+        leader's word that no more matches is no proof: it may come from another server than `end` did, and that
+        one may be behind. So where there are several copies, the end is read without the filter.
+
+        Args:
+            subject: A filter. Events may be given that it does not let through.
+            after: Exclusive.
+            end: Inclusive.
+            size: At least 1.
+            begun: The first page, where it was asked for already. It may be from before `end` was known: that it stops
+                earlier says nothing.
+        """
+        events: list[EncodedEvent] = []
+        while after < end:
+            early, begun = begun, None
+            found = await self.page(subject, after + 1, size - len(events)) if early is None else early
+            events += [event for event in found if event.global_position <= end]
+            if found and found[-1].global_position >= end:
+                return Scanned(events, end)
+            if len(events) == size:
+                return Scanned(events, events[-1].global_position)
+            if found:
+                after = found[-1].global_position
+            if early is not None or (found and subject == self._place.subjects.every):
+                continue
+            if self._place.is_alone:
+                if not found:
+                    return Scanned(events, end)
+            elif subject != self._place.subjects.every:
+                subject = self._place.subjects.every
+            else:
+                following = await self._next(subject, after + 1)
+                if following is None:
+                    break
+                events += [following] if following.global_position <= end else []
+                after = following.global_position
+        return Scanned(events, min(after, end))
+
+    async def since(self, time: datetime, last: int) -> int:
+        """How many sequences there are from a time on, by the servers' clocks, up to `last`."""
+        wanted = {"start_time": time.isoformat(), "batch": 1}
+        found = await self._place.ask(self._jetstream.page(self._place.stream, wanted))
+        return max(last - event_of(self._place.subjects, found[0]).global_position + 1, 0) if found else 0
+
+    # One stream, by version
+
+    async def begin(self, stream_id: str, version: int, tail: StreamTail) -> int:
+        """A sequence from which on the stream's events begin at or shortly below a version.
+
+        There is no index from versions to sequences. Both grow together, so it is searched: by
+        interpolation, and by halves in turn, so that it takes few steps and never many.
+        """
+        subject = self._place.subjects.of_stream(stream_id)
+        low_sequence, low = 0, 0
+        high_sequence, high = tail.sequence, tail.version
+        halve = False
+        while version - low > PAGE and high_sequence - low_sequence > PAGE:
+            span = high_sequence - low_sequence
+            share = 0.5 if halve else (version - PAGE // 2 - low) / (high - low)
+            halve = not halve
+            guess = low_sequence + min(max(int(span * share), 1), span - 1)
+            found = await self.page(subject, guess, 1)
+            if found and found[0].version <= version:
+                low_sequence, low = found[0].global_position, found[0].version
+            else:
+                high_sequence, high = guess, found[0].version if found else high
+        return max(low_sequence, 1)
+
+    async def versions(self, stream_id: str, after: int, last: int, tail: StreamTail) -> list[EncodedEvent]:
+        """The events of a stream above a version up to another, which are there by the leader's word."""
+        last = min(last, tail.version)
+        if last <= after:
+            return []
+        sequence = await self.begin(stream_id, after + 1, tail) if after else 1
+        return await self.onwards(stream_id, sequence, after, last, tail)
+
+    async def onwards(
+        self, stream_id: str, sequence: int, after: int, last: int, tail: StreamTail
+    ) -> list[EncodedEvent]:
+        """As `versions`, for a reader who knows a sequence that is not past them."""
+        subject = self._place.subjects.of_stream(stream_id)
+        events: list[EncodedEvent] = []
+        below = sequence - 1
+        size = min(PAGE, last) if sequence == 1 else PAGE
+        while below < tail.sequence and (not events or events[-1].version < last):
+            found = await self.scan(subject, below, tail.sequence, size)
+            if not found:
+                break
+            events += [event for event in found if after < event.version <= last]
+            below = found[-1].global_position
+        return events

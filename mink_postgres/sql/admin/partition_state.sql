@@ -1,0 +1,23 @@
+-- How events is laid out: r (one table) or p, how many partitions, whether it holds an event, whether ids are kept
+-- unique, what of it a change of the layout would lose, and whether one was begun.
+SELECT c.relkind::text,
+    (SELECT count(*) FROM pg_inherits AS i WHERE i.inhparent = c.oid),
+    EXISTS (SELECT FROM {schema}.events),
+    to_regclass('{schema}.idx_events_event_id') IS NOT NULL,
+    ARRAY(
+        SELECT 'index ' || x.relname FROM pg_index AS n JOIN pg_class AS x ON x.oid = n.indexrelid
+        WHERE n.indrelid = c.oid AND x.relname NOT IN (
+            'events_pkey', 'events_stream_id_version_key', 'idx_events_type', 'idx_events_timestamp',
+            'idx_events_stream', 'idx_events_event_id'
+        )
+        UNION ALL
+        SELECT 'trigger ' || t.tgname FROM pg_trigger AS t
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+            AND t.tgname NOT IN ('events_guard_positions', 'events_append_only')
+        UNION ALL
+        SELECT 'publication ' || p.pubname FROM pg_publication_rel AS m JOIN pg_publication AS p ON p.oid = m.prpubid
+        WHERE m.prrelid = c.oid
+    )::text[],
+    to_regclass('{schema}.events_hashed') IS NOT NULL
+FROM pg_class AS c
+WHERE c.oid = '{schema}.events'::regclass

@@ -1,1 +1,0 @@
-SELECT tgname::text FROM pg_trigger WHERE tgenabled = 'A' AND tgrelid = '{schema}.events'::regclass

@@ -1,0 +1,77 @@
+"""What the documentation takes from the code is current, and every page can be reached."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import mink_core
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+@pytest.fixture(scope="module")
+def generate() -> Any:
+    sys.path.insert(0, str(DOCS))
+    try:
+        return importlib.import_module("generate")
+    finally:
+        sys.path.remove(str(DOCS))
+
+
+def test_generated_pages_are_current(generate: Any) -> None:
+    stale = [
+        path.relative_to(ROOT).as_posix()
+        for path, text in generate.written().items()
+        if path.read_text("utf-8") != text
+    ]
+    assert stale == [], "run: python docs/generate.py"
+
+
+def test_each_rule_of_the_contract_leads_to_its_checks(generate: Any) -> None:
+    contract, rules = (DOCS / "contract.md").read_text("utf-8"), (DOCS / "rules.md").read_text("utf-8")
+    for number in generate.RULES:
+        assert f"**[{number}](rules.md#{number.lower()})**" in contract
+        place = rules.partition(f"### {number}\n")[2].partition("\n### ")[0]
+        assert "`checks/" in place or "Not proved by a check:" in place, number
+    # A rule that is told nowhere, and a check that is told twice, would be seen here.
+    assert generate.contract_page("- **APPEND-01** x\n- **NONE-01** y\n") == (
+        "- **[APPEND-01](rules.md#append-01)** x\n- **NONE-01** y\n"
+    )
+
+
+def _pages(nav: Any) -> list[str]:
+    if isinstance(nav, str):
+        return [nav]
+    return [page for item in (nav.values() if isinstance(nav, dict) else nav) for page in _pages(item)]
+
+
+def test_every_page_is_in_the_navigation_and_every_entry_is_a_page() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
+    pages = _pages(site["nav"])
+    there = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    reached_by_their_list = {path for path in there if re.fullmatch(r"decisions/\d+.*", path)}
+    assert set(pages) == there - reached_by_their_list
+    assert len(pages) == len(set(pages))
+
+
+def test_the_reference_has_every_public_name() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in sorted((DOCS / "reference").glob("*.md")))
+    named = re.findall(r"^::: mink_core\.(\w+)$", text, re.MULTILINE)
+    assert sorted(set(named) - {"adapter", "testing"}) == sorted(set(mink_core.__all__) - {"__version__"})
+    assert len(named) == len(set(named))
+
+
+def test_nothing_is_fetched_from_elsewhere() -> None:
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
+    assert site["theme"]["font"] is False
+    assert site["strict"] is True
+    text = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert "http" not in text

@@ -1,0 +1,246 @@
+"""What the conformance kit cannot see of appends: what is remembered, the server's refusals, old servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+
+import nats
+import pytest
+
+from mink_core import (
+    ConcurrencyError,
+    ExpectedVersion,
+    NewEvent,
+    SchemaError,
+    StorageError,
+    StreamAppend,
+    TransientStorageError,
+    UsageError,
+)
+from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
+from mink_jetstream.answers import RefusedError
+from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream
+from mink_jetstream.wire import Wire
+
+ANY = ExpectedVersion.ANY
+
+
+def events(count: int = 1) -> list[NewEvent]:
+    return [NewEvent("Happened", number) for number in range(count)]
+
+
+def versions(store: JetStreamEventStore, stream_id: str) -> list[int]:
+    return [event.version for event in store.read_stream(stream_id)]
+
+
+def test_a_conflict_tells_the_true_version_to_a_store_that_remembers_an_older_one(store, url):
+    store.append("order-1", events(), expected_version=0)
+    with JetStreamEventStore(url) as other:
+        other.append("order-1", events(2), expected_version=1)
+        with pytest.raises(ConcurrencyError) as told:
+            store.append("order-1", events(), expected_version=1)
+        assert told.value.actual == 3
+        assert store.append("order-1", events(), expected_version=ANY).first_version == 4
+        other.append("order-1", events(), expected_version=4)
+    assert store.append("order-1", events(), expected_version=5).first_version == 6
+    assert versions(store, "order-1") == list(range(1, 7))
+
+
+def test_a_repeat_is_recognized_however_late(store, url):
+    """Not by Nats-Msg-Id, whose window passes: the server never gets one, so any repeat is beyond it."""
+    first = events(2)
+    result = store.append("order-1", first, expected_version=0)
+    store.append("order-1", events(5), expected_version=2)
+    with JetStreamEventStore(url) as fresh:
+        assert fresh.append("order-1", first, expected_version=0) == result
+        with pytest.raises(ConcurrencyError):
+            fresh.append("order-1", events(2), expected_version=0)
+    # And as no id is kept for the whole log, the same one in another stream is another event.
+    assert store.append("order-2", first, expected_version=0).first_version == 1
+    assert store.head_position() == 9
+
+    async def ids() -> list[object]:
+        client = await nats.connect(url.rpartition("/")[0])
+        info = json.loads((await client.request(f"$JS.API.STREAM.INFO.MINK_{store.options.store}")).data)
+        found = []
+        for number in range(1, info["state"]["last_seq"] + 1):
+            payload = json.dumps({"seq": number}).encode()
+            reply = await client.request(f"$JS.API.DIRECT.GET.MINK_{store.options.store}", payload)
+            found.append(reply.headers.get("Nats-Msg-Id"))
+        await client.close()
+        return found
+
+    assert asyncio.run(ids()) == [None] * 9
+
+
+def test_a_refusal_while_another_append_is_decided_on_is_no_conflict(store, monkeypatch):
+    """With copies, the server refuses an expectation that may be right, and the leader has the old version yet."""
+    store.append("order-1", events(), expected_version=0)
+    write, refused = JetStream.write, Counter()
+
+    async def refusing(self, requests, deadline):
+        if refused["times"] < 3:
+            refused["times"] += 1
+            raise RefusedError(WRONG_SEQUENCE_NOW, "wrong last sequence")
+        return await write(self, requests, deadline)
+
+    monkeypatch.setattr(JetStream, "write", refusing)
+    assert store.append("order-1", events(), expected_version=1).first_version == 2
+    assert refused["times"] == 3
+
+
+def test_what_is_refused_all_the_time_ends_in_time(url, monkeypatch):
+    async def refusing(self, requests, deadline):
+        raise RefusedError(WRONG_SEQUENCE_NOW, "wrong last sequence")
+
+    with JetStreamEventStore(url, timeout=0.5) as store:
+        store.initialize()
+        monkeypatch.setattr(JetStream, "write", refusing)
+        with pytest.raises(TransientStorageError, match="nothing was stored"):
+            store.append("order-1", events(), expected_version=ANY)
+
+
+def test_limits_are_told_and_refused_up_front(store, monkeypatch):
+    assert store.limits.call_events == 1000
+    with pytest.raises(UsageError, match="1000"):
+        store.append_batch([StreamAppend(f"a-{n}", events(501), ANY) for n in range(2)])
+    monkeypatch.setattr(Wire, "max_payload", property(lambda wire: 100_000))  # the server's own is above the contract's
+    most = store.limits.event_bytes
+    with pytest.raises(UsageError, match=str(most)):
+        store.append("a-1", [NewEvent("Happened", "x" * (most - 8), {"k": "x" * 8})], expected_version=ANY)
+    assert store.head_position() == 0
+
+
+@pytest.fixture
+def written(monkeypatch) -> list[int]:
+    """How many messages went out together, each time."""
+    write, sizes = JetStream.write, []
+
+    async def counting(self, requests, deadline):
+        sizes.append(len(requests))
+        return await write(self, requests, deadline)
+
+    monkeypatch.setattr(JetStream, "write", counting)
+    return sizes
+
+
+def test_many_callers_share_batches_and_one_goes_alone(url, written):
+    async def run() -> list[tuple[str, int]]:
+        async with AsyncJetStreamEventStore(url) as store:
+            await store.initialize()
+            await store.append("alone-1", events(), expected_version=0)
+            assert written == [1]
+
+            async def caller(number: int) -> None:
+                for version in range(0, 9, 3):
+                    result = await store.append(f"order-{number}", events(3), expected_version=version)
+                    stored = [event async for event in store.read_stream(f"order-{number}", after_version=version)]
+                    assert [event.version for event in stored] == list(range(version + 1, version + 4))
+                    assert result.first_position == stored[0].global_position
+                    assert result.last_position == stored[-1].global_position
+
+            await asyncio.gather(*[caller(number) for number in range(80)])
+            return [(event.stream_id, event.version) async for event in store.read_all(after_position=1)]
+
+    assert Counter(asyncio.run(run())) == Counter((f"order-{n}", v) for n in range(80) for v in range(1, 10))
+    assert max(written) > 3 * 16  # more than a caller's own three events, of more callers than go alone
+
+
+def test_who_is_refused_in_a_group_is_refused_alone(url, written):
+    async def run() -> list[object]:
+        async with AsyncJetStreamEventStore(url) as store, AsyncJetStreamEventStore(url) as other:
+            await store.initialize()
+            calls = [store.append(f"order-{n}", events(), expected_version=0) for n in range(60)]
+            await asyncio.gather(*calls)
+            for n in (7, 50):  # what the store remembers of these is old now
+                await other.append(f"order-{n}", events(2), expected_version=1)
+            calls = [store.append(f"order-{n}", events(), expected_version=1) for n in range(60)]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    results = asyncio.run(run())
+    refused = {n: result.actual for n, result in enumerate(results) if isinstance(result, ConcurrencyError)}
+    assert refused == {7: 3, 50: 3}
+    assert all(result.last_version == 2 for n, result in enumerate(results) if n not in refused)
+    assert max(written) >= 16
+
+
+def test_a_cancelled_caller_takes_nobody_along(url, written):
+    async def run() -> Counter[str]:
+        async with AsyncJetStreamEventStore(url) as store:
+            await store.initialize()
+            tasks = [asyncio.create_task(store.append(f"order-{n}", events(), expected_version=0)) for n in range(60)]
+            await asyncio.sleep(0)
+            for task in tasks[40:50]:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            assert sum(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes) == 10
+            again = [await store.append(f"order-{n}", events(), expected_version=ANY) for n in range(40, 50)]
+            assert {result.last_version for result in again} <= {1, 2}
+            return Counter([event.stream_id async for event in store.read_all()])
+
+    counts = asyncio.run(run())
+    assert all(counts[f"order-{n}"] == 1 for n in (*range(40), *range(50, 60)))
+
+
+def test_a_hot_stream_takes_every_append_of_many_callers(url):
+    async def run() -> list[int]:
+        async with AsyncJetStreamEventStore(url) as one, AsyncJetStreamEventStore(url) as two:
+            await one.initialize()
+            await asyncio.gather(
+                *[(one, two)[n % 2].append("hot-1", events(), expected_version=ANY) for n in range(60)]
+            )
+            return [event.version async for event in one.read_stream("hot-1")]
+
+    assert asyncio.run(run()) == list(range(1, 61))
+
+
+def test_a_store_that_is_not_there_is_told_at_once(url):
+    with JetStreamEventStore(url) as store:
+        for use in (
+            lambda: store.append("a-1", events(), expected_version=0),
+            store.head_position,
+            lambda: list(store.read_all()),
+        ):
+            with pytest.raises(SchemaError, match="initialize"):
+                use()
+
+
+def test_an_old_server_is_refused():
+    """A server before 2.12 passes over the headers of a batch, and stores what must be refused."""
+
+    async def serve(reader, writer):
+        info = {
+            "server_id": "X",
+            "version": "2.11.9",
+            "proto": 1,
+            "headers": True,
+            "max_payload": 1 << 20,
+            "jetstream": True,
+        }
+        writer.write(b"INFO " + json.dumps(info).encode() + b"\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        store = AsyncJetStreamEventStore(f"nats://127.0.0.1:{port}/shop", timeout=3)
+        try:
+            with pytest.raises(StorageError, match=r"2\.11\.9.*2\.12"):
+                await store.initialize()
+        finally:
+            await store.close()
+            server.close()
+
+    asyncio.run(run())
+
+
+def test_no_server_is_told_in_time():
+    store = JetStreamEventStore("nats://127.0.0.1:1/shop", timeout=0.5)
+    with pytest.raises(TransientStorageError, match=r"127\.0\.0\.1:1"):
+        store.ping()
+    store.close()

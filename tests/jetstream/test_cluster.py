@@ -1,0 +1,154 @@
+"""The three-node cluster that tests break: it replicates, its faults are faults, and it dies with its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nats
+import nats.errors
+import pytest
+
+from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
+from tests.jetstream.processes import gone_within, runs
+
+USE = """
+import sys
+from mink_jetstream.server import nats_cluster
+with nats_cluster() as cluster:
+    print(*(f"{node.pid}={node.folder}" for node in cluster.nodes), flush=True)
+    sys.stdin.readline()
+"""
+
+
+class Publisher:
+    """Publishes to one stream by way of one node, and never twice."""
+
+    def __init__(self, cluster: Cluster, number: int) -> None:
+        self._url = cluster.url_of(number)
+
+    async def __aenter__(self):
+        self._client = await nats.connect(self._url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
+        self._jetstream = self._client.jetstream(timeout=1.0)
+        return self
+
+    async def __aexit__(self, *_):
+        await self._client.close()
+
+    async def make(self) -> None:
+        await self._jetstream.add_stream(name="kept", subjects=["kept"], num_replicas=3)
+
+    async def says(self, text: bytes) -> bool:
+        try:
+            await self._jetstream.publish("kept", text)
+        except (nats.errors.TimeoutError, nats.errors.NoRespondersError):
+            return False
+        return True
+
+    async def until_said(self, text: bytes) -> None:
+        end = time.monotonic() + 30
+        while not await self.says(text):
+            assert time.monotonic() < end
+
+    async def stored(self) -> list[bytes]:
+        last = (await self._jetstream.stream_info("kept")).state.last_seq
+        return [(await self._jetstream.get_msg("kept", number)).data for number in range(1, last + 1)]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with nats_cluster() as started:
+        yield started
+
+
+def test_a_leader_that_is_cut_off_acknowledges_nothing(cluster: Cluster) -> None:
+    """That the others choose another leader and go on is what the soak waits for."""
+
+    async def go() -> None:
+        async with Publisher(cluster, 0) as first:
+            await first.make()
+            cluster.wait_healthy()
+            leader = cluster.leader_of("kept")
+            assert leader is not None
+        async with Publisher(cluster, leader) as minority:
+            assert await minority.says(b"before")
+            cluster.isolate(leader, Break.HOLD)
+            # It still takes the message, and can tell nobody.
+            assert not await minority.says(b"in the minority")
+            view = cluster.view_of(leader, "kept")
+            assert view is not None
+            assert view["leader"] == f"node-{leader}"
+            cluster.heal()
+            await minority.until_said(b"after")
+            cluster.wait_healthy()
+            found = [text for text in await minority.stored() if text != b"in the minority"]
+            # A try whose answer came too late was made again: only the first of each counts.
+            assert list(dict.fromkeys(found)) == [b"before", b"after"]
+
+    asyncio.run(go())
+
+
+def test_a_node_that_was_killed_catches_up(cluster: Cluster) -> None:
+    async def go() -> None:
+        async with Publisher(cluster, 0) as publisher:
+            await publisher.make()
+            leader = cluster.leader_of("kept")
+            follower = next(number for number in (1, 2) if number != leader)
+            cluster.kill(follower)
+            assert cluster.running() == [number for number in range(3) if number != follower]
+            assert not cluster.is_healthy()
+            await publisher.until_said(b"while one was down")
+            with pytest.raises(ServerUnavailableError, match=f"node-{follower}: the server in .* does not answer"):
+                cluster.wait_healthy(0.1)
+            cluster.restart(follower)
+            cluster.wait_healthy()
+        async with Publisher(cluster, follower) as publisher:
+            assert b"while one was down" in await publisher.stored()
+
+    asyncio.run(go())
+
+
+def test_no_route_goes_past_the_links(cluster: Cluster) -> None:
+    """Nodes tell each other their addresses: what they tell here must lead nowhere."""
+    cluster.isolate(0, Break.RESET)
+    seen: list[int] = []
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        seen.append(len(cluster.nodes[0].monitor("/routez")["routes"]))
+        time.sleep(0.1)
+    cluster.heal()
+    cluster.wait_healthy()
+    assert seen[-10:] == [0] * 10
+    assert len(cluster.nodes[0].monitor("/routez")["routes"]) > 0
+
+
+def test_clients_can_be_broken_apart_from_routes(cluster: Cluster) -> None:
+    async def go() -> None:
+        async with Publisher(cluster, 1) as publisher:
+            await publisher.make()
+            await publisher.until_said(b"reached")
+            cluster.break_clients(1, Break.HOLD)
+            assert not await publisher.says(b"held up")
+            assert cluster.is_healthy()
+            cluster.heal()
+            await publisher.until_said(b"reached again")
+
+    asyncio.run(go())
+
+
+def test_nothing_outlives_a_parent_that_was_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", USE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    nodes = [entry.split("=") for entry in parent.stdout.readline().split()]
+    assert len(nodes) == 3
+    assert all(runs(int(pid)) for pid, _ in nodes)
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate(timeout=30)
+    assert all(gone_within(int(pid), 10) for pid, _ in nodes)
+    end = time.monotonic() + 5
+    while any(Path(folder).exists() for _, folder in nodes) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(Path(folder).exists() for _, folder in nodes)

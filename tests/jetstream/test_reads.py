@@ -1,0 +1,241 @@
+"""Reads that a copy behind the leader answers, versions found without an index, and what others write."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import uuid
+
+import msgspec
+import nats
+import pytest
+
+from mink_core import (
+    ConcurrencyError,
+    Direction,
+    EventFilter,
+    ExpectedVersion,
+    LeaseLostError,
+    NewEvent,
+    PositionAheadError,
+    StorageError,
+    StreamAppend,
+    TransientStorageError,
+    UsageError,
+    open_store,
+)
+from mink_core.registry import open_administration
+from mink_core.transfer import export, import_lines, verify
+from mink_jetstream import JetStreamEventStore
+from mink_jetstream.answers import Cluster, Peer
+from mink_jetstream.place import Place
+from mink_jetstream.reading import PAGE, Reading
+from mink_jetstream.records import Records
+
+ANY = ExpectedVersion.ANY
+DOWN = Direction.BACKWARD
+
+
+def fill(store: JetStreamEventStore, calls: int) -> None:
+    """A stream that grows unevenly between the events of another."""
+    for number in range(calls):
+        noise = [NewEvent("Noted", n) for n in range(1 + 300 * (number % 3))]
+        store.append_batch(
+            [
+                StreamAppend("noise-1", noise, ANY),
+                StreamAppend("order-1", [NewEvent("Placed", n) for n in range(200)], ANY),
+            ]
+        )
+
+
+def test_a_version_is_found_in_a_few_requests(store, monkeypatch):
+    fill(store, 12)  # 2,400 events of the stream among 3,612 others
+    page, asked = Reading.page, []
+
+    async def counting(self, subject, sequence, size):
+        asked.append(size)
+        return await page(self, subject, sequence, size)
+
+    monkeypatch.setattr(Reading, "page", counting)
+    for after in (0, 1, PAGE, PAGE + 1, 1234, 1999, 2395):
+        asked.clear()
+        found = [event.version for event in store.read_stream("order-1", after_version=after, limit=4)]
+        assert found == list(range(after + 1, after + 5))
+        assert len(asked) <= 12, after
+    backwards = store.read_stream("order-1", after_version=700, limit=1100, direction=DOWN)
+    assert [event.version for event in backwards] == list(range(2400, 1300, -1))
+    assert [event.version for event in store.read_stream("order-1", direction=DOWN)] == list(range(2400, 0, -1))
+
+
+@pytest.fixture
+def stale(store, monkeypatch):
+    """Every direct get is answered by a copy that lacks the newest ten events."""
+    store.append_batch([StreamAppend(f"order-{n % 3}", [NewEvent("Placed", n)], ANY) for n in range(30)])
+    page = Reading.page
+
+    async def lagging(self, subject, sequence, size):
+        return [event for event in await page(self, subject, sequence, size) if event.global_position <= 20]
+
+    monkeypatch.setattr(Reading, "page", lagging)
+    return store
+
+
+def replicated(monkeypatch) -> None:
+    """Whatever the server says, there are several copies."""
+    monkeypatch.setattr(Place, "is_alone", property(lambda place: False, lambda place, value: None), raising=False)
+
+
+def test_a_copy_that_is_behind_hides_nothing(stale, monkeypatch):
+    replicated(monkeypatch)
+    assert [event.version for event in stale.read_stream("order-2")] == list(range(1, 11))
+    assert [event.global_position for event in stale.read_all()] == list(range(1, 31))
+    assert [event.global_position for event in stale.read_all(direction=DOWN)] == list(range(30, 0, -1))
+    assert stale.poll(0).next_position == 30
+    where = EventFilter(categories=("order",))
+    assert [event.global_position for event in stale.read_all(where=where)] == list(range(1, 31))
+
+
+def test_the_test_above_would_see_it(stale):
+    """A reader that takes the copy for the leader misses events: the broken twin."""
+    assert len(list(stale.read_all())) == 20
+
+
+def test_a_leader_that_shows_less_than_was_told_moves_no_reader_past_it(stale, monkeypatch):
+    """The mark came from one server and the page from another that was cut off and still answers as the leader."""
+
+    async def nothing(self, subject, sequence):
+        return None
+
+    monkeypatch.setattr(Reading, "_next", nothing)
+    replicated(monkeypatch)
+    for where in (EventFilter(), EventFilter(categories=("order",)), EventFilter(categories=("none",))):
+        assert stale.poll(0, where=where).next_position == 20
+        with pytest.raises(TransientStorageError, match="above position 20"):
+            list(stale.read_all(where=where))
+    with pytest.raises(TransientStorageError):
+        list(stale.read_all(direction=DOWN))
+
+
+def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
+    """It may lead no longer: a conflict or a position ahead that it tells may not be true."""
+    info = Place.info
+
+    async def alone(self, **more):
+        found = await info(self, **more)
+        self.is_alone = False
+        cluster = Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
+        return msgspec.structs.replace(found, cluster=cluster)
+
+    with JetStreamEventStore(url, timeout=0.5) as store:
+        store.initialize()
+        store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+        with pytest.raises(ConcurrencyError):
+            store.append("order-1", [NewEvent("Placed", 2)], expected_version=2)
+        with pytest.raises(PositionAheadError):
+            store.poll(7)
+        monkeypatch.setattr(Place, "info", alone)
+        store._inner._place.is_alone = False
+        with pytest.raises(TransientStorageError, match="majority"):
+            store.append("order-1", [NewEvent("Placed", 2)], expected_version=2)
+        with pytest.raises(TransientStorageError, match="majority"):
+            store.poll(7)
+        assert store.append("order-1", [NewEvent("Placed", 2)], expected_version=1).last_version == 2
+
+
+def test_what_something_else_publishes_is_told_and_not_read_over(store, url):
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+
+    async def intrude() -> None:
+        client = await nats.connect(url.rpartition("/")[0])
+        await client.jetstream().publish(f"mink.{store.options.store}.order.1", b"{}")
+        await client.close()
+
+    asyncio.run(intrude())
+    with JetStreamEventStore(url) as fresh:
+        for use in (
+            lambda: list(fresh.read_all()),
+            lambda: fresh.append("order-1", [NewEvent("Placed", 2)], expected_version=ANY),
+        ):
+            with pytest.raises(StorageError, match="publishes"):
+                use()
+
+
+def test_records_that_change_meanwhile_are_changed_anew(store, monkeypatch):
+    store.checkpoints.save("reader", 1, expected=None)
+    write, beaten = Records._write, []
+
+    async def overtaken(self, written, loaded, deadline):
+        if not beaten:
+            beaten.append(True)
+            await self.change(lambda view: view.put(next(iter(written)), loaded[next(iter(written))].data))
+        return await write(self, written, loaded, deadline)
+
+    monkeypatch.setattr(Records, "_write", overtaken)
+    store.checkpoints.save("reader", 2, expected=1)
+    assert beaten
+    assert store.checkpoints.load("reader").position == 2
+
+
+def test_a_lease_that_is_taken_over_while_a_checkpoint_is_saved_fences_it(store, monkeypatch):
+    """After the save has looked at the lease, and before it writes."""
+    (lease,) = store.subscriptions.hold("reader", "one", partitions=1, seconds=30).leases
+    store.checkpoints.save("reader", 1, expected=None, lease=lease)
+    write, taken = Records._write, []
+
+    async def overtaken(self, written, loaded, deadline):
+        if not taken and any("checkpoint" in key for key in written):
+            taken.append(True)
+            await store._inner.subscriptions.leave("reader", "one")
+            await store._inner.subscriptions.hold("reader", "two", partitions=1, seconds=30)
+        return await write(self, written, loaded, deadline)
+
+    monkeypatch.setattr(Records, "_write", overtaken)
+    with pytest.raises(LeaseLostError):
+        store.checkpoints.save("reader", 2, expected=1, lease=lease)
+    assert taken
+    assert store.checkpoints.load("reader").position == 1
+
+
+def test_snapshots_use_their_slots_again(store):
+    for version in range(1, 12):
+        assert store.snapshots.save("order-1", version, {"at": version}, keep=3)
+    assert store.snapshots.load("order-1", at_version=10).data == {"at": 10}
+    assert store.snapshots.save("order-1", 12, b"raw", keep=1)
+    assert store.snapshots.load("order-1", at_version=11) is None
+    keys = store._portal.run(store._inner._records.keys(store._inner.keys.below("snapshot")))
+    assert len(keys) <= 4  # three slots and the list
+    assert store.snapshots.delete("order-1") == 1
+    assert store.snapshots.load("order-1") is None
+
+
+def test_a_store_moves_in_and_out_with_equal_hashes(url, nats_url):
+    with open_store(f"memory://{uuid.uuid4().hex}") as source:
+        for number in range(1500):
+            source.append(
+                f"order-{number % 7}",
+                [NewEvent("Placed", {"n": number}, {"m": 1.0} if number % 2 else None)],
+                expected_version=ANY,
+            )
+        file = io.BytesIO()
+        export(source, file.write)
+    lines = file.getvalue().splitlines(keepends=True)
+    for target in (url, f"{nats_url}/again_{uuid.uuid4().hex[:8]}"):
+        with open_administration(target) as administration:
+            administration.migrate()
+            half = import_lines_of(lines[:900], administration)
+            found = import_lines(lines, administration)
+            assert (half, found.events, found.stored) == (899, 1500, 1500 - 899)
+            assert import_lines(lines, administration).stored == 0
+        with open_store(target) as store:
+            verify(store, found.digests)
+            out = io.BytesIO()
+            export(store, out.write)
+        lines = out.getvalue().splitlines(keepends=True)
+    assert lines[-1] == file.getvalue().splitlines(keepends=True)[-1]  # the hash of the whole, in its order
+
+
+def import_lines_of(lines, administration) -> int:
+    """What an import that ends early has stored."""
+    with pytest.raises(UsageError, match="ends early"):
+        import_lines(lines, administration)
+    return administration.statistics().events

@@ -1,0 +1,325 @@
+"""Events in partitions by stream: made new, moved while in use, guarded everywhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from mink_core import Capability, EventFilter, ExpectedVersion, NewEvent, SchemaError, StorageError, UsageError
+from mink_core.administration import Access, Level
+from mink_core.registry import open_administration
+from mink_postgres import PostgresEventStore
+from mink_postgres import administration as module
+from tests.postgres.readers import StoreReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ANY = ExpectedVersion.ANY
+
+
+@pytest.fixture
+def parted(postgres_url: str, schema: str) -> Iterator[PostgresEventStore]:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1, hash_partitions=4) as store:
+        store.initialize()
+        yield store
+
+
+def columns(connection: psycopg.Connection[Any], schema: str) -> list[Any]:
+    return connection.execute(
+        "SELECT column_name, data_type, character_maximum_length, is_nullable, column_default FROM "
+        "information_schema.columns WHERE table_schema = %s AND table_name = 'events' ORDER BY ordinal_position",
+        (schema,),
+    ).fetchall()
+
+
+def constraints(connection: psycopg.Connection[Any], schema: str) -> list[Any]:
+    return connection.execute(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass "
+        "AND contype IN ('p', 'u') ORDER BY 1",
+        (f"{schema}.events",),
+    ).fetchall()
+
+
+def test_a_new_store_has_partitions_and_the_same_columns(
+    postgres_url: str, schema: str, parted: PostgresEventStore
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        assert constraints(connection, schema) == [
+            ("events_pkey", "PRIMARY KEY (global_position, stream_id)"),
+            ("events_stream_id_version_key", "UNIQUE (stream_id, version)"),
+        ]
+        made = columns(connection, schema)
+        with PostgresEventStore(postgres_url, schema=f"{schema}_plain", min_size=1) as plain:
+            plain.initialize()
+        expected = [
+            (*row[:4], row[4] and row[4].replace("_plain", "")) for row in columns(connection, f"{schema}_plain")
+        ]
+        connection.execute(f'DROP SCHEMA "{schema}_plain" CASCADE')
+    assert made == expected
+    parted.initialize()  # idempotent
+    for number in range(20):
+        parted.append(f"s-{number}", [NewEvent("Made", number)] * 1, expected_version=ExpectedVersion.NO_STREAM)
+    assert [event.data for event in parted.read_all()] == list(range(20))
+    with psycopg.connect(postgres_url) as connection:
+        used = connection.execute(f'SELECT count(DISTINCT tableoid) FROM "{schema}".events').fetchone()
+    assert used == (4,)
+    assert parted.check() == []
+
+
+def test_what_cannot_be_is_refused(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    with pytest.raises(UsageError, match="unique_event_ids"):
+        PostgresEventStore(postgres_url, hash_partitions=4, unique_event_ids=True)
+    for wrong in (1, -1, 1025):
+        with pytest.raises(UsageError, match="partitions"):
+            PostgresEventStore(postgres_url, hash_partitions=wrong)
+    store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    with (
+        PostgresEventStore(postgres_url, schema=schema, hash_partitions=4) as late,
+        pytest.raises(SchemaError, match="mink partition 4"),
+    ):
+        late.initialize()
+    assert [event.data for event in store.read_all()] == [1]
+
+
+def test_unique_ids_and_other_numbers_are_refused_on_partitions(
+    postgres_url: str, schema: str, parted: PostgresEventStore
+) -> None:
+    assert Capability.UNIQUE_EVENT_IDS not in parted.capabilities
+    with (
+        PostgresEventStore(postgres_url, schema=schema, unique_event_ids=True) as unique,
+        pytest.raises(SchemaError, match="partitions by stream"),
+    ):
+        unique.initialize()
+    with (
+        PostgresEventStore(postgres_url, schema=schema, hash_partitions=8) as other,
+        pytest.raises(SchemaError, match="4 partitions, not 8"),
+    ):
+        other.initialize()
+
+
+def test_every_partition_is_guarded(postgres_url: str, schema: str, parted: PostgresEventStore) -> None:
+    parted.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    with psycopg.connect(postgres_url) as connection:
+        parts = [f'"{schema}".events', *(f'"{schema}".events_p{number}' for number in range(4))]
+        for part in parts:
+            for statement in (f"UPDATE {part} SET data = '2'", f"DELETE FROM {part}", f"TRUNCATE {part}"):
+                with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                    connection.execute(statement)
+                connection.rollback()
+    assert [event.data for event in parted.read_all()] == [1]
+
+
+def test_an_insert_straight_into_a_partition_holds_the_feed_back(
+    postgres_url: str, schema: str, parted: PostgresEventStore
+) -> None:
+    with psycopg.connect(postgres_url) as open_one:
+        row = open_one.execute(
+            f"SELECT satisfies_hash_partition('\"{schema}\".events'::regclass, 4, 0, 'raw-1'::varchar)"
+        )
+        part = 0 if row.fetchone() == (True,) else None
+        for number in range(4) if part is None else [part]:
+            try:
+                open_one.execute(
+                    f'INSERT INTO "{schema}".events_p{number} (stream_id, version, event_type, data) '
+                    "VALUES ('raw-1', 1, 'Raw', '1')"
+                )
+                break
+            except psycopg.errors.CheckViolation:
+                open_one.rollback()
+        parted.append("s-1", [NewEvent("Made", 2)], expected_version=ANY)
+        assert parted.poll(0).events == []  # it would be skipped else
+        assert len(parted.feed_status().holders) == 1
+        open_one.commit()
+    assert [event.data for event in parted.poll(0).events] == [1, 2]
+
+
+def test_a_partition_that_is_attached_later_is_guarded_or_refuses(
+    postgres_url: str, schema: str, parted: PostgresEventStore
+) -> None:
+    """Its statement triggers are missing, which check tells; until then nothing gets in or is rewritten unfenced."""
+    parted.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(f'ALTER TABLE "{schema}".events DETACH PARTITION "{schema}".events_p0')
+        owner.execute(
+            f'CREATE TABLE "{schema}".later PARTITION OF "{schema}".events FOR VALUES WITH (MODULUS 4, REMAINDER 0)'
+        )
+        assert {(finding.subject, finding.kind) for finding in parted.check() if finding.kind != "stream"} == {
+            ("later", "fence"),
+            ("later", "append-only"),
+        }
+        for name in (f"raw-{number}" for number in range(100)):
+            found = owner.execute(
+                "SELECT satisfies_hash_partition(%s::regclass, 4, 0, %s::varchar)", (f'"{schema}".events', name)
+            ).fetchone()
+            if found == (True,):
+                break
+        straight = (
+            f"INSERT INTO \"{schema}\".later (stream_id, version, event_type, data) VALUES ('{name}', 1, 'Raw', '1')"
+        )
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="past the guards"):
+            owner.execute(straight)
+        parted.append(name, [NewEvent("Made", 2)], expected_version=ANY)  # through events it gets there
+        for statement in (f"UPDATE \"{schema}\".later SET data = '3'", f'DELETE FROM "{schema}".later'):
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="past the guards"):
+                owner.execute(statement)
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        critical = [it for it in administration.diagnose() if it.level is Level.CRITICAL]
+    assert {(it.subject, it.figures["table"]) for it in critical} == {("fence", "later"), ("append-only", "later")}
+
+
+class Load(threading.Thread):
+    """Appends and reads while the store is moved; keeps what was acknowledged."""
+
+    def __init__(self, store: PostgresEventStore, number: int) -> None:
+        super().__init__()
+        self.store, self.number = store, number
+        self.acknowledged: list[Any] = []
+        self.stopping = threading.Event()
+        self.error: BaseException | None = None
+        self.longest = 0.0
+
+    def run(self) -> None:
+        count = 0
+        try:
+            while not self.stopping.is_set():
+                began = time.monotonic()
+                stream = f"live-{self.number}-{count % 7}"
+                result = self.store.append(stream, [NewEvent("Live", count)], expected_version=ANY)
+                self.acknowledged.append((result.first_position, stream, result.first_version))
+                list(self.store.read_stream(stream, limit=3))
+                self.longest = max(self.longest, time.monotonic() - began)
+                count += 1
+        except BaseException as error:  # noqa: BLE001 -- told by the test
+            self.error = error
+
+
+def test_a_store_in_use_is_moved_without_a_loss(postgres_url: str, schema: str) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=4, privacy=True) as store:
+        store.initialize()
+        for number in range(40):
+            store.append(f"old-{number}", [NewEvent("Old", n) for n in range(50)], expected_version=ANY)
+        reader = StoreReader(PostgresEventStore(postgres_url, schema=schema, min_size=1))
+        loads = [Load(store, number) for number in range(3)]
+        for load in loads:
+            load.start()
+        rewritten: list[str] = []
+
+        def rewrite(done: int, mark: int) -> None:
+            # In the middle of the copy: what is copied already must not keep what was taken away.
+            if not rewritten:
+                store.privacy.redact("old-1", 1, data="gone", by="test")
+                store.privacy.purge("old-2", up_to_version=10, by="test")
+                rewritten.append("done")
+            reader.poll()
+
+        with open_administration(f"{postgres_url}?schema={schema}") as administration:
+            moved = administration.partition(4, rewrite)
+            time.sleep(0.3)
+            for load in loads:
+                load.stopping.set()
+            for load in loads:
+                load.join()
+            assert [load.error for load in loads] == [None] * 3
+            with pytest.raises(SchemaError, match="4 partitions already"):
+                administration.partition(4)
+            assert not [it for it in administration.diagnose() if it.level is Level.CRITICAL]
+            with psycopg.connect(postgres_url, autocommit=True) as owner:
+                owner.execute(f'ANALYZE "{schema}".events')
+            told = administration.statistics()
+            assert told.events == 2000 - 10 + sum(len(load.acknowledged) for load in loads)
+            assert [size.name for size in told.tables if size.name.startswith("events")] == ["events"]
+        while reader.poll():
+            pass
+        acknowledged = sorted(it for load in loads for it in load.acknowledged)
+        events = list(store.read_all(where=EventFilter(event_types=("Live",))))
+        assert [(it.global_position, it.stream_id, it.version) for it in events] == acknowledged
+        assert reader.seen == sorted(set(reader.seen))
+        assert set(reader.seen) >= {position for position, _, _ in acknowledged}
+        assert next(iter(store.read_stream("old-1"))).data == "gone"
+        assert [it.version for it in store.read_stream("old-2")] == list(range(11, 51))
+        assert store.check() == []
+        assert rewritten
+        assert moved.partitions == 4
+        assert moved.pause < 10
+        print(f"\n{moved}; the longest append and read took {max(load.longest for load in loads):.2f} s")
+    reader.close()
+
+
+def test_privileges_go_along(postgres_url: str, admin_in_test_database: str, schema: str) -> None:
+    role = f"writer_of_{schema}"
+    with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'")
+    try:
+        with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+            store.initialize()
+            store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+        with open_administration(f"{postgres_url}?schema={schema}") as administration:
+            administration.grant(role, [Access.WRITER])
+            administration.partition(4)
+        theirs = psycopg.conninfo.make_conninfo(postgres_url, user=role)
+        with psycopg.connect(theirs) as writer, PostgresEventStore(connection=writer, schema=schema) as store:
+            store.append("s-1", [NewEvent("Made", 2)], expected_version=1)
+            writer.commit()
+            for statement in (
+                f"INSERT INTO \"{schema}\".events (global_position, stream_id, version) VALUES (99, 's-9', 1)",
+                f"UPDATE \"{schema}\".events SET data = '2'",
+                f'SELECT 1 FROM "{schema}".events_p0',
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    writer.execute(statement)
+                writer.rollback()
+    finally:
+        with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
+            admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_what_would_be_lost_is_named(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(f'CREATE INDEX my_own ON "{schema}".events (event_type, timestamp)')
+    with (
+        open_administration(f"{postgres_url}?schema={schema}") as administration,
+        pytest.raises(SchemaError, match="index my_own"),
+    ):
+        administration.partition(4)
+
+
+def test_a_copy_that_was_broken_off_goes_on(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    for number in range(3):
+        store.append(f"s-{number}", [NewEvent("Made", number)], expected_version=ANY)
+
+    class BrokenOffError(Exception):
+        pass
+
+    def break_off(_done: int, _mark: int) -> None:
+        raise BrokenOffError
+
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        with pytest.raises(BrokenOffError):
+            administration.partition(4, break_off)
+        assert [it.level for it in administration.diagnose() if it.subject == "partitions"] == [Level.NOTICE]
+        with pytest.raises(SchemaError, match="4 partitions was begun, not 8"):
+            administration.partition(8)
+        store.append("s-1", [NewEvent("Made", 9)], expected_version=ANY)
+        assert administration.partition(4).copied == 1
+    assert [event.data for event in store.read_all()] == [0, 1, 2, 9]
+
+
+def test_a_position_taken_by_hand_stops_the_swap(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    with psycopg.connect(postgres_url) as by_hand:
+        by_hand.execute(f'SELECT "{schema}".fence()')
+        tries, module._TRIES = module._TRIES, 1
+        try:
+            with (
+                open_administration(f"{postgres_url}?schema={schema}") as administration,
+                pytest.raises(StorageError, match="fence"),
+            ):
+                administration.partition(4)
+        finally:
+            module._TRIES = tries
+    assert [event.data for event in store.read_all()] == [1]
