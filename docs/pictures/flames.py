@@ -27,7 +27,7 @@ from mink_core import ExpectedVersion, StreamAppend
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 
 SCHEMA = "mink_flames"
-SECONDS = 8
+SECONDS = 12
 CALLERS = 64
 WIDTH, ROW, LETTER, SHORTEST = 1200, 17, 6.1, 3
 COLOURS = {
