@@ -27,6 +27,7 @@ from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.drafts import Draft, Write, next_time
+from mink_jetstream.grouping import Grouping
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
 from mink_jetstream.place import is_led
@@ -56,6 +57,7 @@ class Appending:
         self._place = place
         self._jetstream = place.jetstream
         self._reading = reading
+        self._grouping = Grouping(place.jetstream)
         self._tails: dict[str, StreamTail] = {}
         self._connection = 0
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
@@ -254,7 +256,7 @@ class Appending:
                     headers[EXPECTED] = sequence  # once for each subject: a batch is compared with what was before it
                 requests.append(Request(subject, body_of(event, time), headers))
         try:
-            last = await self._jetstream.write(requests, deadline)
+            last = await self._grouping.write(requests, deadline)
         except RefusedError as error:
             if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
                 return None

@@ -113,17 +113,75 @@ def test_limits_are_told_and_refused_up_front(store, monkeypatch):
     assert store.head_position() == 0
 
 
-def test_batches_of_many_callers_stay_below_what_a_server_takes_at_once(url):
-    """More than 50 atomic batches at once are refused by the server; ours wait for one another."""
+@pytest.fixture
+def written(monkeypatch) -> list[int]:
+    """How many messages went out together, each time."""
+    write, sizes = JetStream.write, []
 
-    async def run() -> list[int]:
+    async def counting(self, requests, deadline):
+        sizes.append(len(requests))
+        return await write(self, requests, deadline)
+
+    monkeypatch.setattr(JetStream, "write", counting)
+    return sizes
+
+
+def test_many_callers_share_batches_and_one_goes_alone(url, written):
+    async def run() -> list[tuple[str, int]]:
         async with AsyncJetStreamEventStore(url) as store:
             await store.initialize()
-            calls = [store.append(f"order-{n}", events(3), expected_version=0) for n in range(120)]
-            await asyncio.gather(*calls)
-            return [event.global_position async for event in store.read_all()]
+            await store.append("alone-1", events(), expected_version=0)
+            assert written == [1]
 
-    assert asyncio.run(run()) == list(range(1, 361))
+            async def caller(number: int) -> None:
+                for version in range(0, 9, 3):
+                    result = await store.append(f"order-{number}", events(3), expected_version=version)
+                    stored = [event async for event in store.read_stream(f"order-{number}", after_version=version)]
+                    assert [event.version for event in stored] == list(range(version + 1, version + 4))
+                    assert result.first_position == stored[0].global_position
+                    assert result.last_position == stored[-1].global_position
+
+            await asyncio.gather(*[caller(number) for number in range(80)])
+            return [(event.stream_id, event.version) async for event in store.read_all(after_position=1)]
+
+    assert Counter(asyncio.run(run())) == Counter((f"order-{n}", v) for n in range(80) for v in range(1, 10))
+    assert max(written) > 3 * 16  # more than a caller's own three events, of more callers than go alone
+
+
+def test_who_is_refused_in_a_group_is_refused_alone(url, written):
+    async def run() -> list[object]:
+        async with AsyncJetStreamEventStore(url) as store, AsyncJetStreamEventStore(url) as other:
+            await store.initialize()
+            calls = [store.append(f"order-{n}", events(), expected_version=0) for n in range(60)]
+            await asyncio.gather(*calls)
+            for n in (7, 50):  # what the store remembers of these is old now
+                await other.append(f"order-{n}", events(2), expected_version=1)
+            calls = [store.append(f"order-{n}", events(), expected_version=1) for n in range(60)]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    results = asyncio.run(run())
+    refused = {n: result.actual for n, result in enumerate(results) if isinstance(result, ConcurrencyError)}
+    assert refused == {7: 3, 50: 3}
+    assert all(result.last_version == 2 for n, result in enumerate(results) if n not in refused)
+    assert max(written) >= 16
+
+
+def test_a_cancelled_caller_takes_nobody_along(url, written):
+    async def run() -> Counter[str]:
+        async with AsyncJetStreamEventStore(url) as store:
+            await store.initialize()
+            tasks = [asyncio.create_task(store.append(f"order-{n}", events(), expected_version=0)) for n in range(60)]
+            await asyncio.sleep(0)
+            for task in tasks[40:50]:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+            assert sum(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes) == 10
+            again = [await store.append(f"order-{n}", events(), expected_version=ANY) for n in range(40, 50)]
+            assert {result.last_version for result in again} <= {1, 2}
+            return Counter([event.stream_id async for event in store.read_all()])
+
+    counts = asyncio.run(run())
+    assert all(counts[f"order-{n}"] == 1 for n in (*range(40), *range(50, 60)))
 
 
 def test_a_hot_stream_takes_every_append_of_many_callers(url):

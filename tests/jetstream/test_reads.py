@@ -15,6 +15,7 @@ from mink_core import (
     Direction,
     EventFilter,
     ExpectedVersion,
+    LeaseLostError,
     NewEvent,
     PositionAheadError,
     StorageError,
@@ -173,6 +174,26 @@ def test_records_that_change_meanwhile_are_changed_anew(store, monkeypatch):
     store.checkpoints.save("reader", 2, expected=1)
     assert beaten
     assert store.checkpoints.load("reader").position == 2
+
+
+def test_a_lease_that_is_taken_over_while_a_checkpoint_is_saved_fences_it(store, monkeypatch):
+    """After the save has looked at the lease, and before it writes."""
+    (lease,) = store.subscriptions.hold("reader", "one", partitions=1, seconds=30).leases
+    store.checkpoints.save("reader", 1, expected=None, lease=lease)
+    write, taken = Records._write, []
+
+    async def overtaken(self, written, loaded, deadline):
+        if not taken and any("checkpoint" in key for key in written):
+            taken.append(True)
+            await store._inner.subscriptions.leave("reader", "one")
+            await store._inner.subscriptions.hold("reader", "two", partitions=1, seconds=30)
+        return await write(self, written, loaded, deadline)
+
+    monkeypatch.setattr(Records, "_write", overtaken)
+    with pytest.raises(LeaseLostError):
+        store.checkpoints.save("reader", 2, expected=1, lease=lease)
+    assert taken
+    assert store.checkpoints.load("reader").position == 1
 
 
 def test_snapshots_use_their_slots_again(store):

@@ -28,13 +28,14 @@ def test_a_thread_that_waits_is_woken(store, url):
     thread = threading.Thread(target=follow)
     thread.start()
     with JetStreamEventStore(url) as other:
-        for version in range(1, 4):
-            time.sleep(0.3)
+        for version in range(1, 3):
+            time.sleep(1.4)  # by then the next poll is more than a second away
             before = time.monotonic()
             other.append("order-1", [NewEvent("Placed", version)], expected_version=ANY)
             while len(got) < version and time.monotonic() < before + SOON:
                 time.sleep(0.002)
             assert got[-1][1] == version
+            assert got[-1][0] - before < 0.6
     subscription.close()
     thread.join(SOON)
     assert not thread.is_alive()
