@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
 from itertools import count
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ from mink_postgres.server import ServerUnavailableError, postgres_for_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Nothing may depend on where client and server are: neither the process nor the server it starts is in UTC.
+os.environ["TZ"] = "Pacific/Chatham"
+time.tzset()
 
 ROLE = "mink_plain_owner"
 _numbers = count(1)

@@ -8,11 +8,11 @@ WITH snapshot AS MATERIALIZED (
     ORDER BY a.version DESC
     LIMIT 1
 )
-SELECT true, version, data, snapshot_type, schema_version, is_json, created_at AT TIME ZONE 'UTC',
+SELECT true, version, data, snapshot_type, schema_version, is_json, created_at,
     NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text
 FROM snapshot
 UNION ALL (
-    SELECT false, version, NULL, NULL, NULL, NULL, timestamp AT TIME ZONE 'UTC',
+    SELECT false, version, NULL, NULL, NULL, NULL, timestamp,
         global_position, event_id, event_type, data::text, metadata::text
     FROM {schema}.events
     WHERE stream_id = $1::text AND version > greatest(

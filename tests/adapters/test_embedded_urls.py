@@ -66,3 +66,33 @@ def test_wrong_urls_are_refused_before_anything_starts() -> None:
             open_store(url)
     with pytest.raises(UsageError, match="async only"):
         open_store("postgresql+asyncpg://host/db")
+
+
+def test_a_container_is_started_once_and_ends_with_the_store(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine is another test's; here a server that runs stands for the container."""
+    told: list[str] = []
+
+    class Container:
+        def start(self) -> None:
+            told.append("start")
+
+        def stop(self) -> None:
+            told.append("stop")
+
+        def get_connection_url(self, host: str | None = None, driver: str | None = None) -> str:
+            return postgres_url
+
+    def made(image: str) -> Container:
+        told.append(image)
+        return Container()
+
+    monkeypatch.setattr("mink_postgres.server.container._testcontainer", made)
+    with open_store("postgresql+testcontainers://?image=postgres:17&schema=contained&min_size=1") as store:
+        store.initialize()
+        assert store.head_position() == 0
+        store.ping()
+    assert told == ["postgres:17", "start", "stop"]
+    with open_store(f"{postgres_url}?schema=contained&min_size=1") as store, store.transaction() as tx:
+        tx.connection.execute("DROP SCHEMA contained CASCADE")

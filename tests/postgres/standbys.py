@@ -31,7 +31,7 @@ class Pair:
         """Make the second server a copy of the first, which waits for it at every commit."""
         url, standby = self.primary.url(), self.standby
         data = standby.folder / "data"
-        standby._ask_to_stop()
+        standby._process.ask_to_stop()
         shutil.rmtree(data)
         program = self.primary._bin / "pg_basebackup"
         command = [program if program.exists() else "pg_basebackup", f"--dbname={url}", f"--pgdata={data}"]

@@ -90,7 +90,7 @@ def test_what_the_events_tell_is_put_right(postgres_url: str, schema: str) -> No
     rows = raw(
         postgres_url,
         schema,
-        "SELECT stream_id, category, version, updated_at::date::text FROM {schema}.streams ORDER BY 1",
+        "SELECT stream_id, category, version, (updated_at AT TIME ZONE 'UTC')::date::text FROM {schema}.streams ORDER BY 1",
     )
     assert sorted(rows) == [("käse", "käse", 1, "2024-01-03"), ("order-1", "order", 2, "2024-01-02")]
     works(postgres_url, schema)

@@ -83,7 +83,7 @@ def test_recovery_to_a_point_in_time() -> None:
         target = EmbeddedServer.start()
         try:
             data = target.folder / "data"
-            target._ask_to_stop()
+            target._process.ask_to_stop()
             shutil.rmtree(data)
             run(program(scratch, "pg_basebackup"), f"--dbname={url}", f"--pgdata={data}", "--checkpoint=fast")
             append(url, "order-1", 10, expected=10)

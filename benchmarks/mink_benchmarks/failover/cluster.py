@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psycopg
+
 from mink_benchmarks.failover.processes import Programs, free_ports
 from mink_benchmarks.faults.lab import CannotInflictError
 from mink_postgres.server.processes import kill_with_children
@@ -156,6 +158,24 @@ class Cluster:
         """The primary, by Patroni's word."""
         name = next(it["name"] for it in self.members() if it["role"] == "leader")
         return next(node for node in self.nodes if node.name == name)
+
+    def wait_writable(self) -> None:
+        """Wait until a node takes writes: a promotion that Patroni tells of may not be over yet.
+
+        Raises:
+            CannotInflictError: None does.
+        """
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.url(connect_timeout="2")).close()
+            except psycopg.Error as error:
+                if time.monotonic() > end:
+                    why = f"no node takes writes: {error}"
+                    raise CannotInflictError(why) from error
+                time.sleep(0.1)
+            else:
+                return
 
     def wait_whole(self) -> None:
         """Wait for a primary, and a standby that streams for each other node; one of them synchronous if so wanted."""

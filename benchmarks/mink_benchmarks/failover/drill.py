@@ -55,6 +55,20 @@ class Drill(NamedTuple):
 def synchronous(cluster: Cluster, seconds: float, say: Callable[[str], None], *, writers: int = WRITERS) -> Drill:
     """Kill the primary for so long, at least once, where a commit waits for a standby: nothing may be lost."""
     ledger, load, readers = _begin(cluster, writers)
+    try:
+        return _judged(cluster, seconds, say, ledger, load, readers)
+    finally:
+        _end(load, readers)
+
+
+def _judged(
+    cluster: Cluster,
+    seconds: float,
+    say: Callable[[str], None],
+    ledger: Ledger,
+    load: Load,
+    readers: tuple[AsyncReader, DurableReader],
+) -> Drill:
     strikes: list[Strike] = []
     kinds, end = cycle((SERVER, NODE)), time.monotonic() + seconds
     while not strikes or time.monotonic() < end:
@@ -78,6 +92,19 @@ def synchronous(cluster: Cluster, seconds: float, say: Callable[[str], None], *,
 def asynchronous(cluster: Cluster, say: Callable[[str], None]) -> Drill:
     """Lose the primary with what it had not sent on yet: readers must be told (FEED-08), before and after `--bump`."""
     ledger, load, readers = _begin(cluster, WRITERS)
+    try:
+        return _told(cluster, say, ledger, load, readers)
+    finally:
+        _end(load, readers)
+
+
+def _told(
+    cluster: Cluster,
+    say: Callable[[str], None],
+    ledger: Ledger,
+    load: Load,
+    readers: tuple[AsyncReader, DurableReader],
+) -> Drill:
     with PostgresEventStore(cluster.url(), min_size=1) as store:
         saved = store.identity()
     time.sleep(_STEADY)
@@ -88,6 +115,7 @@ def asynchronous(cluster: Cluster, say: Callable[[str], None]) -> Drill:
     load.stop()
     say("the primary is gone, with a second of appends that no standby has")
     cluster.wait(lambda members: _promoted(members, node), "no standby was promoted")
+    cluster.wait_writable()
     with PostgresEventStore(cluster.url(), min_size=1) as store:
         stored = [event.event_id for event in store.read_all()]
         lost = len(ledger.acknowledged - set(stored))
@@ -107,8 +135,6 @@ def asynchronous(cluster: Cluster, say: Callable[[str], None]) -> Drill:
         problems.append(f"nobody was ahead any more, but told were {sorted(later)}")
     if then != set(kept):
         problems.append(f"the epoch was raised, but told were only {sorted(then)}")
-    for reader in (load.reader, *readers):
-        reader.catch_up(0, 0.0)
     told = (
         f"{lost} of {len(ledger.acknowledged)} acknowledged events were lost; readers stood at {sorted(kept.values())}, "
         f"the new primary's sequence at {high}. PositionAheadError: for {len(first)} of {len(kept)} at once, for "
@@ -131,6 +157,13 @@ def _begin(cluster: Cluster, writers: int) -> tuple[Ledger, Load, tuple[AsyncRea
     for reader in readers:
         reader.start()
     return ledger, load, readers
+
+
+def _end(load: Load, readers: tuple[AsyncReader, DurableReader]) -> None:
+    """Let nothing go on, whatever came of it. What has ended already stays so."""
+    load.stop()
+    for reader in (load.reader, *readers):
+        reader.catch_up(0, 0.0)
 
 
 def _strike(cluster: Cluster, kind: str, ledger: Ledger, reader: Reader) -> Strike:

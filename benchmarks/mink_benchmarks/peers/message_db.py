@@ -1,6 +1,6 @@
 """message-db: its SQL, fetched by npm when it is measured, in a database of its own.
 
-It locks by category, so that its streams lie in as many categories as it likes best; each thread has a connection.
+It locks by category, so its streams lie in 16 categories; its threads share 16 connections.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
 
 from mink_benchmarks.samples import BenchmarkError, Sample
 from mink_benchmarks.workload import EVENT_TYPE, STREAMS
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "@eventide/message-db@1.3.1"
 _CATEGORIES = 16
+_CONNECTIONS = 16
+_SESSION: dict[str, Any] = {"autocommit": True, "prepare_threshold": 1}
 # In the order of its own install scripts, without its roles and privileges: a superuser measures.
 _FOLDERS = ("schema", "tables", "types", "functions", "indexes")
 _WRITE = "SELECT message_store.write_message(%s, %s, %s, %s::jsonb, %s::jsonb, %s)"
@@ -76,6 +79,8 @@ class _OnMessageDb(ABC):
         self.name = name
         self._server = server
         self._database = f"bench_messagedb_{secrets.token_hex(3)}"
+        options = "-c search_path=message_store,public"
+        self.where = make_conninfo(server.url, dbname=self._database, options=options)
         self._data, self._metadata = json.dumps(workload.data), json.dumps(workload.metadata)
 
     def open(self) -> None:
@@ -96,8 +101,7 @@ class _OnMessageDb(ABC):
 
     def connect(self) -> psycopg.Connection[Any]:
         """A connection that finds its functions."""
-        where = make_conninfo(self._server.url, dbname=self._database, options="-c search_path=message_store,public")
-        return psycopg.connect(where, autocommit=True, prepare_threshold=1)
+        return psycopg.connect(self.where, **_SESSION)
 
     def close(self) -> None:
         """Drop the database."""
@@ -126,34 +130,46 @@ class Appends(_OnMessageDb):
         """Append until the time is over."""
         counts = [0] * self._writers
         latencies: list[float] = []
-        ready = threading.Barrier(self._writers + 1)
+        errors: list[Exception] = []
 
-        def write(writer: int) -> None:
+        def write(writer: int, pool: ConnectionPool[Any], until: float) -> None:
             mine, pick, known = range(writer, STREAMS, self._writers), random.Random(writer).choice, self._versions
-            with self.connect() as connection, connection.cursor() as cursor:
-                ready.wait()
-                until = time.perf_counter() + seconds
-                while (start := time.perf_counter()) < until:
-                    number = pick(mine)
-                    if self._events == 1:
-                        self.write(cursor, _name(number), known[number])
-                        cursor.fetchone()
-                    else:
-                        with connection.pipeline(), connection.transaction():
-                            for n in range(self._events):
-                                self.write(cursor, _name(number), known[number] + n)
-                    known[number] += self._events
-                    latencies.append(time.perf_counter() - start)
-                    counts[writer] += self._events
+            while (start := time.perf_counter()) < until and not errors:
+                number = pick(mine)
+                try:
+                    with pool.connection() as connection, connection.cursor() as cursor:
+                        self._append(connection, cursor, _name(number), known[number])
+                except psycopg.Error as error:
+                    errors.append(error)
+                known[number] += self._events
+                latencies.append(time.perf_counter() - start)
+                counts[writer] += self._events
 
-        threads = [threading.Thread(target=write, args=(writer,)) for writer in range(self._writers)]
-        for thread in threads:
-            thread.start()
-        ready.wait()
-        began = time.perf_counter()
-        for thread in threads:
-            thread.join()
-        return Sample(sum(counts), time.perf_counter() - began, latencies)
+        # Open while it is measured only: the server has connections for one case at a time.
+        size = min(self._writers, _CONNECTIONS)
+        with ConnectionPool(self.where, min_size=size, kwargs=_SESSION, open=True) as pool:
+            pool.wait()
+            began = time.perf_counter()
+            threads = [
+                threading.Thread(target=write, args=(writer, pool, began + seconds)) for writer in range(self._writers)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            took = time.perf_counter() - began
+        if errors:
+            raise errors[0]
+        return Sample(sum(counts), took, latencies)
+
+    def _append(self, connection: psycopg.Connection[Any], cursor: psycopg.Cursor[Any], stream: str, at: int) -> None:
+        if self._events == 1:
+            self.write(cursor, stream, at)
+            cursor.fetchone()
+            return
+        with connection.pipeline(), connection.transaction():
+            for number in range(self._events):
+                self.write(cursor, stream, at + number)
 
 
 class StreamReads(_OnMessageDb):

@@ -5,17 +5,16 @@ from functools import cache
 from django.conf import settings
 from django.db import connection, transaction
 
-from mink_core import ExpectedVersion, NewEvent, OutboxMessage, Transaction
-from mink_postgres import PostgresEventStore
+from mink_core import ExpectedVersion, NewEvent, OutboxMessage, Store, Transaction, open_store
 from shop.models import Order
 
 
 @cache
-def _store(url: str) -> PostgresEventStore:
-    return PostgresEventStore(url, min_size=0)  # its own connections are for the relay and for readers alone
+def _store(url: str) -> Store:
+    return open_store(url, min_size=0)  # its own connections are for the relay and for readers alone
 
 
-def store() -> PostgresEventStore:
+def store() -> Store:
     """The process's store."""
     return _store(settings.MINK_STORE_URL)
 

@@ -6,7 +6,8 @@ committed with the subscription's checkpoint, so a crash between the two cannot 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from mink_core import EventFilter, Projection
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from mink_core import AsyncStore, AsyncTransaction, StoredEvent
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """An order, as a customer's list shows it."""
 
     order_id: str

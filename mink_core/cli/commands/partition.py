@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from mink_core.cli.files import progress_bar
 from mink_core.cli.output import write_json
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 
@@ -29,12 +30,8 @@ def partition(
     again. Event ids cannot be kept unique over partitions.
     """
     session = session_of(ctx, store, as_json, debug)
-
-    def told(done: int, mark: int) -> None:
-        typer.echo(f"copied up to position {done:,} of {mark:,}", err=True)
-
-    with session.administer() as administration:
-        moved = administration.partition(partitions, None if session.speaks_json else told)
+    with session.administer() as administration, progress_bar("copying") as progress:
+        moved = administration.partition(partitions, progress)
     if session.speaks_json:
         write_json([msgspec.structs.asdict(moved)])
     else:
