@@ -59,6 +59,8 @@ class Appending:
         self._reading = reading
         self._grouping = Grouping(place.jetstream)
         self._tails: dict[str, StreamTail] = {}
+        self._acknowledged: dict[str, int] = {}
+        """The newest sequence of a stream that this store has appended: where there are copies, one may not know it."""
         self._connection = 0
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
@@ -166,16 +168,20 @@ class Appending:
     async def _decide(self, items: Sequence[PreparedAppend], deadline: float) -> list[AppendResult]:
         """Store what fits, first as it is remembered; what is refused, or a repeat, is told from what the leader has."""
         pause, trusting = _PAUSE, len(items) > 1
+        confirmed: dict[str, StreamTail] | None = None
         while True:
             tails = await self._known_tails(items, trusting=trusting)
             draft = Draft(tails, await self._spans(items, tails))
             try:
                 results = store_appends(draft, items)
             except (ConcurrencyError, DuplicateEventError):
-                if not trusting and await self._is_true():
+                if not trusting and (self._place.is_alone or _is_as_new(tails, confirmed)):
                     raise
-                if not trusting:
+                # Told again by what is read once it is sure who leads: see `_leads`.
+                confirmed = tails if not trusting and await self._leads(tails) else None
+                if not trusting and confirmed is None:
                     await self._pause(pause, deadline, self._unled)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
                 trusting = False
                 continue
             if not draft.writes:
@@ -201,9 +207,15 @@ class Appending:
             raise over()
         await asyncio.sleep(pause)
 
-    async def _is_true(self) -> bool:
-        """Whether the version that was read is that of the store, and not of a server that was cut off."""
-        return self._place.is_alone or is_led(await self._place.info())
+    async def _leads(self, tails: dict[str, StreamTail]) -> bool:
+        """Whether a refusal on these may be true: nobody who was cut off tells it, and it is not older than what is known.
+
+        Who answered may have been cut off when it did, and this be asked of another one, once it was not any more. So
+        it is only then, when nothing older is read again, that a refusal is told.
+        """
+        if any(tail.sequence < self._acknowledged.get(name, 0) for name, tail in tails.items()):
+            return False
+        return is_led(await self._place.info())
 
     def _unled(self) -> TransientStorageError:
         return TransientStorageError(
@@ -273,5 +285,12 @@ class Appending:
         for item, version, time in writes:
             sequence += len(item.events)
             self._tails[item.stream_id] = StreamTail(version + len(item.events), sequence, time)
-        while len(self._tails) > _REMEMBERED:
-            del self._tails[next(iter(self._tails))]
+            self._acknowledged.pop(item.stream_id, None)  # to the end: the oldest are forgotten first
+            self._acknowledged[item.stream_id] = sequence
+        for known in (self._tails, self._acknowledged):
+            while len(known) > _REMEMBERED:
+                del known[next(iter(known))]
+
+
+def _is_as_new(tails: dict[str, StreamTail], others: dict[str, StreamTail] | None) -> bool:
+    return others is not None and all(tail.sequence >= others[name].sequence for name, tail in tails.items())

@@ -142,6 +142,33 @@ def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
         assert store.append("order-1", [NewEvent("Placed", 2)], expected_version=1).last_version == 2
 
 
+def test_an_old_version_is_not_told_by_who_was_cut_off_a_moment_ago(store, monkeypatch):
+    """It answers what the stream's newest event is, then hears of its successor, who answers who leads."""
+    first = [NewEvent("Placed", 1)]
+    store.append("order-1", first, expected_version=0)
+    old = store._portal.run(store._inner._reading.tail("order-1"))
+    second = [NewEvent("Placed", 2)]
+    result = store.append("order-1", second, expected_version=1)
+    replicated(monkeypatch)
+    tail, answers = Reading.tail, [old, old, old]
+
+    async def late(self, stream_id):
+        return answers.pop() if answers else await tail(self, stream_id)
+
+    monkeypatch.setattr(Reading, "tail", late)
+    with pytest.raises(ConcurrencyError) as told:
+        store.append("order-1", [NewEvent("Placed", 3)], expected_version=7)
+    assert (told.value.actual, answers) == (2, [])  # of its own appends a store knows at once
+    store._inner._appending._acknowledged.clear()
+    answers.append(old)
+    with pytest.raises(ConcurrencyError) as told:
+        store.append("order-1", [NewEvent("Placed", 3)], expected_version=7)
+    assert (told.value.actual, answers) == (2, [])  # of others' it asks twice
+    answers.append(old)
+    store._inner._appending._tails.clear()
+    assert store.append("order-1", second, expected_version=1) == result  # the repeat is recognized
+
+
 def test_what_something_else_publishes_is_told_and_not_read_over(store, url):
     store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
 
