@@ -101,7 +101,8 @@ class Growth:
 def keep(path: Path, step: dict[str, Any]) -> list[dict[str, Any]]:
     """Put a step among those that were measured before; returns all."""
     known = json.loads(path.read_text("utf-8")) if path.exists() else []
-    steps = sorted([*(one for one in known if one["events"] != step["events"]), step], key=lambda one: one["events"])
+    by_size: dict[int, dict[str, Any]] = {one["events"]: one for one in [*known, step]}
+    steps = [by_size[size] for size in sorted(by_size)]
     path.write_text(json.dumps(steps, indent=1), "utf-8")
     return steps
 
