@@ -1,4 +1,4 @@
-"""A store goes from PostgreSQL to JetStream to memory by the command line, and is the same."""
+"""A store goes from PostgreSQL to JetStream to memory by the commands of docs/scale-out.md, and is the same."""
 
 from __future__ import annotations
 
