@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mink_core.deciding import fits, store_appends
+from mink_core.encoded import result_of
 from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
@@ -47,6 +48,8 @@ _REMEMBERED = 10_000
 """Streams whose newest event a store remembers."""
 _PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
+_HEALING = 1.2
+"""Seconds in which a former leader hears of its successor once they reach each other: one sends each second."""
 
 
 class Appending:
@@ -75,8 +78,9 @@ class Appending:
         deadline = self._jetstream.deadline()
         async with self._alone({item.stream_id for item in items}, deadline):
             self._forget_other_histories()
-            results = await self._try_remembered(items, deadline)
-            return results if results is not None else await self._decide(items, deadline)
+            tried: list[Write] = []
+            results = await self._try_remembered(items, tried, deadline)
+            return results if results is not None else await self._decide(items, tried, deadline)
 
     def _check_limits(self, items: Sequence[PreparedAppend]) -> None:
         limits = self.limits
@@ -142,7 +146,9 @@ class Appending:
 
     # One stream, as it is remembered
 
-    async def _try_remembered(self, items: Sequence[PreparedAppend], deadline: float) -> list[AppendResult] | None:
+    async def _try_remembered(
+        self, items: Sequence[PreparedAppend], tried: list[Write], deadline: float
+    ) -> list[AppendResult] | None:
         """Store one item in one round trip, where what is remembered of its stream fits; None where it has to be read."""
         if len(items) > 1:
             return None
@@ -158,6 +164,7 @@ class Appending:
         write = Write(item, tail.version, next_time(tail))
         last = await self._publish([write], {item.stream_id: tail}, deadline)
         if last is None:
+            tried.append(write)
             return None
         count = len(item.events)
         ids = tuple([event.event_id for event in item.events])
@@ -165,16 +172,20 @@ class Appending:
 
     # Any call
 
-    async def _decide(self, items: Sequence[PreparedAppend], deadline: float) -> list[AppendResult]:
+    async def _decide(
+        self, items: Sequence[PreparedAppend], tried: Sequence[Write], deadline: float
+    ) -> list[AppendResult]:
         """Store what fits, first as it is remembered; what is refused, or a repeat, is told from what the leader has."""
         pause, trusting = _PAUSE, len(items) > 1
         confirmed: dict[str, StreamTail] | None = None
         while True:
             tails = await self._known_tails(items, trusting=trusting)
+            if (landed := await self._landed(tried, tails)) is not None:
+                return landed
             draft = Draft(tails, await self._spans(items, tails))
             try:
                 results = store_appends(draft, items)
-            except (ConcurrencyError, DuplicateEventError):
+            except (ConcurrencyError, DuplicateEventError) as error:
                 if not trusting and (self._place.is_alone or _is_as_new(tails, confirmed)):
                     raise
                 # Told again by what is read once it is sure who leads: see `_leads`.
@@ -182,6 +193,8 @@ class Appending:
                 if not trusting and confirmed is None:
                     await self._pause(pause, deadline, self._unled)
                     pause = min(pause * 2, _LONGEST_PAUSE)
+                elif confirmed is not None and _is_below(error):
+                    await self._pause(_HEALING, deadline, self._unled)
                 trusting = False
                 continue
             if not draft.writes:
@@ -198,7 +211,7 @@ class Appending:
                     for result in results
                 ]
             # Somebody else's append is newer than what was known, or is being decided on.
-            trusting = False
+            trusting, tried = False, draft.writes
             await self._pause(pause, deadline, self._contended)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -206,6 +219,18 @@ class Appending:
         if asyncio.get_running_loop().time() + pause >= deadline:
             raise over()
         await asyncio.sleep(pause)
+
+    async def _landed(self, tried: Sequence[Write], tails: dict[str, StreamTail]) -> list[AppendResult] | None:
+        """What a refused try has stored. A publish may reach two servers that lead: one refused it, the other stored it."""
+        results: list[AppendResult] = []
+        for item, version, _ in tried if not self._place.is_alone else ():
+            last = version + len(item.events)
+            tail = tails[item.stream_id]
+            rows = await self._reading.versions(item.stream_id, version, last, tail) if tail.version >= last else []
+            if [row.event_id for row in rows] != [event.event_id for event in item.events]:
+                return None
+            results.append(result_of(rows))
+        return results or None
 
     async def _leads(self, tails: dict[str, StreamTail]) -> bool:
         """Whether a refusal on these may be true: nobody who was cut off tells it, and it is not older than what is known.
@@ -290,6 +315,13 @@ class Appending:
         for known in (self._tails, self._acknowledged):
             while len(known) > _REMEMBERED:
                 del known[next(iter(known))]
+
+
+def _is_below(error: ConcurrencyError | DuplicateEventError) -> bool:
+    """Whether a conflict tells of fewer events than were expected: its caller is mistaken, or who tells it is behind."""
+    if not isinstance(error, ConcurrencyError):
+        return False
+    return error.actual < (error.expected if isinstance(error.expected, int) else 1)
 
 
 def _is_as_new(tails: dict[str, StreamTail], others: dict[str, StreamTail] | None) -> bool:

@@ -22,6 +22,7 @@ from mink_core import (
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream
+from mink_jetstream.place import Place
 from mink_jetstream.wire import Wire
 
 ANY = ExpectedVersion.ANY
@@ -89,6 +90,26 @@ def test_a_refusal_while_another_append_is_decided_on_is_no_conflict(store, monk
     monkeypatch.setattr(JetStream, "write", refusing)
     assert store.append("order-1", events(), expected_version=1).first_version == 2
     assert refused["times"] == 3
+
+
+@pytest.mark.parametrize("expected", [ANY, 1])
+def test_what_one_server_refuses_and_another_stores_is_stored_once(store, monkeypatch, expected):
+    """In the second after a partition two servers lead: a publish reaches both, and the first reply wins."""
+    monkeypatch.setattr(Place, "is_alone", property(lambda place: False, lambda place, value: None), raising=False)
+    store.append("order-1", events(), expected_version=0)
+    write, lied = JetStream.write, []
+
+    async def two(self, requests, deadline):
+        last = await write(self, requests, deadline)
+        if not lied:
+            lied.append(last)
+            raise RefusedError(WRONG_SEQUENCE_NOW, "wrong last sequence")
+        return last
+
+    monkeypatch.setattr(JetStream, "write", two)
+    result = store.append("order-1", events(2), expected_version=expected)
+    assert (result.first_version, result.last_position) == (2, lied[0])
+    assert versions(store, "order-1") == [1, 2, 3]
 
 
 def test_what_is_refused_all_the_time_ends_in_time(url, monkeypatch):
