@@ -130,13 +130,14 @@ def decisions_page() -> str:
 _BENCHMARKS = """\
 # Benchmark results
 
-Two runs on one machine, to show what a run gives; written by `docs/generate.py` from the runs' own files. Rounds were
-interleaved, and figures compare within a table only. [Performance](performance.md) says where the time goes, what makes it
+Runs on one machine of two cores, which the server shares and which had other work meanwhile: the rounds of one case differ by
+up to seven times, so see how far the lowest and the highest are apart before you read a median. Rounds were
+interleaved, and figures compare within a table only. Written by `docs/generate.py` from the runs' own files. [Performance](performance.md) says where the time goes, what makes it
 faster, and what was tried and lost; what is said of others stands in the [comparison](comparison.md).
 """
 _ABOUT = {
-    "append-1": "One event an append, with an exact expected version, on streams of each writer's own. A writer is a thread for "
-    "psycopg and memory, a task for asyncpg.",
+    "append-1": "One event an append, with an exact expected version, on streams of each writer's own. `sync` is psycopg with a "
+    "thread for each writer, `async` psycopg or asyncpg with a task for each.",
     "replay": "The whole log of 50,000 events, every event's data decoded.",
     "read-stream": "One stream of 100 events, read again and again, decoded.",
 }
@@ -157,7 +158,7 @@ def benchmarks_page() -> str:
                 lines += [f"![{name}: {plot.stem.rpartition('-')[2]}](pictures/{plot.name})", ""]
             lines += _figures(group)
         lines += [
-            f"Measured on {_where(result['environment'])}. All figures: [{path.name}](benchmarks/{path.name}). To repeat:",
+            f"Measured {_where(result['environment'])}. All figures: [{path.name}](benchmarks/{path.name}). To repeat:",
             "",
             "<!-- not run: it measures for minutes -->",
             "```sh",
@@ -184,7 +185,12 @@ def _figures(group: dict[str, Any]) -> list[str]:
 
 
 def _where(environment: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in environment.items() if isinstance(value, str | int | float))
+    server = environment["server"]
+    return (
+        f"{environment['when'][:10]}, CPython {environment['python']}, {environment['machine']}, {environment['cpus']} cores, "
+        f"PostgreSQL {server['server_version'].split()[0]}, fsync {server['fsync']}, "
+        f"synchronous_commit {server['synchronous_commit']}"
+    )
 
 
 def written() -> dict[Path, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 # The fields' types are imported at run time: get_type_hints, Hypothesis and msgspec look them up.
 from collections.abc import Sequence  # noqa: TC003
 from datetime import datetime  # noqa: TC003
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import msgspec
@@ -49,11 +49,9 @@ class _Fields(msgspec.Struct, frozen=True):
     """Aware, in UTC; never decreases within a stream."""
 
 
-# The two slots below the properties that hide them.
-_slots = {name: _Fields.__dict__[name] for name in ("data", "metadata")}
-_get_data, _set_data = _slots["data"].__get__, _slots["data"].__set__
-_get_metadata, _set_metadata = _slots["metadata"].__get__, _slots["metadata"].__set__
 _decode = msgspec.json.Decoder().decode
+_Raw = msgspec.Raw
+_set = msgspec.structs.force_setattr
 
 
 class StoredEvent(_Fields, frozen=True):
@@ -64,22 +62,26 @@ class StoredEvent(_Fields, frozen=True):
     comparing, printing, copying and pickling look at both.
     """
 
+    # The slots that the properties hide, by names that the interpreter reads and msgspec sets at once.
+    _data: ClassVar[Any] = _Fields.__dict__["data"]
+    _metadata: ClassVar[Any] = _Fields.__dict__["metadata"]
+
     @property  # type: ignore[misc]  # it reads the field that it hides
     def data(self) -> Any:
         """Any JSON value, or what a payload transform made of it."""
-        value = _get_data(self)
-        if type(value) is msgspec.Raw:
+        value = self._data
+        if type(value) is _Raw:
             value = _decode(value)
-            _set_data(self, value)
+            _set(self, "_data", value)
         return value
 
     @property  # type: ignore[misc]  # as above
     def metadata(self) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleVariableOverride] -- as above
         """A JSON object; `{}` where none was given."""
-        value: Any = _get_metadata(self)
-        if type(value) is msgspec.Raw:
+        value = self._metadata
+        if type(value) is _Raw:
             value = _decode(value) or {}
-            _set_metadata(self, value)
+            _set(self, "_metadata", value)
         found: dict[str, Any] = value
         return found
 
@@ -113,7 +115,7 @@ class StreamAppend(msgspec.Struct, frozen=True):
     expected_version: Expected
 
 
-class AppendResult(msgspec.Struct, frozen=True):
+class AppendResult(msgspec.Struct, frozen=True, gc=False):
     """What an append stored, the same as a read returns it."""
 
     stream_id: str

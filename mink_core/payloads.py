@@ -142,7 +142,8 @@ class TypedPayloads:
             data = lift(data)
         try:
             payload = _from_json(data, cls)
-        except ValueError as error:  # msgspec's and pydantic's validation errors are both one
+        # msgspec's is a ValueError too, but only from 0.20 on.
+        except (ValueError, msgspec.ValidationError) as error:
             msg = f"{where} does not fit {cls.__name__}: {error}"
             raise UsageError(msg) from error
         return msgspec.structs.replace(event, data=payload)

@@ -15,7 +15,7 @@ from mink_core.limits import MAX_CALL_BYTES, MAX_CALL_EVENTS, check_event_type, 
 from mink_core.transforms import EventTransform, apply_outgoing
 
 
-class PreparedEvent(msgspec.Struct, frozen=True):
+class PreparedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that was checked and encoded; no object of the caller is left in it."""
 
     event_id: UUID
@@ -42,7 +42,7 @@ class PreparedMessage(msgspec.Struct, frozen=True):
     max_attempts: int
 
 
-class PreparedAppend(msgspec.Struct, frozen=True):
+class PreparedAppend(msgspec.Struct, frozen=True, gc=False):
     """An append that was checked and encoded."""
 
     stream_id: str

@@ -124,5 +124,6 @@ class AsyncLog:
 
     async def _pages(self, reader: reading.Reader[T]) -> AsyncIterator[T]:
         while (program := reader.next_page()) is not None:
-            for item in consumed(await (self._run_whole if reader.looks else self._run)(program)):
+            rows = await (self._run_whole if reader.looks else self._run)(program)
+            for item in consumed(reader.items(rows)):
                 yield item

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from mink_core.outbox import OutboxMessage
     from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_postgres.programs.reading import Reader
+    from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
 T = TypeVar("T")
@@ -295,17 +296,24 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     async def _pages_ahead(self, reader: Reader[T]) -> AsyncIterator[T]:
         """With the next page asked for while this one is taken."""
         program = reader.next_page()
-        page = None if program is None else await self._run(program)
-        while page is not None:
-            coming: asyncio.Task[list[T]] | None = None
+        rows = None if program is None else await (self._run_whole if reader.looks else self._run)(program)
+        while rows is not None:
+            coming: asyncio.Task[Rows] | None = None
             try:
                 if (program := reader.next_page()) is not None:
                     coming = asyncio.create_task(self._run(program))
                     await asyncio.sleep(0)  # lets it send its query
+                page = reader.items(rows)
+                rows = None
                 page.reverse()
                 while page:
                     yield page.pop()  # as `consumed`, without a second iterator
-                page = None if coming is None else await coming
+                if coming is not None:
+                    try:
+                        rows = await coming
+                    except MinkError:  # as in `pages_ahead`
+                        if (program := reader.next_page()) is not None:
+                            rows = await self._run(program)
             finally:
                 if coming is not None:
                     coming.cancel()  # where the caller reads no further

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+POSITION, VERSION = 0, 2
+"""Where they stand in a row of events."""
+
 _undecoded: Any = Raw
 """What `StoredEvent` decodes when it is looked at."""
 

@@ -17,6 +17,7 @@ from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.updating import Updating
 from mink_core.subscriber import POLL_INTERVAL
+from mink_postgres.ahead import pages_ahead
 from mink_postgres.backends import sync_psycopg
 from mink_postgres.backends.names import ADAPTER, capabilities
 from mink_postgres.drivers import psycopg_sync
@@ -32,7 +33,7 @@ from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, BoundPostgresTra
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Iterator
     from types import TracebackType
 
     from psycopg_pool import ConnectionPool
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from mink_core.finding import Finding
     from mink_core.outbox import OutboxMessage
     from mink_core.runtime.worker import SubscriptionWorker
+    from mink_postgres.programs.reading import Reader
 
 T = TypeVar("T")
 
@@ -285,6 +287,13 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
                 if not self._opened:
                     self._backend.open()
                     self._opened = True
+
+    def _pages(self, reader: Reader[T]) -> Iterator[T]:
+        # A connection of the caller's serves one statement at a time, and the next may be the caller's.
+        backend = self._backend
+        if isinstance(backend, sync_psycopg.PsycopgBackend):
+            return pages_ahead(reader, self._run, self._run_whole, backend)
+        return super()._pages(reader)
 
     def _prepare(self) -> None:
         """Open on first use, and refuse a schema that this code does not know."""

@@ -30,9 +30,7 @@ class _AsyncpgDriver:
         """A list as it is."""
         return values
 
-    async def fetch(self, connection: Any, query: Query) -> Rows:
-        """Run one query."""
-        return await driver.fetch(connection, query)
+    fetch = staticmethod(driver.fetch)
 
     @asynccontextmanager
     async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:

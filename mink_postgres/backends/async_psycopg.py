@@ -14,6 +14,7 @@ from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psy
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import pool_figures
+from mink_postgres.drivers.psycopg_sync import SETTINGS
 from mink_postgres.programs.append_group import array_literal
 from mink_postgres.query import Query
 from mink_postgres.reaching import timeouts
@@ -33,9 +34,7 @@ class _PsycopgDriver:
 
     array = staticmethod(array_literal)
 
-    async def fetch(self, connection: Connection, query: Query) -> Rows:
-        """Run one query."""
-        return await psycopg_async.fetch(connection, query)
+    fetch = staticmethod(psycopg_async.fetch)
 
     @asynccontextmanager
     async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
@@ -124,7 +123,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
     async def _configure(self, connection: Connection) -> None:
         self.on_connect()
         if not self._options.transaction_pooler:
-            await connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
+            await connection.execute(SETTINGS, (self._options.lock_timeout_ms,))
 
     async def _take(self) -> Connection:
         pool: Any = self._pool

@@ -6,9 +6,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_core.errors import UsageError
+from mink_postgres.backends.leases import KEPT, ThreadLeases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 Connection = psycopg.Connection[Any]
 
 
+def _is_clean(connection: Connection) -> bool:
+    return connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+
 class PsycopgBackend:
     """Lends connections that commit each statement by itself."""
 
@@ -40,6 +46,7 @@ class PsycopgBackend:
         self._options = options
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
+        self._leases = ThreadLeases(self._take, self._give, _is_clean, kept=KEPT if self._owned else 0)
         self.on_connect: Callable[[], None] = lambda: None
         """Called for each connection that a pool of the store's own has opened, before it is used."""
         self.fetch: Callable[[Connection, Query], Rows] = (
@@ -90,14 +97,29 @@ class PsycopgBackend:
     def _configure(self, connection: Connection) -> None:
         self.on_connect()
         if not self._options.transaction_pooler:
-            connection.execute("SELECT set_config('lock_timeout', %s, false)", (self._options.lock_timeout_ms,))
+            connection.execute(psycopg_sync.SETTINGS, (self._options.lock_timeout_ms,))
 
-    def acquire(self) -> Connection:
-        """Borrow a connection that commits each statement by itself; `release` it."""
+    def acquire(self, timeout: float | None = None) -> Connection:
+        """Borrow a connection that commits each statement by itself; `release` it.
+
+        Args:
+            timeout: Seconds to wait for one; `pool_timeout` where None.
+
+        Raises:
+            MinkError: There was none in time, or the pool is closed.
+        """
+        connection: Connection = self._leases.acquire(timeout)
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        """Give a connection back, as it came."""
+        self._leases.release(connection)
+
+    def _take(self, timeout: float | None) -> Connection:
         pool: Any = self._pool
         assert pool is not None  # noqa: S101 -- the store opens before it runs anything
         try:
-            connection: Connection = pool.getconn(self._options.pool_timeout)
+            connection: Connection = pool.getconn(self._options.pool_timeout if timeout is None else timeout)
         except (PoolClosed, PoolTimeout, TooManyRequests, psycopg.Error) as error:
             raise pool_error(error) from error
         if not self._owned and not connection.autocommit:
@@ -109,8 +131,7 @@ class PsycopgBackend:
             self._borrowed.add(connection)
         return connection
 
-    def release(self, connection: Connection) -> None:
-        """Give a connection back, as it came."""
+    def _give(self, connection: Connection) -> None:
         if connection in self._borrowed:
             self._borrowed.discard(connection)
             if not connection.closed:
@@ -121,10 +142,14 @@ class PsycopgBackend:
 
     def pool_status(self) -> dict[str, int]:
         """Connections by state, and calls that wait for one."""
-        return {} if self._pool is None else pool_figures(self._pool.get_stats())
+        if self._pool is None:
+            return {}
+        found, kept = pool_figures(self._pool.get_stats()), self._leases.idle
+        return {**found, "used": found["used"] - kept, "idle": found["idle"] + kept}
 
     def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
+        self._leases.end()
         if self._owned and self._pool is not None:
             self._pool.close()
         if self._source is not None:

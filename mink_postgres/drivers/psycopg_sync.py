@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from mink_postgres.query import Query, Rows
 
 
+SETTINGS = "SELECT set_config('lock_timeout', %s, false), set_config('TimeZone', 'UTC', false)"
+"""Of a connection of the store's own pool. In any other time zone psycopg gives timestamps that must be converted."""
+
+
 def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
     """Run one query on a connection of anybody's making, and return its rows.
 

@@ -1,7 +1,7 @@
 """Which appends go together, and when. Does no I/O and knows neither tasks nor threads.
 
-There is no timer: an append that finds the store idle goes directly, at once. What arrives while
-appends are under way waits for the next of at most `LANES` groups, which takes all that waits.
+There is no timer: an append that finds the store idle, or few beside it, goes directly, at once. What arrives
+while more are under way waits for the next of at most `LANES` groups, which takes all that waits.
 So groups grow with the load, and a lone caller never waits for company.
 """
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 LANES = 2
 """Groups under way at once: while the server works on one, the other is put together or answered."""
-DIRECT = 2
-"""Appends that go directly at once; with more callers, groups begin."""
+DIRECT = 4
+"""Appends that go directly at once; with more callers, groups begin. Two or three in a group cost more than alone."""
 GROUP_APPENDS = 32
 """Appends in a group. At 64 all callers of 64 move in lockstep, and nobody is left to fill the next one."""
 GROUP_EVENTS = 1000
@@ -57,8 +57,13 @@ def fits(item: PreparedAppend, size: int) -> bool:
 class Planner(Generic[W]):
     """The queue of one store. Its caller lets one call in at a time."""
 
-    def __init__(self) -> None:
-        """Begin idle."""
+    def __init__(self, crowd: int = 1) -> None:
+        """Begin idle.
+
+        Args:
+            crowd: So many must wait before a second lane is of use.
+        """
+        self._crowd = crowd
         self._ready: deque[Entry[W]] = deque()
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
@@ -85,7 +90,7 @@ class Planner(Generic[W]):
 
     def open_lane(self) -> bool:
         """Whether one more lane is of use. It counts from now on, until `take` gives it nothing."""
-        if self._ready and self.lanes < LANES:
+        if len(self._ready) >= (self._crowd if self.lanes else 1) and self.lanes < LANES:
             self.lanes += 1
             return True
         return False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mink_core.errors import MinkError, StoreClosedError
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
-from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
+from mink_postgres.grouping.planner import GROUP_APPENDS, Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
 from mink_postgres.programs.appending import append
 from mink_postgres.query import run
@@ -52,7 +52,8 @@ class Grouping:
         self._context = context
         self._backend = backend
         self._run = run_alone
-        self._planner: Planner[_Waiter] = Planner()
+        # Two half groups cost threads more than a full one. A second lane is for a slow server, or a distant one.
+        self._planner: Planner[_Waiter] = Planner(crowd=GROUP_APPENDS)
         self._lock = threading.Lock()
         self._closed = False
 

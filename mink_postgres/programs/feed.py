@@ -15,11 +15,12 @@ from mink_core.feed_status import FeedStatus
 from mink_postgres.conditions import conditions
 from mink_postgres.programs.reading import Reader
 from mink_postgres.query import Program, Query
-from mink_postgres.rows import feed_holder, stored_events
+from mink_postgres.rows import POSITION, feed_holder, stored_events
 
 if TYPE_CHECKING:
     from mink_core.filters import EventFilter
     from mink_postgres.context import Context
+    from mink_postgres.query import Rows
 
 SCAN = 10_000
 """Events that one filtered query looks at: a sparse filter moves on in bounded steps."""
@@ -60,7 +61,7 @@ class _Look(NamedTuple):
 class _Scan(NamedTuple):
     """One bounded stretch of the feed."""
 
-    events: list[StoredEvent]
+    rows: Rows
     end: int
     """How far it was scanned; the start where there was nothing."""
     exhausted: bool
@@ -107,20 +108,18 @@ def _scan(  # noqa: PLR0913 -- a stretch has two ends, a size, a filter and a di
     start = high if backward else low
     if where.is_empty:
         rows = yield Query(context.sql.read_feed("", backward=backward), (low, high, limit))
-        events = stored_events(rows, context.transforms)
-        end = events[-1].global_position if events else start
-        return _Scan(events, end, exhausted=len(events) < limit)
+        end = rows[-1][POSITION] if rows else start
+        return _Scan(rows, end, exhausted=len(rows) < limit)
     # Everything up to `high` is settled, so two statements see the same set.
     (edge, seen), *_ = yield Query(context.sql.scan_end(backward=backward), (low, high, SCAN))
     if not seen:
-        return _Scan([], start, exhausted=True)
+        return _Scan((), start, exhausted=True)
     clause, args = conditions(where)
     bounds = (edge - 1, high) if backward else (low, edge)
     rows = yield Query(context.sql.read_feed(clause, backward=backward), (*bounds, limit, *args))
-    events = stored_events(rows, context.transforms)
-    if len(events) == limit:
-        return _Scan(events, events[-1].global_position, exhausted=False)
-    return _Scan(events, edge, exhausted=seen < SCAN)
+    if len(rows) == limit:
+        return _Scan(rows, rows[-1][POSITION], exhausted=False)
+    return _Scan(rows, edge, exhausted=seen < SCAN)
 
 
 def poll(context: Context, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None) -> Program[Page]:
@@ -133,7 +132,7 @@ def poll(context: Context, after: int, limit: int, where: EventFilter, identity:
     settled = context.settled
     if settled.position > after and identity in (None, settled.identity):
         known = yield from _scan(context, after, settled.position, limit, where)
-        events, position = known.events, known.end
+        events, position = stored_events(known.rows, context.transforms), known.end
         if not known.exhausted:
             return Page(events, position)
     look = yield from _look(context, position, identity)
@@ -141,7 +140,7 @@ def poll(context: Context, after: int, limit: int, where: EventFilter, identity:
         fresh = yield from _scan(context, position, look.mark, limit - len(events), where)
         if fresh.end > position:
             yield from _settle(context, look, fresh)
-        events += fresh.events
+        events += stored_events(fresh.rows, context.transforms)
         position = fresh.end
     return Page(events, position)
 
@@ -167,7 +166,11 @@ class FeedReader(Reader[StoredEvent]):
         self._identity = identity
         self.looks = True
 
-    def _page(self) -> Program[list[StoredEvent]]:
+    def items(self, rows: Rows) -> list[StoredEvent]:
+        """The events of a page."""
+        return stored_events(rows, self._context.transforms)
+
+    def _page(self) -> Program[Rows]:
         look: _Look | None = None
         if self._high is None:
             look = yield from _look(self._context, self._low, self._identity)
@@ -178,14 +181,14 @@ class FeedReader(Reader[StoredEvent]):
             self._high = scan.end - 1
         else:
             self._low = scan.end
-        self._took(len(scan.events), len(scan.events))
+        self._took(len(scan.rows), len(scan.rows))
         self._done = self._done or scan.exhausted
         if look is not None:
             self.looks = False
             if not self._backward and not self._done:
                 # Later pages may come from a server that crashed meanwhile: up to an event, all is settled even so.
                 self._high = yield from _settle(self._context, look, scan)
-        return scan.events
+        return scan.rows
 
 
 def head_position(context: Context) -> Program[int]:

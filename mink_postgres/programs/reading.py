@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from mink_core.direction import Direction
 from mink_core.errors import StreamNotFoundError
 from mink_postgres.query import Program, Query
-from mink_postgres.rows import stored_events, stream_info
+from mink_postgres.rows import VERSION, stored_events, stream_info
 
 if TYPE_CHECKING:
     from mink_core.events import StoredEvent, StreamInfo
     from mink_postgres.context import Context
+    from mink_postgres.query import Rows
 
 T = TypeVar("T")
 
@@ -22,7 +23,10 @@ _END = 2**63 - 1
 
 
 class Reader(ABC, Generic[T]):
-    """A read in pages. `next_page` gives the program of the next page, None at the end."""
+    """A read in pages: `next_page` reads rows, `items` makes values of them.
+
+    They are two steps so that the query of the page after next is on its way before this one is worked on.
+    """
 
     looks = False
     """Whether the next page rests on a look at the locks, and so must have one server for all of it."""
@@ -33,13 +37,17 @@ class Reader(ABC, Generic[T]):
         self._left = limit
         self._done = limit == 0
 
-    def next_page(self) -> Program[list[T]] | None:
+    def next_page(self) -> Program[Rows] | None:
         """The program that reads the next page, None when everything was read."""
         return None if self._done else self._page()
 
     @abstractmethod
-    def _page(self) -> Program[list[T]]:
-        """The program of the page that comes next."""
+    def items(self, rows: Rows) -> list[T]:
+        """What the rows of a page stand for."""
+
+    @abstractmethod
+    def _page(self) -> Program[Rows]:
+        """The program of the page that comes next. The reader moves on when its rows are there, not before."""
 
     def _size(self) -> int:
         return PAGE if self._left is None else min(PAGE, self._left)
@@ -65,19 +73,23 @@ class StreamReader(Reader["StoredEvent"]):
         self._before = _END
         self._forward = direction is Direction.FORWARD
 
-    def _page(self) -> Program[list[StoredEvent]]:
+    def items(self, rows: Rows) -> list[StoredEvent]:
+        """The events of a page."""
+        return stored_events(rows, self._context.transforms)
+
+    def _page(self) -> Program[Rows]:
         sql, size = self._context.sql, self._size()
         if self._forward:
             query = Query(sql.read_stream_forward, (self._stream_id, self._after, size))
         else:
             query = Query(sql.read_stream_backward, (self._stream_id, self._after, self._before, size))
-        events = stored_events((yield query), self._context.transforms)
-        if events and self._forward:
-            self._after = events[-1].version
-        elif events:
-            self._before = events[-1].version
-        self._took(len(events), size)
-        return events
+        rows = yield query
+        if rows and self._forward:
+            self._after = rows[-1][VERSION]
+        elif rows:
+            self._before = rows[-1][VERSION]
+        self._took(len(rows), size)
+        return rows
 
 
 class StreamsReader(Reader["StreamInfo"]):
@@ -89,17 +101,20 @@ class StreamsReader(Reader["StreamInfo"]):
         self._category = category
         self._after = after or ""
 
-    def _page(self) -> Program[list[StreamInfo]]:
+    def items(self, rows: Rows) -> list[StreamInfo]:
+        """The streams of a page."""
+        return [stream_info(row) for row in rows]
+
+    def _page(self) -> Program[Rows]:
         sql, size = self._context.sql, self._size()
         if self._category is None:
             rows = yield Query(sql.streams, (self._after, size))
         else:
             rows = yield Query(sql.streams_of_category, (self._after, size, self._category))
-        infos = [stream_info(row) for row in rows]
-        if infos:
-            self._after = infos[-1].stream_id
-        self._took(len(infos), size)
-        return infos
+        if rows:
+            self._after = rows[-1][0]
+        self._took(len(rows), size)
+        return rows
 
 
 def read_info(context: Context, stream_id: str) -> Program[StreamInfo]:

@@ -58,7 +58,7 @@ class PostgresSnapshots(SubStore):
     def _events(self, page: snapshots.FirstPage) -> Iterator[StoredEvent]:
         yield from page.events
         while page.rest is not None and (program := page.rest.next_page()) is not None:
-            yield from self._run(program)
+            yield from page.rest.items(self._run(program))
 
     def delete(self, stream_id: str, *, up_to_version: int | None = None) -> int:
         """See `SnapshotStore.delete`."""
@@ -114,7 +114,7 @@ class AsyncPostgresSnapshots(AsyncSubStore):
         for event in page.events:
             yield event
         while page.rest is not None and (program := page.rest.next_page()) is not None:
-            for event in await self._run(program):
+            for event in page.rest.items(await self._run(program)):
                 yield event
 
     async def delete(self, stream_id: str, *, up_to_version: int | None = None) -> int:

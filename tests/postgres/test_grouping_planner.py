@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mink_core import ExpectedVersion, NewEvent
 from mink_core.prepare import prepare_append
-from mink_postgres.grouping.planner import GROUP_APPENDS, GROUP_EVENTS, LANES, Entry, Planner, fits, size_of
+from mink_postgres.grouping.planner import DIRECT, GROUP_APPENDS, GROUP_EVENTS, LANES, Entry, Planner, fits, size_of
 
 
 def entry(stream: str, waiter: Any, count: int = 1) -> Entry[Any]:
@@ -19,8 +19,7 @@ def entry(stream: str, waiter: Any, count: int = 1) -> Entry[Any]:
 
 def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
     planner: Planner[int] = Planner()
-    assert planner.go_directly()
-    assert planner.go_directly()
+    assert all(planner.go_directly() for _ in range(DIRECT))
     assert not planner.go_directly()
     assert planner.add(entry("a-1", 1))
     assert planner.add(entry("b-1", 2))
@@ -31,6 +30,17 @@ def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
     assert [e.waiter for e in planner.take()] == [1, 2, 3]
     assert planner.take() == []
     assert planner.lanes == 1
+
+
+def test_a_second_lane_waits_for_a_crowd() -> None:
+    planner: Planner[int] = Planner(crowd=3)
+    assert planner.add(entry("a-1", 1))
+    assert [e.waiter for e in planner.take()] == [1]
+    assert [planner.add(entry(f"b-{number}", number)) for number in range(2, 6)] == [False, False, True, False]
+    assert [e.waiter for e in planner.take()] == [2, 3, 4, 5]
+    # A lane that is there already takes whatever waits.
+    assert not planner.add(entry("c-1", 6))
+    assert [e.waiter for e in planner.take()] == [6]
 
 
 def test_groups_are_bounded_by_count_events_and_bytes() -> None:

@@ -1,17 +1,18 @@
-"""Connections kept between calls of the async stores, and what must not be kept."""
+"""Connections kept between calls, and what must not be kept."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent
-from mink_postgres import AsyncPostgresEventStore
-from mink_postgres.backends.leases import KEPT, Leases
+from mink_core import ExpectedVersion, NewEvent, StorageError
+from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from mink_postgres.backends.leases import KEPT, Leases, ThreadLeases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,3 +153,85 @@ def test_reading_stops_without_a_trace(postgres_url: str, schema: str, caplog: p
 
     asyncio.run(scenario(check))
     assert not caplog.records
+
+
+class ThreadPool:
+    """Lends numbers to threads."""
+
+    def __init__(self, size: int) -> None:
+        self.free = threading.Semaphore(size)
+        self.asked = threading.Event()
+        self.lent = 0
+        self.given: list[int] = []
+        self.dirty: set[int] = set()
+
+    def take(self, timeout: float | None) -> int:
+        self.asked.set()
+        if not self.free.acquire(timeout=10 if timeout is None else timeout):
+            raise TimeoutError
+        self.lent += 1
+        return self.lent
+
+    def give(self, connection: int) -> None:
+        self.given.append(connection)
+        self.free.release()
+
+    def leases(self, kept: int = KEPT) -> ThreadLeases:
+        return ThreadLeases(self.take, self.give, lambda connection: connection not in self.dirty, kept=kept)
+
+
+def test_threads_get_the_connection_that_was_used_last() -> None:
+    pool = ThreadPool(10)
+    leases = pool.leases()
+    first, second = leases.acquire(), leases.acquire()
+    leases.release(first)
+    leases.release(second)
+    assert [leases.acquire() for _ in range(3)] == [second, first, 3]
+    many = [second, first, 3, *(leases.acquire() for _ in range(KEPT))]
+    for connection in many:
+        leases.release(connection)
+    assert (leases.idle, len(pool.given)) == (KEPT, len(many) - KEPT)
+    pool.dirty.add(leases.acquire())
+    leases.release(next(iter(pool.dirty)))
+    assert pool.given[-1] in pool.dirty, "what is in a transaction, or broken, is the pool's to look after"
+    leases.end()
+    assert (leases.idle, len(pool.given)) == (0, len(many))
+    late = leases.acquire()
+    leases.release(late)
+    assert pool.given[-1] == late, "kept after the end"
+
+
+def test_a_thread_that_waits_in_the_pool_is_served_first() -> None:
+    pool = ThreadPool(1)
+    leases = pool.leases()
+    only, got = leases.acquire(), list[int]()
+    pool.asked.clear()
+    waiter = threading.Thread(target=lambda: got.append(leases.acquire()))
+    waiter.start()
+    assert pool.asked.wait(5)
+    leases.release(only)
+    waiter.join(5)
+    assert (got, pool.given) == ([2], [only])
+
+
+def test_one_caller_keeps_to_one_connection_and_gives_a_broken_one_back(postgres_url: str, schema: str) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=3, max_size=3) as store:
+        store.initialize()
+
+        def process() -> int:
+            with store.transaction() as transaction:
+                return int(transaction.connection.info.backend_pid)
+
+        one = process()
+        assert {process() for _ in range(10)} == {one}
+        assert store.pool_status() == {"used": 0, "idle": 3, "waiting": 0}
+        with store.transaction() as transaction:
+            transaction.connection.execute("SELECT pg_terminate_backend(%s)", [process()])
+        for _ in range(6):  # at worst each kept one fails once
+            try:
+                store.append("a-1", [NewEvent("Made", 1)], expected_version=ANY)
+            except StorageError:
+                continue
+            break
+        else:
+            pytest.fail("a broken connection was given out again and again")

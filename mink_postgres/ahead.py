@@ -1,0 +1,156 @@
+"""Sync readers: the next page is asked for while the caller works on the one before.
+
+The query is sent and left to the server and the sockets between, so that neither thread nor lock stands in the
+way of a caller that reads on. One that does not would keep a connection, and the server's snapshot where the page
+is larger than the sockets' buffers: a thread takes the page in for it (READ-04).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from mink_core.errors import MinkError
+from mink_postgres.drivers import psycopg_sent, psycopg_sync
+from mink_postgres.rows import consumed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mink_postgres.backends.sync_psycopg import PsycopgBackend
+    from mink_postgres.programs.reading import Reader
+    from mink_postgres.query import Program, Rows
+
+T = TypeVar("T")
+
+PATIENCE = 0.02
+"""Seconds that a page waits for its reader, at least, before it is taken in for it; twice that at most."""
+_AT_ONCE = 0.001
+"""Seconds to wait for a connection: a page that comes ahead of its time must not wait for one."""
+
+
+class _Page:
+    """A page whose query is sent. Two threads may `finish` it; the first does."""
+
+    def __init__(self, program: Program[Rows], backend: PsycopgBackend) -> None:
+        """Send its first query.
+
+        Raises:
+            MinkError: There is no connection to be had at once, or it failed.
+        """
+        self._program = program
+        self._backend = backend
+        self._lock = threading.Lock()
+        self._done = False
+        self._rows: Rows = ()
+        self._error: MinkError | None = None
+        connection = self._connection = backend.acquire(_AT_ONCE)
+        try:
+            self._query = next(program)
+            psycopg_sent.send(connection, self._query)
+        except BaseException:
+            backend.release(connection)
+            raise
+
+    def finish(self) -> None:
+        """Take the page in and give the connection back."""
+        with self._lock:
+            if self._done:
+                return
+            self._done = True
+            try:
+                self._rows = self._take()
+            except MinkError as error:
+                self._error = error
+            finally:
+                self._program.close()
+                self._backend.release(self._connection)
+
+    def _take(self) -> Rows:
+        rows = psycopg_sent.receive(self._connection, self._query)
+        try:
+            while True:  # a filtered page takes two queries
+                rows = psycopg_sync.fetch(self._connection, self._program.send(rows))
+        except StopIteration as stop:
+            taken: Rows = stop.value
+            return taken
+
+    def result(self) -> Rows:
+        """The page's rows, or raise what it failed of."""
+        self.finish()
+        if self._error is not None:
+            raise self._error
+        return self._rows
+
+
+class _Keeper:
+    """A thread that takes in a page whose reader stands still, or has gone. It sleeps while there is none."""
+
+    def __init__(self) -> None:
+        """Start it; a daemon, as nothing is lost when the process ends."""
+        self._page: _Page | None = None
+        self._ended = False
+        self._bell = threading.Event()
+        threading.Thread(target=self._work, name="mink-read-ahead", daemon=True).start()
+
+    def watch(self, page: _Page) -> None:
+        """Look after this page now, no longer after the one before."""
+        self._page = page
+        self._bell.set()
+
+    def end(self) -> None:
+        """The reader has gone: take in what is left, and stop."""
+        self._ended = True
+        self._bell.set()
+
+    def _work(self) -> None:
+        while not self._ended:
+            self._bell.wait()
+            self._bell.clear()  # before the page is looked at: one that comes from here on rings again
+            page = None
+            while page is not self._page:
+                page = self._page
+                time.sleep(PATIENCE)
+            if page is not None:
+                page.finish()
+
+
+def pages_ahead(
+    reader: Reader[T],
+    run: Callable[[Program[Rows]], Rows],
+    run_whole: Callable[[Program[Rows]], Rows],
+    backend: PsycopgBackend,
+) -> Iterator[T]:
+    """Everything a reader reads, with the next page asked for while one is taken.
+
+    Args:
+        reader: What to read.
+        run: Runs a program in its turn.
+        run_whole: Runs one whose statements rest on each other.
+        backend: Where pages that come ahead get their connections.
+    """
+    program = reader.next_page()
+    rows = None if program is None else (run_whole if reader.looks else run)(program)
+    keeper: _Keeper | None = None
+    try:
+        while rows is not None:
+            coming: _Page | None = None
+            if (program := reader.next_page()) is not None:
+                keeper = keeper or _Keeper()
+                # What cannot be had ahead of its time is read in its time.
+                with suppress(MinkError):
+                    coming = _Page(program, backend)
+                    keeper.watch(coming)
+            page = reader.items(rows)
+            rows = None
+            yield from consumed(page)
+            if coming is not None:
+                with suppress(MinkError):
+                    rows = coming.result()
+            if rows is None and (program := reader.next_page()) is not None:
+                rows = run(program)
+    finally:
+        if keeper is not None:
+            keeper.end()
