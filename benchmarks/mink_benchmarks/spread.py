@@ -36,10 +36,10 @@ class Spread:
         """Append item by item: it is only filled by this."""
         return [result for item in items for result in await self._of(item.stream_id).append_batch([item])]
 
-    async def streams(self) -> AsyncIterator[StreamInfo]:
+    async def streams(self, **options: Any) -> AsyncIterator[StreamInfo]:
         """The streams of all of them."""
         for store in self._stores:
-            async for info in store.streams():
+            async for info in store.streams(**options):
                 yield info
 
     async def close(self) -> None:
