@@ -223,11 +223,12 @@ class Appending:
     async def _landed(self, tried: Sequence[Write], tails: dict[str, StreamTail]) -> list[AppendResult] | None:
         """What a refused try has stored. A publish may reach two servers that lead: one refused it, the other stored it."""
         results: list[AppendResult] = []
-        for item, version, _ in tried if not self._place.is_alone else ():
+        for item, version, time in tried if not self._place.is_alone else ():
             last = version + len(item.events)
             tail = tails[item.stream_id]
             rows = await self._reading.versions(item.stream_id, version, last, tail) if tail.version >= last else []
-            if [row.event_id for row in rows] != [event.event_id for event in item.events]:
+            # By its time it is this very call, and not another one with the same ids, or the beginning of one.
+            if [(row.event_id, row.timestamp) for row in rows] != [(event.event_id, time) for event in item.events]:
                 return None
             results.append(result_of(rows))
         return results or None

@@ -109,14 +109,12 @@ class Reading:
                 earlier says nothing.
         """
         events: list[EncodedEvent] = []
-        while after < end:
+        while after < end and len(events) < size:  # never ask for none: a page of none has no end
             early, begun = begun, None
             found = await self.page(subject, after + 1, size - len(events)) if early is None else early
             events += [event for event in found if event.global_position <= end]
             if found and found[-1].global_position >= end:
                 return Scanned(events, end)
-            if len(events) == size:
-                return Scanned(events, events[-1].global_position)
             if found:
                 after = found[-1].global_position
             if early is not None or (found and subject == self._place.subjects.every):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from mink_core import Capability, ConcurrencyError, ExpectedVersion
@@ -65,6 +66,31 @@ class _WrongActual(MemoryEventStore):
 
 def wrong_actual(namespace: str) -> MemoryEventStore:
     return _WrongActual(namespace)
+
+
+class _LateCheckpoints:
+    """Takes its time to store what a worker has handled, as a disk may; its store may be closed meanwhile."""
+
+    def __init__(self, checkpoints: Any) -> None:
+        self._checkpoints = checkpoints
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._checkpoints, name)
+
+    def save(self, name: str, position: int, *, expected: int | None, **more: Any) -> None:
+        if expected is not None:
+            time.sleep(0.05)
+        self._checkpoints.save(name, position, expected=expected, **more)
+
+
+class _SavesLate(MemoryEventStore):
+    @property
+    def checkpoints(self) -> Any:
+        return _LateCheckpoints(super().checkpoints)
+
+
+def saves_late(namespace: str) -> MemoryEventStore:
+    return _SavesLate(namespace)
 
 
 NOT_CALLABLE = 1

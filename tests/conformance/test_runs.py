@@ -68,6 +68,12 @@ def test_async_memory_passes() -> None:
     assert [(it.check.id, it.what, it.seen) for it in report.failures] == []
 
 
+def test_a_store_that_writes_slowly_passes() -> None:
+    """Its first worker ends before its checkpoint is stored, so the second one handles those events again."""
+    report = _run(stores.saves_late, "one_worker_is_active_and_another_takes_over")
+    assert [result.status for result in report.results] == [Status.PASSED], report.failures
+
+
 def test_one_seed_draws_the_same() -> None:
     counters = [_run(stores.sound, "*programs*").results[0].counters for _ in range(2)]
     assert counters[0] == counters[1]

@@ -11,6 +11,7 @@ import pytest
 
 from mink_core import (
     ConcurrencyError,
+    DuplicateEventError,
     ExpectedVersion,
     NewEvent,
     SchemaError,
@@ -110,6 +111,22 @@ def test_what_one_server_refuses_and_another_stores_is_stored_once(store, monkey
     result = store.append("order-1", events(2), expected_version=expected)
     assert (result.first_version, result.last_position) == (2, lied[0])
     assert versions(store, "order-1") == [1, 2, 3]
+
+
+def test_another_call_with_the_same_ids_is_not_taken_for_a_refused_one(store, url, monkeypatch):
+    """What another store's call has stored where a refused one would stand."""
+    monkeypatch.setattr(Place, "is_alone", property(lambda place: False, lambda place, value: None), raising=False)
+    both = events(2)
+    store.append("order-1", both, expected_version=ANY)
+    with JetStreamEventStore(url) as other:
+        with pytest.raises(DuplicateEventError):
+            other.append("order-1", both[:1], expected_version=0)  # a part of a call is none
+        assert other.append("order-1", both, expected_version=0).last_version == 2
+        other.append("order-1", events(), expected_version=ANY)
+        more = events()
+        store.append("order-1", more, expected_version=ANY)
+        assert other.append("order-1", more, expected_version=ANY).last_version == 5  # a call of its own
+    assert versions(store, "order-1") == [1, 2, 3, 4, 5]
 
 
 def test_what_is_refused_all_the_time_ends_in_time(url, monkeypatch):

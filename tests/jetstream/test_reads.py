@@ -95,8 +95,18 @@ def test_a_copy_that_is_behind_hides_nothing(stale, monkeypatch):
     assert [event.global_position for event in stale.read_all(where=where)] == list(range(1, 31))
 
 
-def test_the_test_above_would_see_it(stale):
-    """A reader that takes the copy for the leader misses events: the broken twin."""
+def test_a_page_may_end_with_what_only_the_leader_shows(stale, monkeypatch):
+    """Nothing is asked for after its last event: to a request for none the server sends no end."""
+    replicated(monkeypatch)
+    for after, limit in ((20, 1), (19, 2), (20, 3)):
+        wanted = list(range(after + 1, after + limit + 1))
+        page = stale.poll(after, limit=limit)
+        assert ([event.global_position for event in page.events], page.next_position) == (wanted, wanted[-1])
+        assert [event.global_position for event in stale.read_all(after_position=after, limit=limit)] == wanted
+
+
+def test_a_reader_that_takes_the_copy_for_the_leader_misses_events(stale):
+    """The broken twin of the two above."""
     assert len(list(stale.read_all())) == 20
 
 
