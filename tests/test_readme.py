@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+PRIVATE = "memory://"
+"""In place of a named store, which lives as long as the process, and other tests run the README as well."""
 EXAMPLE, DURABLE, AROUND = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
@@ -15,10 +17,10 @@ EXAMPLE, DURABLE, AROUND = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 def test_the_stores_around_the_log(
     adapter: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = AROUND
+    code = AROUND.replace("memory://shop", PRIVATE)
     if adapter == "postgresql":
         url, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
-        code = code.replace("memory://shop", f"{url}?schema={schema}").replace(
+        code = code.replace(PRIVATE, f"{url}?schema={schema}").replace(
             "as store:", "as store:\n    store.initialize()", 1
         )
     names: dict[str, object] = {}
@@ -29,10 +31,10 @@ def test_the_stores_around_the_log(
 @pytest.mark.parametrize("adapter", ["memory", "postgresql"])
 def test_the_example(adapter: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(EXAMPLE.splitlines()) <= 24
-    code = EXAMPLE
+    code = EXAMPLE.replace("memory://orders", PRIVATE)
     if adapter == "postgresql":
         url, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
-        code = code.replace("memory://orders", f"{url}?schema={schema}")
+        code = code.replace(PRIVATE, f"{url}?schema={schema}")
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out.splitlines() == [
         "1 order-1 1 OrderPlaced {'total': 1200}",
@@ -44,10 +46,10 @@ def test_the_example(adapter: str, request: pytest.FixtureRequest, capsys: pytes
 def test_the_durable_subscription(
     adapter: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = DURABLE
+    code = DURABLE.replace("memory://accounts", PRIVATE)
     if adapter == "postgresql":
         url, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
-        code = code.replace("memory://accounts", f"{url}?schema={schema}")
+        code = code.replace(PRIVATE, f"{url}?schema={schema}")
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out == "{'amount': 5}\n"
 

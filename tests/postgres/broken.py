@@ -103,8 +103,8 @@ class SkipsAfterALoss(PostgresEventStore):
 
     def poll(self, after_position: int, **options: Any) -> Page:
         if getattr(self, "lost", False):
+            after_position = super().head_position()  # which may be lost as well: then it is for the next try
             self.lost = False
-            after_position = super().head_position()
         try:
             return super().poll(after_position, **options)
         except StorageError:

