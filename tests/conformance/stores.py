@@ -68,6 +68,16 @@ def wrong_actual(namespace: str) -> MemoryEventStore:
     return _WrongActual(namespace)
 
 
+class _Slow(MemoryEventStore):
+    def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
+        time.sleep(0.01)
+        return super().append(stream_id, events, expected_version=expected_version)
+
+
+def slow(namespace: str) -> MemoryEventStore:
+    return _Slow(namespace)
+
+
 class _LateCheckpoints:
     """Takes its time to store what a worker has handled, as a disk may; its store may be closed meanwhile."""
 

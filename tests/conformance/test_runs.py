@@ -15,7 +15,8 @@ import pytest
 from conformance_tests import Layer, Level, Status, run, target_of
 from conformance_tests.__main__ import main
 from conformance_tests.check import all_checks
-from conformance_tests.lab import Budget
+from conformance_tests.lab import BUDGETS, Budget
+from conformance_tests.model import machine
 from conformance_tests.replaying import keep, load, replay
 from conformance_tests.report.html import as_html
 from conformance_tests.report.timeline import as_svg, as_text
@@ -72,6 +73,13 @@ def test_a_store_that_writes_slowly_passes() -> None:
     """Its first worker ends before its checkpoint is stored, so the second one handles those events again."""
     report = _run(stores.saves_late, "one_worker_is_active_and_another_takes_over")
     assert [result.status for result in report.results] == [Status.PASSED], report.failures
+
+
+def test_a_slow_store_is_given_fewer_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(machine._DRAWING, Level.SMOKE, 0.2)
+    result = _run(stores.slow, "*programs*").results[0]
+    assert result.status is Status.PASSED
+    assert 1 <= result.counters["programs"] < BUDGETS[Level.SMOKE].examples
 
 
 def test_one_seed_draws_the_same() -> None:
