@@ -102,6 +102,7 @@ def test_the_sqlalchemy_example(postgres_url: str, schema: str) -> None:
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
     with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS mink CASCADE")  # where pages of the documentation were run
         connection.execute(f"CREATE SCHEMA {schema}")
     try:
         with redirect_stdout(io.StringIO()) as said:

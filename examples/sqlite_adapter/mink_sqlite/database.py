@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -113,6 +114,19 @@ class Database:
                 self._connection.close()
                 self._connection = None
 
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Let readers not wait for the writer. Where others do the same at once, SQLite refuses without waiting."""
+        deadline = time.monotonic() + self._lock_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _RIGHT_BYTE not in _BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
+
     def _open(self) -> sqlite3.Connection:
         self.check_open()
         if self._connection is None:
@@ -120,8 +134,12 @@ class Database:
             connection = sqlite3.connect(
                 self._path, timeout=self._lock_timeout, isolation_level=None, check_same_thread=False
             )
-            connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
-            connection.execute("PRAGMA synchronous = FULL")  # a commit that was told survives a crash
+            try:
+                self._use_wal(connection)
+                connection.execute("PRAGMA synchronous = FULL")  # a commit that was told survives a crash
+            except BaseException:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
 
