@@ -118,7 +118,8 @@ def _machine(lab: Lab, failures: list[CheckFailedError]) -> type[RuleBasedStateM
             self.sent: list[tuple[ItemOp, int]] = []
             self.sequence = Sequence()
             # Drawn all the same: what Hypothesis draws may not depend on the time.
-            self.runs = bool(failures) or time.monotonic() < drawn_until
+            first = not lab.counters["programs"]
+            self.runs = first or bool(failures) or time.monotonic() < drawn_until
             lab.count("programs", int(self.runs))
 
         def teardown(self) -> None:
