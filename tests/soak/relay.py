@@ -206,13 +206,14 @@ def run(base_url: str, schema: str, plan: Plan) -> Result:
 def judge(result: Result, store: Any, base_url: str, schema: str, folder: Path, broken: set[int], plan: Plan) -> None:
     """Compare what was stored with what the workers say they published."""
     by_number: dict[int, list[int]] = defaultdict(list)
-    late_ones: set[int] = set()  # workers that nobody broke, but that were told that their lease had passed
+    late: set[int] = set()  # messages of which some worker was told that its lease had passed
     for log in folder.iterdir():
         for line in log.read_text().splitlines():
             first, *rest = line.split()
             if first == "refused":
                 result.refused += int(rest[0])
-                late_ones.add(int(log.name))
+            elif first == "late":
+                late.add(int(rest[0]))
             elif first not in {"ready", "acknowledged"}:
                 by_number[int(first)].append(int(log.name))
     result.published = sum(map(len, by_number.values()))
@@ -239,7 +240,7 @@ def judge(result: Result, store: Any, base_url: str, schema: str, folder: Path, 
                 repeats.pop()
             if len(repeats) > 1:
                 result.twice += 1
-                if not (broken | late_ones) & set(repeats):
+                if number not in late and not broken & set(repeats):
                     result.wrong.append(
                         f"message {number} was published {len(repeats)} times, by {repeats}, none broken"
                     )

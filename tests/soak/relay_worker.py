@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mink_core import CallablePublisher, OutboxRelay, open_store
 
@@ -29,6 +29,23 @@ class Told(OutboxRelay):
         return claimed
 
 
+class Noting:
+    """An outbox that notes which messages' acknowledgements were refused, before the relay goes on."""
+
+    def __init__(self, outbox: Any, log: int) -> None:
+        self._outbox = outbox
+        self._log = log
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._outbox, name)
+
+    def settle(self, verdicts: Any) -> Any:
+        refused = self._outbox.settle(verdicts)
+        for message in refused:
+            os.write(self._log, f"late {message.payload['n']}\n".encode())
+        return refused
+
+
 def main(url: str, folder: str, lease: str) -> None:
     # What was written by write() before SIGKILL is in the file: nothing is buffered in the process.
     name = f"{os.getpid()}"
@@ -48,6 +65,7 @@ def main(url: str, folder: str, lease: str) -> None:
             store, CallablePublisher(publish), worker=name, lease=float(lease), batch_size=50, poll_interval=0.05
         )
         relay.log = log
+        relay._outbox = Noting(relay._outbox, log)
         signal.signal(signal.SIGTERM, lambda *_: relay.stop())
         os.write(log, b"ready\n")
         relay.run()
