@@ -133,7 +133,7 @@ def conformance(  # noqa: PLR0913 -- the options
         (badge, as_badge),
     ]
     if not any(check.level <= chosen and choice.select(check) for check in all_checks()):
-        msg = f"no check of level {chosen.name.lower()} is named by {rules}: --list shows them"
+        msg = f"no check is named by {rules} at level {chosen.name.lower()}: --list shows them"
         raise UsageError(msg)
     with target_of(target, door=_door(door)) as entered:
         report = _run(console, entered, choice)
