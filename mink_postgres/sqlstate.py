@@ -29,7 +29,7 @@ _OTHER_SESSION = {"26000", "42P05"}  # no such prepared statement; there is one 
 _LOST = {"57P01", "57P02", "57P03", "57P05"}
 
 
-def translate(  # noqa: PLR0911 -- a table of answers
+def translate(  # noqa: C901, PLR0911 -- a table of answers
     message: str, sqlstate: str | None, query: Query | None, *, lost: bool = False
 ) -> MinkError:
     """The error to raise for a driver's error.
