@@ -64,7 +64,11 @@ def find_binaries() -> Binaries:
         if missing:
             tried.append(f"{why}: {folder} has no {' and no '.join(missing)}")
             continue
-        return Binaries(folder.resolve(), origin, _version(folder))
+        version = _version(folder)
+        if not version:
+            tried.append(f"{why}: {folder / 'postgres'} cannot be run")
+            continue
+        return Binaries(folder.resolve(), origin, version)
     problem = "no PostgreSQL programs were found; tried:"
     raise ServerUnavailableError(problem, tried, advice=ADVICE)
 
@@ -100,5 +104,9 @@ def _number(folder: Path) -> float:
 
 
 def _version(folder: Path) -> str:
-    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 -- the program just found
+    """What the program says of itself; empty where it cannot be run, as one of another machine or without its libraries."""
+    try:
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 -- the program just found
+    except OSError:
+        return ""
     return said.strip().rpartition("(PostgreSQL) ")[2]
