@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 
-_OLDEST = (2, 12)
+_OLDEST = (2, 12, 3)
 _LOG = logging.getLogger("mink.jetstream")
 
 
 def check_version(client: Client) -> None:
-    """Refuse a server without atomic batches, by a `StorageError`."""
+    """Refuse a server that does not keep an atomic batch whole, by a `StorageError`."""
     version = client.connected_server_version
-    if (version.major, version.minor) < _OLDEST:
+    if (version.major, version.minor, version.patch) < _OLDEST:
         msg = (
             f"the NATS server has version {version}, and this adapter needs {'.'.join(map(str, _OLDEST))} or newer: older "
-            "ones pass over the headers of an atomic batch in silence, and would store what is refused; nothing was done"
+            "ones store a part of an atomic batch when their leader changes, or know no such batch and store what is "
+            "refused; nothing was done"
         )
         raise StorageError(msg)
 
