@@ -192,6 +192,7 @@ class Appending:
                 continue
             if not draft.writes:
                 return results
+            until = asyncio.get_running_loop().time() + patience
             last = await self._publish(draft.writes, tails, attempts, deadline, patience)
             if last is not None:
                 base = last - draft.count
@@ -206,7 +207,8 @@ class Appending:
             # Somebody else's append is newer than what was known, or is being decided on; or no reply came.
             trusting = False
             await self._pause(pause, deadline, self._contended)
-            pause, patience = min(pause * 2, _LONGEST_PAUSE), patience * 2
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            patience *= 2 if asyncio.get_running_loop().time() >= until else 1
 
     async def _pause(self, pause: float, deadline: float, over: Callable[[], TransientStorageError]) -> None:
         if asyncio.get_running_loop().time() + pause >= deadline:

@@ -41,6 +41,7 @@ _NO_LEADER = frozenset({10008, 10009})
 _NOT_NOW = _NO_LEADER | {_BATCH_INCOMPLETE, _BATCHES_TOO_MANY}
 """Refusals that are over in a moment: no leader, a batch that lost a message on its way, too many batches at once."""
 _PAUSE = 0.05
+_LONGEST_PAUSE = 0.25
 _PATIENCE = 2.0
 """Seconds after which a read is asked again; twice as many each time."""
 _BATCHES = 16
@@ -77,17 +78,20 @@ class JetStream:
     async def _read(self, send: Callable[[float], Awaitable[T]], deadline: float) -> T:
         """Ask until there is an answer. `send` is told when to give up a single try, whose reply may be lost."""
         pause, patience = _PAUSE, _PATIENCE
+        loop = asyncio.get_running_loop()
         while True:
+            until = loop.time() + patience
             try:
-                return await send(min(deadline, self.deadline_in(patience)))
+                return await send(min(deadline, until))
             except (UnreachableError, UnansweredError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.code not in _NOT_NOW:
                     raise
                 await self.wire.doubt()
-                if asyncio.get_running_loop().time() + pause >= deadline:
+                if loop.time() + pause >= deadline:
                     raise self._given_up(error) from error
+            patience *= 2 if loop.time() >= until else 1  # not where a connection was lost, or nobody leads
             await asyncio.sleep(pause)
-            pause, patience = min(2 * pause, 1.0), 2 * patience
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _given_up(self, error: Exception) -> StorageError:
         msg = (
@@ -194,7 +198,7 @@ class JetStream:
                     raise
                 problem, refused = error, refused or error.code in _NO_LEADER
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 1.0)
+            pause = min(2 * pause, _LONGEST_PAUSE)
         if refused:  # by one that does not lead: while a network heals, one that does may have stored it
             raise UnansweredError(str(problem)) from problem
         raise self._given_up(problem) from problem
