@@ -14,25 +14,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from mink_core.errors import StorageError, StoreClosedError, TransientStorageError
-from mink_jetstream.connecting import check_version, note, said, tls_context
+from mink_core.errors import StorageError, StoreClosedError
+from mink_jetstream.connecting import abort, check_version, connect, leave, said
 from mink_jetstream.options import options_of
 from mink_jetstream.requests import Gathered, Gathering, Request, UnansweredError, UnreachableError, status_of
-from mink_jetstream.servers import DOUBT, PAUSE, Servers
+from mink_jetstream.servers import DOUBT, Servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nats.aio.client import Client
     from nats.aio.msg import Msg
 
     from mink_jetstream.options import Options
     from mink_jetstream.server import EmbeddedServer
 
 _LOG = logging.getLogger("mink.jetstream")
-_PING = 5
 _PAYLOAD = 1024 * 1024
 _NO_RESPONDERS = "503"
 
@@ -45,7 +44,7 @@ class Wire:
         self._options = options
         self._client: Client | None = None
         self._server: EmbeddedServer | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Client] | None = None
         self._connected = asyncio.Event()
         self._opened = False
         self._closed = False
@@ -68,12 +67,26 @@ class Wire:
             TransientStorageError: No server can be reached.
             StorageError: The server is too old, or refuses the user.
         """
-        if self._client is None or self._client.is_closed:  # an error of the server's closes it for good
-            async with self._opening:
-                if self._client is None or self._client.is_closed:
-                    self.check_open()
-                    self._client = await self._open()
-        return self._client
+        client = self._client
+        if client is not None and not client.is_closed:  # an error of the server's closes it for good
+            return client
+        self.check_open()
+        opening = self._opening
+        if opening is None:  # one connection is made for all who wait, and they are told of its failure together
+            opening = asyncio.get_running_loop().create_task(self._open(), name="mink-jetstream-connection")
+            self._opening = opening
+            opening.add_done_callback(self._opening_ended)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            if opening.cancelled():
+                self.check_open()
+            raise
+
+    def _opening_ended(self, opening: asyncio.Task[Client]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # all who waited may have gone
 
     def check_open(self) -> None:
         """Refuse the use of a closed store (LIFE-01).
@@ -86,48 +99,18 @@ class Wire:
             raise StoreClosedError(msg)
 
     async def _open(self) -> Client:
-        options = await self._served()
-        client = Client()
-        try:
-            async with asyncio.timeout(options.timeout):
-                await client.connect(
-                    list(options.servers),
-                    name="mink",
-                    user=options.user,
-                    password=options.password,
-                    user_credentials=options.creds,
-                    tls=tls_context() if options.tls else None,
-                    error_cb=note,
-                    disconnected_cb=self._lost,
-                    reconnected_cb=self._found,
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=PAUSE,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] -- any seconds will do
-                    connect_timeout=2,
-                    ping_interval=_PING,
-                    reconnect_to_server_handler=self._servers.choose,
-                )
-            check_version(client)
-            self._inbox = client.new_inbox()
-            await client.subscribe(f"{self._inbox}.*", cb=self._replied, pending_msgs_limit=0, pending_bytes_limit=0)
-        except StorageError:
-            await client.close()
-            raise
-        except (NatsError, OSError, TimeoutError) as error:
-            await client.close()
-            msg = f"no NATS server can be reached at {', '.join(options.servers)} ({said(error)}); nothing was done"
-            raise TransientStorageError(msg) from error
-        except BaseException:
-            await client.close()
-            raise
-        if self._closed:
-            await client.close()
-            self.check_open()
-        self._moved(client)
+        self._client, self._inbox = await connect(
+            await self._served(),
+            replied=self._replied,
+            lost=self._lost,
+            found=self._found,
+            choose=self._servers.choose,
+        )
+        self._moved(self._client)
         if self._opened:
             self._is_another()
         self._opened = True
-        return client
+        return self._client
 
     async def _served(self) -> Options:
         """The options with an address: that of the embedded server, where there is one."""
@@ -154,7 +137,7 @@ class Wire:
         try:
             check_version(self._client)
         except StorageError:
-            await self._client.close()  # the next call opens another one, and is told
+            await leave(self._client)  # the next call opens another one, and is told
             return
         self._moved(self._client)
         self._is_another()
@@ -186,6 +169,7 @@ class Wire:
         _LOG.info("leaving %s, which has not answered for %g s, for another server", client.connected_url, DOUBT)
         self._servers.prove()  # once for all the calls that come here
         await self._lost()
+        abort(client)
         await client.force_reconnect()
 
     async def close(self) -> None:
@@ -197,9 +181,12 @@ class Wire:
                 future.set_exception(
                     StoreClosedError("the JetStream store was closed while a call waited for its reply")
                 )
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
+            await leave(client)
         server, self._server = self._server, None
         if server is not None:
             await asyncio.to_thread(server.stop)
@@ -274,6 +261,8 @@ class Wire:
             for index, request in enumerate(requests):
                 reply = f"{self._inbox}.{token}" if index == last else ""
                 await client.publish(request.subject, request.payload, reply=reply, headers=request.headers or None)
+                if future.done():
+                    break  # the server takes no more, and the time is over
             return await future
         except NatsError as error:
             self.check_open()

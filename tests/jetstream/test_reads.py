@@ -32,7 +32,7 @@ from mink_jetstream.answers import Cluster, Peer
 from mink_jetstream.place import HEALING, Place
 from mink_jetstream.reading import PAGE, Reading
 from mink_jetstream.records import Records
-from mink_jetstream.requests import Gathered
+from mink_jetstream.requests import Gathered, Request
 from mink_jetstream.wire import Wire
 
 ANY = ExpectedVersion.ANY
@@ -258,6 +258,30 @@ def test_nobody_is_ahead_of_who_was_cut_off_a_moment_ago(store, monkeypatch):
     for position, of in ((3, identity), (4, present)):
         with pytest.raises(PositionAheadError):
             store.poll(position, identity=of)
+
+
+def test_a_stream_that_comes_while_streams_are_listed_moves_none_to_be_listed_twice(store, monkeypatch):
+    """A server tells 100,000 subjects at once, sorted, and the next ones from an offset."""
+    for number in range(1, 6):
+        store.append(f"order-{number}", [NewEvent("Placed", 1)], expected_version=0)
+    info = Place.info
+
+    async def few(self, *, subjects=None, offset=0):
+        found = await info(self, subjects=subjects)
+        if subjects is None:
+            return found
+        if offset:
+            await self.jetstream.write(
+                [Request(self.subjects.of_stream("order-0"), b"", {})], self.jetstream.deadline()
+            )
+            found = await info(self, subjects=subjects)
+        names = dict(sorted(found.state.subjects.items())[offset : offset + 3])
+        return msgspec.structs.replace(
+            found, state=msgspec.structs.replace(found.state, subjects=names), total=len(found.state.subjects)
+        )
+
+    monkeypatch.setattr(Place, "info", few)
+    assert [it.stream_id for it in store.streams()] == [f"order-{number}" for number in range(1, 6)]
 
 
 def test_what_something_else_publishes_is_told_and_not_read_over(store, url):
