@@ -376,16 +376,17 @@ class OutcomeUnknownError(StorageError):
     """The reply was lost: the call may or may not have been stored.
 
     Attributes:
-        retry_is_safe: Whether repeating the same call, with the same event ids, stores the events
-            at most once (rule APPEND-09).
+        retry_is_safe: Whether the same call, made again with the same arguments (event ids too), takes effect
+            at most once. A repeated append then gives the first one's result (APPEND-09); other calls may tell
+            a conflict with what the first one did.
     """
 
     def __init__(self, message: str, *, retry_is_safe: bool, sqlstate: str | None = None) -> None:
         """Add to the message what the caller may do."""
         what = (
-            "repeat the same call with the same events: it stores them at most once"
+            "repeat the same call, an append with the same events: it takes effect at most once"
             if retry_is_safe
-            else "a repeated call could store the events twice: read the stream first"
+            else "repeated, it could take effect twice: look first whether it was stored"
         )
         super().__init__(f"{message}; {what}", sqlstate=sqlstate)
         self.retry_is_safe = retry_is_safe

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode
 
 import psycopg
 from psycopg import sql
 
 from mink_core.errors import TransientStorageError
 from mink_postgres.drivers import psycopg_sync
+from mink_postgres.url_query import pairs_of, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -30,14 +30,16 @@ class SchemaNamespaces:
         """Keep the scheme to answer with, the server's libpq URL, and the query of the store's URL."""
         self._scheme = scheme
         self._server = server
-        self._query = dict(parse_qsl(server.partition("?")[2])) | dict(parse_qsl(query, keep_blank_values=True))
+        self._query = dict(pairs_of(server.partition("?")[2])) | dict(pairs_of(query))
 
     def url(self, namespace: str) -> str:
         """See `mink_core.Namespaces.url`."""
         place = self._server.partition("://")[2].partition("?")[0]
-        # Tables of the caller's own go there as well, and are dropped with it.
-        own = {"options": f"-csearch_path={namespace}"}
-        return f"{self._scheme}://{place}?{urlencode({**_FEW_CONNECTIONS, **own, **self._query, 'schema': namespace})}"
+        # Tables of the caller's own go there as well, and are dropped with it. A pooler keeps no such thing, and refuses it.
+        pooled = self._query.get("transaction_pooler", "").lower() in {"true", "1"}
+        own = {} if pooled else {"options": f"-csearch_path={namespace}"}
+        said = {**_FEW_CONNECTIONS, **own, **self._query, "schema": namespace}
+        return f"{self._scheme}://{place}?{query_of(said.items())}"
 
     def drop(self, namespace: str) -> None:
         """See `mink_core.Namespaces.drop`.

@@ -30,7 +30,7 @@ STEPS = (1, 3, 10, 30, 100)
 """Millions of events at which is measured."""
 GOAL_EVENTS = 30 * MILLION
 """At how many events appends have to keep up with those at a million."""
-HOWS = ("appends", "streams", "replay")
+HOWS = ("appends", "streams", "replay", "category")
 
 
 def steps_to(events: int) -> list[int]:
@@ -144,6 +144,8 @@ def as_table(steps: Sequence[dict[str, Any]]) -> str:
         "streams, ev/s",
         "of",
         "replay, ev/s",
+        "of",
+        "category, ev/s",
         "of",
         "GiB",
         "B/event",

@@ -154,6 +154,7 @@ def _growth(axes: Any, steps: list[dict[str, Any]], extrapolated: dict[str, floa
         "appends": "appends, 64 tasks",
         "streams": "streams of 100, read whole",
         "replay": "replay, pages of 1,000",
+        "category": "a category of 1 event in 100",
     }
     for how, label in labels.items():
         ratios = [step[how]["ratio"] for step in steps]

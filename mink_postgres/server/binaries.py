@@ -68,6 +68,9 @@ def find_binaries(major: str | None = None) -> Binaries:
             tried.append(f"{why}: {folder} has no {' and no '.join(missing)}")
             continue
         version = _version(folder)
+        if not version:
+            tried.append(f"{why}: {folder / 'postgres'} cannot be run")
+            continue
         if major is not None and version.partition(".")[0] != major:
             tried.append(f"{why}: {folder} is PostgreSQL {version}")
             continue
@@ -109,5 +112,9 @@ def _number(folder: Path) -> float:
 
 
 def _version(folder: Path) -> str:
-    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 -- the program just found
+    """What the program says of itself; empty where it cannot be run, as one of another machine or without its libraries."""
+    try:
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 -- the program just found
+    except OSError:
+        return ""
     return said.strip().rpartition("(PostgreSQL) ")[2]

@@ -76,6 +76,7 @@ class EmbeddedServer:
         server = cls(place, found, settings or {}, temporary=temporary)
         try:
             server._account.check_reach(place)
+            server._process.check_folder()
             place.mkdir(parents=True, exist_ok=True)
             # Another user's server must pass through; the data folder itself is closed.
             place.chmod(0o711)
@@ -137,14 +138,15 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         """Make the data folder, once."""
         self._bin = self._account.reachable(self.binaries, self.folder / "programs")
-        data = self.folder / "data"
-        if (data / "PG_VERSION").exists():
+        if (self.folder / "data").exists():
             return
         if not (self.folder / "password").exists():
             # Loopback is open to every user of the machine, and a superuser may run programs.
             handle = os.open(self.folder / "password", os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(handle, "w") as file:
                 file.write(secrets.token_hex(16))
+        # It gets its name when it is whole: what was killed in the middle is begun anew.
+        data = self.folder / "data.new"
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir()
         self._account.own(data)
@@ -174,6 +176,7 @@ class EmbeddedServer:
             )
             if done.returncode == 0:
                 readable.unlink()
+                data.rename(self.folder / "data")
                 return
             said = (done.stdout + done.stderr)[-2000:]
             shutil.rmtree(data, ignore_errors=True)
