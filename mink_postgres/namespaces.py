@@ -10,6 +10,7 @@ from psycopg import sql
 
 from mink_core.errors import TransientStorageError
 from mink_postgres.drivers import psycopg_sync
+from mink_postgres.drivers.psycopg_errors import translated
 from mink_postgres.url_query import pairs_of, query_of
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ class SchemaNamespaces:
             StorageError: The server cannot be reached, or a transaction that is still open holds the schema.
         """
         with psycopg_sync.connect(self._server) as connection:
-            connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_PATIENCE)))
-            connection.execute("SET client_min_messages = warning")
             try:
+                connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_PATIENCE)))
+                connection.execute("SET client_min_messages = warning")
                 connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(namespace)))
             except psycopg.errors.LockNotAvailable as error:
                 msg = f"schema {namespace} was not dropped: a transaction that is still open holds it; end it, or close its store"
                 raise TransientStorageError(msg, sqlstate=error.sqlstate) from error
+            except psycopg.Error as error:
+                raise translated(error, None, lost=connection.broken) from error
 
 
 @contextmanager

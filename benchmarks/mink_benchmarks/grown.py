@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import random
+import statistics
 import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,6 +17,9 @@ from mink_benchmarks.samples import Sample
 from mink_benchmarks.targets import OpenStore, target_of
 from mink_benchmarks.workload import EVENT_TYPE
 from mink_core import EventFilter
+from mink_core.limits import category_of
+from mink_postgres.conditions import conditions
+from mink_postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +138,40 @@ class Grown:
             )
         )
         return {str(name): int(size) for name, size in rows}
+
+
+_PLACES = 21
+
+
+def blocks_of(grown: Grown, workload: Workload, events: int) -> dict[str, float]:
+    """How many blocks each thing looks at, the median of some places: no clock, so no noise."""
+    sql = Statements(grown.schema)
+    pick = random.Random(7).randrange
+    where, category = conditions(EventFilter(categories=(RARE,)))
+    data, metadata = json.dumps(workload.data), json.dumps(workload.metadata)
+    found: dict[str, list[int]] = {}
+    with psycopg.connect(grown.server.url) as connection:
+        for _ in range(_PLACES):
+            stream, start = name_of(pick(events // STREAM)), pick(max(1, events - PIECE))
+            event = (str(UUID(int=pick(1 << 120), version=4)), EVENT_TYPE, data, metadata)
+            things: dict[str, tuple[str, tuple[Any, ...]]] = {
+                "an append": (sql.append_one, (stream, category_of(stream), -1, *event)),
+                "a stream of 100": (sql.read_stream_forward, (stream, 0, STREAM)),
+                "its last event": (sql.read_stream_forward, (stream, STREAM - 1, STREAM)),
+                "a page of 1,000": (sql.read_feed("", backward=False), (start, start + PIECE, 1000)),
+                "a category's 100 of 10,000": (
+                    sql.read_feed(where, backward=False),
+                    (start, start + 10_000, 1000, *category),
+                ),
+            }
+            for name, (text, arguments) in things.items():
+                for _ in range(2):  # the catalog is cached the second time
+                    explain: Any = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}"
+                    row: Any = psycopg.RawCursor(connection).execute(explain, arguments).fetchone()
+                    connection.rollback()
+                plan = row[0][0]["Plan"]
+                found.setdefault(name, []).append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+    return {name: statistics.median(counts) for name, counts in found.items()}
 
 
 class GrownCase:

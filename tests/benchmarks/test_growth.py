@@ -36,6 +36,10 @@ def test_the_fill_makes_a_sound_store_and_goes_on(small: growth.Growth) -> None:
     step = small.measure(25_600, rounds=2, seconds=0.05)
     assert all(step[how]["grows"]["min"] > 0 for how in growth.HOWS)
     assert step["sizes"]["events"] > step["sizes"]["events_pkey"] > 0
+    blocks = step["blocks"]
+    assert blocks["a stream of 100"] > blocks["its last event"] > 0
+    assert blocks["a category's 100 of 10,000"] > blocks["a page of 1,000"] > 0 < blocks["an append"]
+    assert "blocks looked at" in growth.as_table([step])
     # Appends that were measured are no part of the fill.
     assert small.grows.events() == 25_600
     small.fill(38_400)
@@ -78,5 +82,5 @@ def test_sizes_grow_in_proportion_and_rates_by_doublings() -> None:
 
     found = growth.extrapolate([step(1_000_000, 1.0), step(4_000_000, 0.8)], to=16_000_000)
     assert found["bytes events"] == pytest.approx(700 * 16_000_000)
-    assert found["appends"] == pytest.approx(0.6)
+    assert found["appends"] == pytest.approx(0.64)
     assert growth.steps_to(10_000_000) == [1_000_000, 3_000_000, 10_000_000]

@@ -21,6 +21,7 @@ from mink_core import (
     StreamAppend,
     UsageError,
     open_async_store,
+    open_namespaces,
     open_store,
 )
 from mink_core.administration import Access
@@ -354,6 +355,11 @@ def test_nothing_of_somebody_else_s_is_touched(
         admin.execute(script)  # type: ignore[call-overload]
         assert admin.execute(owned).fetchone() == (True, True)  # type: ignore[call-overload]
         admin.execute(f'DROP SCHEMA "{schema}" CASCADE')  # type: ignore[call-overload]
+
+
+def test_a_namespace_is_dropped_by_its_owner_only(store: PostgresEventStore, schema: str, roles: Roles) -> None:
+    with open_namespaces(roles["reader"]) as namespaces, pytest.raises(StorageError, match=r"privilege|owner"):
+        namespaces.drop(schema)
 
 
 def test_a_partition_gives_nobody_more_than_its_table(
