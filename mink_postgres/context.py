@@ -56,7 +56,9 @@ class Context:
     settled: SettledMark = field(default_factory=SettledMark)
     hash_partitions: int = 0
     """How a new store lays out its events: so many partitions, 0 for one table."""
+    written: set[int] | None = None
+    """Of a transaction: the first position of each append that it has stored, which a repeated one has not."""
 
     def in_transaction(self) -> Context:
         """The same for a transaction, which shares no mark: it must look for itself."""
-        return Context(self.sql, self.transforms, self.unique_event_ids)
+        return Context(self.sql, self.transforms, self.unique_event_ids, written=set())

@@ -203,3 +203,11 @@ def test_a_server_that_runs_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_distribution(name: str) -> object:
     raise PackageNotFoundError(name)
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "ports").mkdir()
+    (tmp_path / "ports" / "mine.py").write_text("precious")
+    with pytest.raises(ServerUnavailableError, match="holds other files"):
+        EmbeddedServer.start(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine.py", "ports"]

@@ -61,9 +61,13 @@ class Result:
     acknowledged: int = 0
     published: int = 0
     twice: int = 0
+    twice_told_late: int = 0
+    """Of `twice`: no publisher was killed or paused, but one was refused the acknowledgement of this message."""
     kills: int = 0
     killed_by_message: int = 0
     refused: int = 0
+    unsettled: int = 0
+    """Acknowledgements that a storage error ended; they are tried again while the lease lasts."""
     dead: int = 0
     seconds: float = 0
     wrong: list[str] = field(default_factory=list)
@@ -206,7 +210,7 @@ def run(base_url: str, schema: str, plan: Plan) -> Result:
 def judge(result: Result, store: Any, base_url: str, schema: str, folder: Path, broken: set[int], plan: Plan) -> None:
     """Compare what was stored with what the workers say they published."""
     by_number: dict[int, list[int]] = defaultdict(list)
-    late: set[int] = set()  # messages of which some worker was told that its lease had passed
+    late: set[int] = set()  # published by a worker that was told afterwards that its lease had passed
     for log in folder.iterdir():
         for line in log.read_text().splitlines():
             first, *rest = line.split()
@@ -214,6 +218,8 @@ def judge(result: Result, store: Any, base_url: str, schema: str, folder: Path, 
                 result.refused += int(rest[0])
             elif first == "late":
                 late.add(int(rest[0]))
+            elif first == "unsettled":
+                result.unsettled += int(rest[0])
             elif first not in {"ready", "acknowledged"}:
                 by_number[int(first)].append(int(log.name))
     result.published = sum(map(len, by_number.values()))
@@ -240,7 +246,11 @@ def judge(result: Result, store: Any, base_url: str, schema: str, folder: Path, 
                 repeats.pop()
             if len(repeats) > 1:
                 result.twice += 1
-                if number not in late and not broken & set(repeats):
+                if broken & set(repeats):
+                    continue
+                if number in late:
+                    result.twice_told_late += 1
+                else:
                     result.wrong.append(
                         f"message {number} was published {len(repeats)} times, by {repeats}, none broken"
                     )

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from mink_core import CallablePublisher, OutboxRelay, open_store
+from mink_core import CallablePublisher, OutboxRelay, StorageError, open_store
 
 if TYPE_CHECKING:
     from mink_core import ClaimedMessage
@@ -30,7 +30,7 @@ class Told(OutboxRelay):
 
 
 class Noting:
-    """An outbox that notes which messages' acknowledgements were refused, before the relay goes on."""
+    """An outbox that notes, before the relay goes on, which published messages it could not acknowledge."""
 
     def __init__(self, outbox: Any, log: int) -> None:
         self._outbox = outbox
@@ -40,9 +40,15 @@ class Noting:
         return getattr(self._outbox, name)
 
     def settle(self, verdicts: Any) -> Any:
-        refused = self._outbox.settle(verdicts)
+        tried = {verdict.message.position for verdict in verdicts if not verdict.untried}
+        try:
+            refused = self._outbox.settle(verdicts)
+        except StorageError as error:
+            os.write(self._log, f"unsettled {len(tried)} {type(error).__name__}\n".encode())
+            raise
         for message in refused:
-            os.write(self._log, f"late {message.payload['n']}\n".encode())
+            if message.position in tried:
+                os.write(self._log, f"late {message.payload['n']}\n".encode())
         return refused
 
 
