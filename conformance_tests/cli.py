@@ -56,11 +56,12 @@ class DoorName(Enum):
 _EXAMPLES = """\
 \b
 Examples:
-  python -m conformance_tests memory:// --level smoke
-  python -m conformance_tests postgresql://app@localhost/app --html report.html --junit report.xml
-  python -m conformance_tests my_package.store:open_namespace --rules 'FEED-*' --stop
-  python -m conformance_tests memory:// --zoo --rules APPEND-06
-  python -m conformance_tests --list
+  mink conformance memory:// --level smoke
+  mink conformance postgresql://app@localhost/app --html report.html --junit report.xml
+  mink conformance my_package.store:open_namespace --rules 'FEED-*' --stop
+  mink conformance memory:// --zoo --rules APPEND-06
+  mink conformance --list
+  python -m conformance_tests --list     where the command mink is not installed
 
 \b
 Exit codes:
@@ -78,9 +79,10 @@ def conformance(  # noqa: PLR0913 -- the options
     *,
     level: Annotated[LevelName, typer.Option(help="How much is run.")] = LevelName.STANDARD,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="Go on drawing with new seeds for so long; means --level deep.")
+        float | None,
+        typer.Option(metavar="N", min=0.1, help="Go on drawing with new seeds for so long; means --level deep."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is drawn; a new one unless given.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Of all that is drawn; a new one unless given.")] = None,
     rules: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Only checks of these rules, or so named: 'FEED-*'.")
     ] = None,
@@ -108,6 +110,7 @@ def conformance(  # noqa: PLR0913 -- the options
 ) -> None:
     """Run the storage contract's rules against an event store."""
     console = Console(highlight=False, soft_wrap=True)
+    _check_folders(json, junit, html, markdown, badge)
     if list_:
         show_rules(console, all_checks(), rules or ["*"])
         return
@@ -143,6 +146,14 @@ def conformance(  # noqa: PLR0913 -- the options
             _write(path, write(report))
     if not report.passed:
         raise typer.Exit(1)
+
+
+def _check_folders(*files: Path | None) -> None:
+    # Before the run, which may take minutes.
+    for path in files:
+        if path is not None and not path.parent.is_dir():
+            msg = f"{path} cannot be written: there is no folder {path.parent}; nothing was run"
+            raise UsageError(msg)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,9 @@ class Lab:
 
     def child(self) -> Lab:
         """A workplace of its own, closed by whoever asked for it: for one of many programs of a check."""
-        return Lab(self.target, level=self.level, seed=self.random.getrandbits(32), budget=self.budget)
+        child = Lab(self.target, level=self.level, seed=self.random.getrandbits(32), budget=self.budget)
+        child._facts = self._look()
+        return child
 
     # What the target is
 

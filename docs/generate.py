@@ -7,7 +7,8 @@
 - `docs/benchmarks.md`: the figures of the runs that are kept in `docs/benchmarks/`.
 - `docs/pictures/*.svg` that are made from text.
 
-`tests/docs/test_generated.py` fails when one of them is not what this writes.
+`tests/docs/test_generated.py` fails when one of them is not what this writes. The plots of the runs, in
+`docs/pictures/benchmarks/`, are drawn too; they depend on the version of matplotlib, so the test only looks which there are.
 """
 
 from __future__ import annotations
@@ -131,9 +132,10 @@ _BENCHMARKS = """\
 # Benchmark results
 
 Runs on one machine of two cores, which the server shares and which had other work meanwhile: the rounds of one case differ by
-up to seven times, so see how far the lowest and the highest are apart before you read a median. Rounds were
-interleaved, and figures compare within a table only. Written by `docs/generate.py` from the runs' own files. [Performance](performance.md) says where the time goes, what makes it
-faster, and what was tried and lost; what is said of others stands in the [comparison](comparison.md).
+up to {spread:.1f} times, so see how far the lowest and the highest are apart before you read a median. Rounds were
+interleaved, and figures compare within a table only. Written by `docs/generate.py` from the runs' own files.
+[Performance](performance.md) says where the time goes, what makes it faster, and what was tried and lost; what is said of
+others stands in the [comparison](comparison.md).
 """
 _ABOUT = {
     "append-1": "One event an append, with an exact expected version, on streams of each writer's own. `sync` is psycopg with a "
@@ -142,32 +144,65 @@ _ABOUT = {
     "read-stream": "One stream of 100 events, read again and again, decoded.",
 }
 _REPEAT = {
-    "appends": "mink bench run append-1 --writers 1 --writers 16 --writers 64 --rounds 5 --seconds 1 --json appends.json",
-    "reads": "mink bench run replay read-stream --events 50000 --rounds 5 --seconds 1 --json reads.json",
+    "appends": "mink bench run append-1 --writers 1 --writers 16 --writers 64{peers} \\\n    --rounds 5 --seconds 1 --json appends.json",
+    "reads": "mink bench run replay read-stream --events 50000{peers} \\\n    --rounds 5 --seconds 1 --json reads.json",
 }
+_PLOTS = {
+    "append-1": {
+        "throughput": "events a second against writers",
+        "latency": "median and 99th percentile of a call against writers",
+        "latencies": "distribution of the latencies with most writers",
+    },
+    "replay": {"rates": "events a second"},
+    "read-stream": {"rates": "events a second"},
+}
+PLOTS = DOCS / "pictures" / "benchmarks"
 
 
 def benchmarks_page() -> str:
     """The figures of the runs that are kept, with how to repeat them."""
-    lines = [_BENCHMARKS]
-    for path in sorted((DOCS / "benchmarks").glob("*.json")):
-        result = json.loads(path.read_text("utf-8"))
+    runs = {path: json.loads(path.read_text("utf-8")) for path in sorted((DOCS / "benchmarks").glob("*.json"))}
+    cases = [case for run in runs.values() for group in run["groups"].values() for case in group["cases"]]
+    lines = [_BENCHMARKS.format(spread=max(case["max"] / case["min"] for case in cases))]
+    for path, result in runs.items():
         for name, group in result["groups"].items():
             lines += [f"## {name}", "", _ABOUT[name], ""]
-            for plot in sorted((DOCS / "pictures").glob(f"bench-{name}-*.svg")):
-                lines += [f"![{name}: {plot.stem.rpartition('-')[2]}](pictures/{plot.name})", ""]
+            for kind, shown in _PLOTS[name].items():
+                lines += [f"![{name}: {shown}](pictures/benchmarks/{name}-{kind}.svg)", ""]
             lines += _figures(group)
         lines += [
             f"Measured {_where(result['environment'])}. All figures: [{path.name}](benchmarks/{path.name}). To repeat:",
             "",
             "<!-- not run: it measures for minutes -->",
             "```sh",
-            _REPEAT[path.stem],
+            _REPEAT[path.stem].format(peers="".join(f" --peer {peer}" for peer in _peers(result))),
             f"mink bench plots {path.name} plots",
             "```",
             "",
         ]
     return "\n".join(lines)
+
+
+def plots() -> set[str]:
+    """The names of the plots that the pages show."""
+    runs = [json.loads(path.read_text("utf-8")) for path in sorted((DOCS / "benchmarks").glob("*.json"))]
+    return {f"{name}-{kind}.svg" for run in runs for name in run["groups"] for kind in _PLOTS[name]}
+
+
+def draw_plots() -> None:
+    """Draw the plots of the runs that are kept."""
+    from mink_benchmarks.plots import draw  # noqa: PLC0415 -- matplotlib, which no page needs
+
+    for path in sorted((DOCS / "benchmarks").glob("*.json")):
+        draw(json.loads(path.read_text("utf-8")), PLOTS, ["svg"])
+    for path in PLOTS.iterdir():
+        if path.name not in plots():
+            path.unlink()
+
+
+def _peers(result: dict[str, Any]) -> list[str]:
+    measured = {case["name"].partition(",")[0] for group in result["groups"].values() for case in group["cases"]}
+    return [peer for peer in ("naive", "message-db", "eventsourcing", "umadb") if peer in measured]
 
 
 def _figures(group: dict[str, Any]) -> list[str]:
@@ -211,6 +246,7 @@ def main() -> None:
     """Write them all."""
     for path, text in written().items():
         path.write_text(text, "utf-8")
+    draw_plots()
 
 
 if __name__ == "__main__":

@@ -173,8 +173,7 @@ def append_inline(
 ) -> AppendResult:
     """Append, and run projections on the events, in one transaction.
 
-    A repeated call (APPEND-09) runs them no second time. It takes two connections at once: the
-    second looks whether the call was stored before.
+    A repeated call (APPEND-09) runs them no second time.
 
     Raises:
         MinkError: As `EventLog.append`; nothing was stored or projected.

@@ -1,4 +1,4 @@
-"""The adapter for NATS JetStream, 2.12 or newer: a replicated log, past one machine."""
+"""The adapter for NATS JetStream, 2.12.3 or newer: a replicated log, past one machine."""
 
 from mink_jetstream.async_store import AsyncJetStreamEventStore
 from mink_jetstream.store import JetStreamEventStore

@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mink_core.deciding import fits, store_appends
-from mink_core.encoded import result_of
 from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
     OutcomeUnknownError,
     TransientStorageError,
-    UsageError,
 )
 from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
 from mink_jetstream.answers import RefusedError
+from mink_jetstream.attempts import Attempts
 from mink_jetstream.drafts import Draft, Write, next_time
 from mink_jetstream.grouping import Grouping
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
+from mink_jetstream.limiting import check_limits
 from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
-from mink_jetstream.place import is_led
-from mink_jetstream.wire import Request, UnansweredError
+from mink_jetstream.refusals import Refusals
+from mink_jetstream.requests import Request, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from mink_jetstream.place import Place
     from mink_jetstream.reading import Reading
 
-MAX_CALL_EVENTS = 1000
+_MAX_CALL_EVENTS = 1000
 """Events of one call: the server's limit on an atomic batch."""
 _REMEMBERED = 10_000
 """Streams whose newest event a store remembers."""
 _PAUSE = 0.002
 _LONGEST_PAUSE = 0.1
-_HEALING = 1.2
-"""Seconds in which a former leader hears of its successor once they reach each other: one sends each second."""
+_PATIENCE = 2.0
+"""Seconds without a reply after which an append is looked for, and sent again; twice as many each time."""
 
 
 class Appending:
@@ -60,10 +60,9 @@ class Appending:
         self._place = place
         self._jetstream = place.jetstream
         self._reading = reading
+        self._refusals = Refusals(place, reading)
         self._grouping = Grouping(place.jetstream)
         self._tails: dict[str, StreamTail] = {}
-        self._acknowledged: dict[str, int] = {}
-        """The newest sequence of a stream that this store has appended: where there are copies, one may not know it."""
         self._connection = 0
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
@@ -74,43 +73,41 @@ class Appending:
             UsageError: It is above a limit of JetStream; nothing was sent.
             ConcurrencyError: As `EventLog.append`, and the other errors of that.
         """
-        self._check_limits(items)
-        deadline = self._jetstream.deadline()
-        async with self._alone({item.stream_id for item in items}, deadline):
-            self._forget_other_histories()
-            tried: list[Write] = []
-            results = await self._try_remembered(items, tried, deadline)
-            return results if results is not None else await self._decide(items, tried, deadline)
-
-    def _check_limits(self, items: Sequence[PreparedAppend]) -> None:
-        limits = self.limits
-        count = sum([len(item.events) for item in items])
-        if count > limits.call_events:
+        check_limits(items, self.limits)
+        deadline, attempts = self._jetstream.deadline(), Attempts(self._reading)
+        try:
+            async with self._alone({item.stream_id for item in items}, deadline):
+                self._forget_other_histories()
+                if (results := await self._try_remembered(items, attempts, deadline)) is not None:
+                    return results
+                async with asyncio.timeout_at(deadline):
+                    return await self._decide(items, attempts, deadline)
+        except (TransientStorageError, TimeoutError) as error:
+            if attempts.are_open:
+                safe = all(exact_version(item.expected) is not None for item in items)
+                msg = (
+                    f"the reply to an append was lost ({attempts.problem or error}): it may be stored, or be stored yet"
+                )
+                raise OutcomeUnknownError(msg, retry_is_safe=safe) from error
+            if isinstance(error, TransientStorageError):
+                raise
             msg = (
-                f"a call may hold {limits.call_events} events in JetStream, which stores no larger batch at once, not {count}: "
-                "append them in several calls"
+                f"JetStream did not answer within {self._place.options.timeout:g} s; nothing was stored, and the same call may "
+                "be made again"
             )
-            raise UsageError(msg)
-        for item in items:
-            for event in item.events:
-                size = len(event.data.encode()) + len((event.metadata or "").encode())
-                if size > limits.event_bytes:
-                    msg = (
-                        f"an event may hold {limits.event_bytes} bytes of data and metadata here, as the server's max_payload "
-                        f"says, not {size}; nothing was stored: raise max_payload, or keep large values elsewhere"
-                    )
-                    raise UsageError(msg)
+            raise TransientStorageError(msg) from error
 
     @property
     def limits(self) -> Limits:
         """What the server takes; of a store that is not connected, what every server does."""
-        return Limits(call_events=MAX_CALL_EVENTS, event_bytes=max(self._jetstream.wire.max_payload - OVERHEAD, 1))
+        return Limits(call_events=_MAX_CALL_EVENTS, event_bytes=max(self._jetstream.wire.max_payload - OVERHEAD, 1))
 
     def _forget_other_histories(self) -> None:
         """A connection made anew may lead to a restored backup, in which a sequence has another event."""
         if self._connection != self._jetstream.wire.reconnects:
             self._connection = self._jetstream.wire.reconnects
             self._tails.clear()
+            self._refusals.forget()
 
     @asynccontextmanager
     async def _alone(self, stream_ids: set[str], deadline: float) -> AsyncGenerator[None]:
@@ -120,7 +117,7 @@ class Appending:
                 lock, users = self._locks.get(stream_id) or (asyncio.Lock(), 0)
                 self._locks[stream_id] = lock, users + 1
                 stack.callback(self._leave, stream_id)
-                if not lock.locked():
+                if not users:  # nobody has it, or waits for it
                     await stack.enter_async_context(lock)
                     continue
                 try:
@@ -147,7 +144,7 @@ class Appending:
     # One stream, as it is remembered
 
     async def _try_remembered(
-        self, items: Sequence[PreparedAppend], tried: list[Write], deadline: float
+        self, items: Sequence[PreparedAppend], attempts: Attempts, deadline: float
     ) -> list[AppendResult] | None:
         """Store one item in one round trip, where what is remembered of its stream fits; None where it has to be read."""
         if len(items) > 1:
@@ -162,9 +159,8 @@ class Appending:
         if (tail.version != exact) if exact is not None else not fits(item.expected, tail.version):
             return None
         write = Write(item, tail.version, next_time(tail))
-        last = await self._publish([write], {item.stream_id: tail}, deadline)
+        last = await self._publish([write], {item.stream_id: tail}, attempts, deadline, _PATIENCE)
         if last is None:
-            tried.append(write)
             return None
         count = len(item.events)
         ids = tuple([event.event_id for event in item.events])
@@ -172,34 +168,32 @@ class Appending:
 
     # Any call
 
-    async def _decide(
-        self, items: Sequence[PreparedAppend], tried: Sequence[Write], deadline: float
-    ) -> list[AppendResult]:
+    async def _decide(self, items: Sequence[PreparedAppend], attempts: Attempts, deadline: float) -> list[AppendResult]:
         """Store what fits, first as it is remembered; what is refused, or a repeat, is told from what the leader has."""
-        pause, trusting = _PAUSE, len(items) > 1
+        pause, patience, trusting = _PAUSE, _PATIENCE, len(items) > 1
         confirmed: dict[str, StreamTail] | None = None
         while True:
             tails = await self._known_tails(items, trusting=trusting)
-            if (landed := await self._landed(tried, tails)) is not None:
+            if (landed := await attempts.landed(tails)) is not None:
                 return landed
             draft = Draft(tails, await self._spans(items, tails))
             try:
                 results = store_appends(draft, items)
             except (ConcurrencyError, DuplicateEventError) as error:
-                if not trusting and (self._place.is_alone or _is_as_new(tails, confirmed)):
+                if trusting:
+                    trusting = False
+                    continue
+                if not attempts.are_open and await self._refusals.is_certain(error, tails, confirmed):
                     raise
-                # Told again by what is read once it is sure who leads: see `_leads`.
-                confirmed = tails if not trusting and await self._leads(tails) else None
-                if not trusting and confirmed is None:
-                    await self._pause(pause, deadline, self._unled)
-                    pause = min(pause * 2, _LONGEST_PAUSE)
-                elif confirmed is not None and _is_below(error):
-                    await self._pause(_HEALING, deadline, self._unled)
-                trusting = False
+                wait = None if attempts.are_open else await self._refusals.may_be_told_next(error)
+                confirmed = None if wait is None else tails
+                await self._pause(pause if wait is None else wait, deadline, self._unled)
+                pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             if not draft.writes:
                 return results
-            last = await self._publish(draft.writes, tails, deadline)
+            until = asyncio.get_running_loop().time() + patience
+            last = await self._publish(draft.writes, tails, attempts, deadline, patience)
             if last is not None:
                 base = last - draft.count
                 return [
@@ -210,38 +204,16 @@ class Appending:
                     )
                     for result in results
                 ]
-            # Somebody else's append is newer than what was known, or is being decided on.
-            trusting, tried = False, draft.writes
+            # Somebody else's append is newer than what was known, or is being decided on; or no reply came.
+            trusting = False
             await self._pause(pause, deadline, self._contended)
             pause = min(pause * 2, _LONGEST_PAUSE)
+            patience *= 2 if asyncio.get_running_loop().time() >= until else 1
 
     async def _pause(self, pause: float, deadline: float, over: Callable[[], TransientStorageError]) -> None:
         if asyncio.get_running_loop().time() + pause >= deadline:
             raise over()
         await asyncio.sleep(pause)
-
-    async def _landed(self, tried: Sequence[Write], tails: dict[str, StreamTail]) -> list[AppendResult] | None:
-        """What a refused try has stored. A publish may reach two servers that lead: one refused it, the other stored it."""
-        results: list[AppendResult] = []
-        for item, version, time in tried if not self._place.is_alone else ():
-            last = version + len(item.events)
-            tail = tails[item.stream_id]
-            rows = await self._reading.versions(item.stream_id, version, last, tail) if tail.version >= last else []
-            # By its time it is this very call, and not another one with the same ids, or the beginning of one.
-            if [(row.event_id, row.timestamp) for row in rows] != [(event.event_id, time) for event in item.events]:
-                return None
-            results.append(result_of(rows))
-        return results or None
-
-    async def _leads(self, tails: dict[str, StreamTail]) -> bool:
-        """Whether a refusal on these may be true: nobody who was cut off tells it, and it is not older than what is known.
-
-        Who answered may have been cut off when it did, and this be asked of another one, once it was not any more. So
-        it is only then, when nothing older is read again, that a refusal is told.
-        """
-        if any(tail.sequence < self._acknowledged.get(name, 0) for name, tail in tails.items()):
-            return False
-        return is_led(await self._place.info())
 
     def _unled(self) -> TransientStorageError:
         return TransientStorageError(
@@ -280,8 +252,15 @@ class Appending:
 
     # Storing
 
-    async def _publish(self, writes: list[Write], tails: dict[str, StreamTail], deadline: float) -> int | None:
-        """The last event's sequence; None where a stream is not as it was believed to be."""
+    async def _publish(
+        self,
+        writes: list[Write],
+        tails: dict[str, StreamTail],
+        attempts: Attempts,
+        deadline: float,
+        patience: float,
+    ) -> int | None:
+        """The last event's sequence; None where a stream is not as it was believed to be, or no reply came."""
         for stream_id in tails:
             self._tails.pop(stream_id, None)  # until the outcome is known: the call may be cancelled
         requests: list[Request] = []
@@ -293,37 +272,31 @@ class Appending:
                 if (sequence := expected.pop(item.stream_id, None)) is not None:
                     headers[EXPECTED] = sequence  # once for each subject: a batch is compared with what was before it
                 requests.append(Request(subject, body_of(event, time), headers))
+        attempt, sent = attempts.begin(writes, tails), asyncio.get_running_loop().time()
         try:
-            last = await self._grouping.write(requests, deadline)
+            last = await self._grouping.write(requests, deadline, patience)
         except RefusedError as error:
+            attempts.problem = str(error)
+            if self._place.is_alone:  # else another server may have stored it
+                attempts.end(attempt)
             if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
                 return None
             raise self._place.refused(error) from error
         except UnansweredError as error:
-            safe = all(exact_version(write.item.expected) is not None for write in writes)
-            msg = f"the reply to an append was lost ({error}): it may be stored, or be stored yet"
-            raise OutcomeUnknownError(msg, retry_is_safe=safe) from error
-        self._remember(writes, last)
+            attempts.problem = str(error)
+            return None
+        except TransientStorageError:  # nobody took it
+            attempts.end(attempt)
+            raise
+        self._remember(writes, last, sent)
         return last
 
-    def _remember(self, writes: list[Write], last: int) -> None:
+    def _remember(self, writes: list[Write], last: int, sent: float) -> None:
+        self._refusals.acknowledged(last, sent)
         sequence = last - sum([len(write.item.events) for write in writes])
         for item, version, time in writes:
             sequence += len(item.events)
             self._tails[item.stream_id] = StreamTail(version + len(item.events), sequence, time)
-            self._acknowledged.pop(item.stream_id, None)  # to the end: the oldest are forgotten first
-            self._acknowledged[item.stream_id] = sequence
-        for known in (self._tails, self._acknowledged):
-            while len(known) > _REMEMBERED:
-                del known[next(iter(known))]
-
-
-def _is_below(error: ConcurrencyError | DuplicateEventError) -> bool:
-    """Whether a conflict tells of fewer events than were expected: its caller is mistaken, or who tells it is behind."""
-    if not isinstance(error, ConcurrencyError):
-        return False
-    return error.actual < (error.expected if isinstance(error.expected, int) else 1)
-
-
-def _is_as_new(tails: dict[str, StreamTail], others: dict[str, StreamTail] | None) -> bool:
-    return others is not None and all(tail.sequence >= others[name].sequence for name, tail in tails.items())
+            self._reading.acknowledge(item.stream_id, sequence)
+        while len(self._tails) > _REMEMBERED:
+            del self._tails[next(iter(self._tails))]

@@ -1,27 +1,110 @@
-"""What a connection takes: a server that is new enough, TLS, and what its errors say."""
+"""Making a connection and ending it: a server that is new enough, TLS, and what its errors say."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mink_core.errors import StorageError
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from mink_core.errors import StorageError, TransientStorageError
+from mink_jetstream.servers import PAUSE
 
 if TYPE_CHECKING:
-    from nats.aio.client import Client
+    from collections.abc import Awaitable, Callable
+
+    from nats.aio.client import ReconnectToServerHandler
+    from nats.aio.msg import Msg
+
+    from mink_jetstream.options import Options
 
 
-_OLDEST = (2, 12)
+_OLDEST = (2, 12, 3)
 _LOG = logging.getLogger("mink.jetstream")
+_PING = 5
+_FLUSH = 1.0
+"""Seconds that a publish waits for room to be written; the client's own setting is without end."""
+_LEAVE = 2.0
+"""Seconds for a farewell."""
+
+
+async def connect(
+    options: Options,
+    *,
+    replied: Callable[[Msg], Awaitable[None]],
+    lost: Callable[[], Awaitable[None]],
+    found: Callable[[], Awaitable[None]],
+    choose: ReconnectToServerHandler,
+) -> tuple[Client, str]:
+    """A connection, and the subject below which what comes in is given to `replied`.
+
+    Raises:
+        TransientStorageError: No server can be reached.
+        StorageError: The server is too old, or refuses the user.
+    """
+    client = Client()
+    try:
+        async with asyncio.timeout(options.timeout):
+            await client.connect(
+                list(options.servers),
+                name="mink",
+                user=options.user,
+                password=options.password,
+                user_credentials=options.creds,
+                tls=tls_context() if options.tls else None,
+                error_cb=note,
+                disconnected_cb=lost,
+                reconnected_cb=found,
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=PAUSE,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] -- any seconds will do
+                connect_timeout=2,
+                ping_interval=_PING,
+                flush_timeout=_FLUSH,
+                reconnect_to_server_handler=choose,
+            )
+        check_version(client)
+        inbox = client.new_inbox()
+        await client.subscribe(f"{inbox}.*", cb=replied, pending_msgs_limit=0, pending_bytes_limit=0)
+    except StorageError:
+        await leave(client)
+        raise
+    except (NatsError, OSError, TimeoutError) as error:
+        await leave(client)
+        msg = f"no NATS server can be reached at {', '.join(options.servers)} ({said(error)}); nothing was done"
+        raise TransientStorageError(msg) from error
+    except BaseException:
+        await leave(client)
+        raise
+    return client, inbox
+
+
+async def leave(client: Client) -> None:
+    """Close a connection, also one whose server takes nothing any more."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE):
+            await client.close()
+    abort(client)
+
+
+def abort(client: Client) -> None:
+    """Cut a connection: to close it is to wait until all that is written has gone out, and that may be never."""
+    writer = getattr(getattr(client, "_transport", None), "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
 
 
 def check_version(client: Client) -> None:
-    """Refuse a server without atomic batches, by a `StorageError`."""
+    """Refuse a server that does not keep an atomic batch whole, by a `StorageError`."""
     version = client.connected_server_version
-    if (version.major, version.minor) < _OLDEST:
+    if (version.major, version.minor, version.patch) < _OLDEST:
         msg = (
             f"the NATS server has version {version}, and this adapter needs {'.'.join(map(str, _OLDEST))} or newer: older "
-            "ones pass over the headers of an atomic batch in silence, and would store what is refused; nothing was done"
+            "ones store a part of an atomic batch when their leader changes, or know no such batch and store what is "
+            "refused; nothing was done"
         )
         raise StorageError(msg)
 

@@ -14,13 +14,14 @@ from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.feed_status import FeedStatus
 from mink_core.matching import predicate_of
 from mink_jetstream.messages import NOTHING
-from mink_jetstream.place import is_led
+from mink_jetstream.place import HEALING, is_led
 from mink_jetstream.reading import PAGE, Reading
 
 if TYPE_CHECKING:
     from mink_core.encoded import EncodedEvent
     from mink_core.events import StoreIdentity
     from mink_core.filters import EventFilter
+    from mink_jetstream.answers import Info
     from mink_jetstream.place import Place
 
 _SCAN = 10_000
@@ -54,18 +55,23 @@ class Feed:
             TransientStorageError: It may be, and the server is behind.
         """
         info = await self._place.info()
+        problem = self._ahead(after, identity, info)
+        if problem is not None and not self._place.is_alone:
+            # A leader that was cut off is behind, and believes in itself for a moment after that: see `HEALING`.
+            _check_led(after, info)
+            await asyncio.sleep(HEALING)
+            info = await self._place.info()
+            _check_led(after, info)
+            problem = self._ahead(after, identity, info)
+        if problem is not None:
+            raise problem
+        return info.state.last_seq
+
+    def _ahead(self, after: int, identity: StoreIdentity | None, info: Info) -> PositionAheadError | None:
         high = info.state.last_seq
         if identity is not None and identity != (present := self._place.identity_of(info)):
-            raise PositionAheadError(after, high, f"the position is from {identity}, and this store is {present}")
-        if after > high:
-            if not is_led(info):
-                msg = (
-                    f"position {after} is above {high}, on a server that has lost its majority and may be behind; nothing was "
-                    "read, and the same call may be made again"
-                )
-                raise TransientStorageError(msg)
-            raise PositionAheadError(after, high)
-        return high
+            return PositionAheadError(after, high, f"the position is from {identity}, and this store is {present}")
+        return PositionAheadError(after, high) if after > high else None
 
     async def poll(
         self, after: int, limit: int, where: EventFilter, identity: StoreIdentity | None
@@ -98,6 +104,16 @@ class Feed:
         """The feed's end. Nobody ever holds it back."""
         high = (await self._place.info()).state.last_seq
         return FeedStatus(high, high, high, ())
+
+
+def _check_led(after: int, info: Info) -> None:
+    """Refuse to tell who has lost the majority that a reader is ahead."""
+    if not is_led(info):
+        msg = (
+            f"position {after} is not of what a server has that has lost its majority, which goes up to {info.state.last_seq} and "
+            "may be behind; nothing was read, and the same call may be made again"
+        )
+        raise TransientStorageError(msg)
 
 
 def _check_moved(before: int, after: int, end: int) -> None:

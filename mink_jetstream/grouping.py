@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import MinkError
 from mink_jetstream.answers import RefusedError
-from mink_jetstream.wire import Request, UnansweredError
+from mink_jetstream.requests import Request, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ class _Waiting(NamedTuple):
     requests: Sequence[Request]
     size: int
     deadline: float
+    patience: float
     outcome: asyncio.Future[int | None]
     """The sequence of its last message; None: go alone."""
 
@@ -49,23 +51,23 @@ class Grouping:
         self._task: asyncio.Task[None] | None = None
         self._no_groups_until = 0.0
 
-    async def write(self, requests: Sequence[Request], deadline: float) -> int:
+    async def write(self, requests: Sequence[Request], deadline: float, patience: float) -> int:
         """See `JetStream.write`."""
         loop = asyncio.get_running_loop()
         if (self._task is None and self._alone < _FEW) or loop.time() < self._no_groups_until:
-            return await self._write_alone(requests, deadline)
+            return await self._write_alone(requests, deadline, patience)
         size = sum([len(request.payload) for request in requests])
-        waiting = _Waiting(requests, size, deadline, loop.create_future())
+        waiting = _Waiting(requests, size, deadline, patience, loop.create_future())
         self._queue.append(waiting)
         if self._task is None:
             self._task = loop.create_task(self._run(), name="mink-jetstream-groups")
         last = await waiting.outcome
-        return await self._write_alone(requests, deadline) if last is None else last
+        return await self._write_alone(requests, deadline, patience) if last is None else last
 
-    async def _write_alone(self, requests: Sequence[Request], deadline: float) -> int:
+    async def _write_alone(self, requests: Sequence[Request], deadline: float, patience: float) -> int:
         self._alone += 1
         try:
-            return await self._jetstream.write(requests, deadline)
+            return await self._jetstream.write(requests, deadline, patience)
         finally:
             self._alone -= 1
 
@@ -94,7 +96,11 @@ class Grouping:
             if group and (count > _MOST or size > _MOST_BYTES):
                 break
             self._queue.popleft()
-            if not waiting.outcome.done():  # its caller was cancelled: nothing was sent
+            if waiting.outcome.done():
+                continue  # its caller was cancelled: nothing was sent
+            if waiting.deadline <= asyncio.get_running_loop().time():
+                _tell(waiting, None)  # alone, it is told that its time is over; the others have theirs
+            else:
                 group.append(waiting)
         return group
 
@@ -102,14 +108,15 @@ class Grouping:
         # Copies: a batch has headers that a message alone must not have.
         requests = [Request(it.subject, it.payload, dict(it.headers)) for waiting in group for it in waiting.requests]
         try:
-            last = await self._jetstream.write(requests, min([waiting.deadline for waiting in group]))
+            deadline, patience = min([it.deadline for it in group]), max([it.patience for it in group])
+            last = await self._jetstream.write(requests, deadline, patience)
         except RefusedError:
             self._no_groups_until = asyncio.get_running_loop().time() + _AFTER_REFUSAL
             for waiting in group:
                 _tell(waiting, None)
         except (UnansweredError, MinkError) as error:
             for waiting in group:
-                _fail(waiting, error)
+                _fail(waiting, copy(error))  # each raises its own
         except BaseException:
             for waiting in group:
                 _fail(waiting, UnansweredError("the store's event loop has ended"))

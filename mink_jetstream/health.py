@@ -8,7 +8,7 @@ import msgspec
 
 from mink_core.administration import Diagnosis, Level
 from mink_core.finding import Finding
-from mink_jetstream.wire import Request, UnansweredError, UnreachableError
+from mink_jetstream.requests import Request, UnansweredError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

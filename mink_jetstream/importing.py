@@ -14,7 +14,7 @@ from mink_core.transfer.digests import canonical
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, NOTHING, VERSION, StreamTail, body_of
-from mink_jetstream.wire import Request, UnansweredError
+from mink_jetstream.requests import Request, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mink_jetstream.reading import Reading
 
 _AT_ONCE = 64
+_PATIENCE = 5.0
+"""Seconds without a reply after which a batch is looked for, and sent again."""
 
 
 class Importing:
@@ -46,19 +48,34 @@ class Importing:
         """
         prepared = [_prepared(event) for event in events]
         names = {event.stream_id for event in events}
+        deadline, lost = self._place.jetstream.deadline(), 0
         # A stream that is not known yet is taken to be new: if it is not, the server refuses.
-        done = await self._try({name: self._tails.get(name, NOTHING) for name in names}, events, prepared)
-        while done is None:
+        tails = {name: self._tails.get(name, NOTHING) for name in names}
+        while True:
+            try:
+                done = await self._try(tails, events, prepared, deadline)
+            except UnansweredError as error:
+                if asyncio.get_running_loop().time() >= deadline:
+                    msg = f"the reply to an import was lost ({error})"
+                    raise OutcomeUnknownError(msg, retry_is_safe=True) from error
+                # What it has stored is there, compared and left out next time.
+                lost = sum(event.version > tails[event.stream_id].version for event in events)
+            else:
+                if done is not None:
+                    return done or lost
             found = await asyncio.gather(*[self._tail(name) for name in names])
-            done = await self._try(dict(zip(names, found, strict=True)), events, prepared)
-        return done
+            tails = dict(zip(names, found, strict=True))
 
     async def _tail(self, name: str) -> StreamTail:
         async with self._room:
             return await self._reading.tail(name)
 
     async def _try(
-        self, tails: dict[str, StreamTail], events: Sequence[StoredEvent], prepared: Sequence[PreparedEvent]
+        self,
+        tails: dict[str, StreamTail],
+        events: Sequence[StoredEvent],
+        prepared: Sequence[PreparedEvent],
+        deadline: float,
     ) -> int | None:
         """How many were stored; None where a stream is not as it was believed to be."""
         there = [event for event in events if event.version <= tails[event.stream_id].version]
@@ -71,14 +88,11 @@ class Importing:
             self._tails |= tails
             return 0
         try:
-            last = await self._place.jetstream.write(requests, self._place.jetstream.deadline())
+            last = await self._place.jetstream.write(requests, deadline, _PATIENCE)
         except RefusedError as error:
             if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
                 return None
             raise self._place.refused(error) from error
-        except UnansweredError as error:
-            msg = f"the reply to an import was lost ({error})"
-            raise OutcomeUnknownError(msg, retry_is_safe=True) from error
         self._tails |= tails
         for sequence, (event, _) in enumerate(stored, last - len(stored) + 1):
             self._tails[event.stream_id] = StreamTail(event.version, sequence, event.timestamp)

@@ -7,6 +7,7 @@ was done: nobody took it (there is no leader at the moment), or the server said 
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import msgspec
 
 from mink_core.errors import SchemaError, StorageError, TransientStorageError
 from mink_jetstream.answers import Info, RefusedError, check, decode_ack, decode_done, decode_got, decode_info
-from mink_jetstream.wire import Request, UnansweredError, UnreachableError, Wire
+from mink_jetstream.requests import Gathered, Request, UnansweredError, UnreachableError, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from mink_jetstream.messages import Stored
     from mink_jetstream.options import Options
+    from mink_jetstream.wire import Wire
 
 T = TypeVar("T")
 
@@ -35,14 +37,20 @@ WRONG_SEQUENCE_NOW = 10164
 _BATCH_INCOMPLETE = 10176
 _BATCHES_TOO_MANY = 10210
 _STORE_FAILED = 10077
-_NOT_NOW = frozenset({10008, 10009, _BATCH_INCOMPLETE, _BATCHES_TOO_MANY})
+_NO_LEADER = frozenset({10008, 10009})
+_NOT_NOW = _NO_LEADER | {_BATCH_INCOMPLETE, _BATCHES_TOO_MANY}
 """Refusals that are over in a moment: no leader, a batch that lost a message on its way, too many batches at once."""
 _PAUSE = 0.05
+_LONGEST_PAUSE = 0.25
 _PATIENCE = 2.0
 """Seconds after which a read is asked again; twice as many each time."""
 _BATCHES = 16
 """Batches that a store has under way at once. The server takes 50 a stream, of all its clients."""
 _API = "$JS.API"
+_END, _NOTHING = "204", "404"
+"""How a page ends: after its messages, or as nothing matches."""
+_BEFORE = "Nats-Last-Sequence"
+_LOST = "a part of the reply was lost on its way"
 
 
 _encode = msgspec.json.Encoder().encode
@@ -70,18 +78,22 @@ class JetStream:
     async def _read(self, send: Callable[[float], Awaitable[T]], deadline: float) -> T:
         """Ask until there is an answer. `send` is told when to give up a single try, whose reply may be lost."""
         pause, patience = _PAUSE, _PATIENCE
+        loop = asyncio.get_running_loop()
         while True:
+            until = loop.time() + patience
             try:
-                return await send(min(deadline, self.deadline_in(patience)))
+                return await send(min(deadline, until))
             except (UnreachableError, UnansweredError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.code not in _NOT_NOW:
                     raise
-                if asyncio.get_running_loop().time() + pause >= deadline:
-                    raise await self._given_up(error) from error
+                await self.wire.doubt()
+                if loop.time() + pause >= deadline:
+                    raise self._given_up(error) from error
+            patience *= 2 if loop.time() >= until else 1  # not where a connection was lost, or nobody leads
             await asyncio.sleep(pause)
-            pause, patience = min(2 * pause, 1.0), 2 * patience
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _given_up(self, error: Exception) -> StorageError:
+    def _given_up(self, error: Exception) -> StorageError:
         msg = (
             f"JetStream did not answer within {self._options.timeout:g} s ({error}): no leader, or no majority of the "
             "servers can be reached; nothing was done, and the same call may be made again"
@@ -131,16 +143,26 @@ class JetStream:
         """Messages from any copy, which may be behind the leader: by `seq`, `next_by_subj` and `batch`.
 
         Raises:
+            RefusedError: The request is refused.
             TransientStorageError: Nobody answered in time.
         """
         deadline = self.deadline()
         request = Request(f"{_API}.DIRECT.GET.{stream}", _encode(wanted))
-        return await self._read(lambda until: self.wire.gather(request, until), deadline)
+
+        async def send(until: float) -> list[Msg]:
+            return _whole(await self.wire.gather(request, until))
+
+        return await self._read(send, deadline)
 
     # Writes
 
-    async def write(self, requests: Sequence[Request], deadline: float) -> int:
+    async def write(self, requests: Sequence[Request], deadline: float, patience: float = inf) -> int:
         """Publish messages that a stream stores, all or none: several are an atomic batch (NATS ADR-50).
+
+        Args:
+            requests: The messages.
+            deadline: Until when somebody is looked for who takes them.
+            patience: Seconds to wait for the reply once they are sent.
 
         Returns:
             The sequence of the last one.
@@ -152,37 +174,46 @@ class JetStream:
             TransientStorageError: Nobody took them in time; nothing was stored.
         """
         if len(requests) == 1:
-            return await self._write(requests, deadline)
+            return await self._write(requests, deadline, patience)
         async with self._room:
-            return await self._write(requests, deadline)
+            return await self._write(requests, deadline, patience)
 
-    async def _write(self, requests: Sequence[Request], deadline: float) -> int:
-        pause = _PAUSE
-        while True:
-            problem: Exception
+    async def _write(self, requests: Sequence[Request], deadline: float, patience: float) -> int:
+        pause, refused = _PAUSE, False
+        problem: Exception = UnreachableError("the time was over before it was sent")
+        loop = asyncio.get_running_loop()
+        while (now := loop.time()) < deadline:
             try:
                 if len(requests) > 1:
                     _number(requests)
-                reply = await self.wire.batch(requests, deadline)
-                ack = decode_ack(reply.data)
-                if ack.error is None:
-                    return ack.seq
-                if ack.error.err_code == _STORE_FAILED:  # one copy's store failed: another one may have it
-                    raise UnansweredError(ack.error.description)  # as if no reply had come
-                check(ack.error)
-                raise AssertionError  # pragma: no cover -- raised above
+                return self._stored(await self.wire.batch(requests, min(deadline, now + patience)))
+            except UnansweredError:
+                await self.wire.doubt()
+                raise
             except UnreachableError as error:
                 problem = error
+                await self.wire.doubt()
             except RefusedError as error:
                 if error.code not in _NOT_NOW:
                     raise
-                problem = error
-            except msgspec.MsgspecError as error:
-                raise UnansweredError(str(error)) from error
-            if asyncio.get_running_loop().time() + pause >= deadline:
-                raise await self._given_up(problem) from problem
+                problem, refused = error, refused or error.code in _NO_LEADER
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 1.0)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        if refused:  # by one that does not lead: while a network heals, one that does may have stored it
+            raise UnansweredError(str(problem)) from problem
+        raise self._given_up(problem) from problem
+
+    def _stored(self, reply: Msg) -> int:
+        try:
+            ack = decode_ack(reply.data)
+        except msgspec.MsgspecError as error:
+            raise UnansweredError(str(error)) from error
+        if ack.error is None:
+            self.wire.prove()
+            return ack.seq
+        if ack.error.err_code == _STORE_FAILED:  # one copy's store failed: another one may have it
+            raise UnansweredError(ack.error.description)  # as if no reply had come
+        raise RefusedError(ack.error.err_code, ack.error.description)
 
     # Streams
 
@@ -228,6 +259,23 @@ class JetStream:
             check(decode_done(await self._ask(f"STREAM.{verb}.{stream}", payload, until)).error)
 
         await self._read(send, deadline)
+
+
+def _whole(gathered: Gathered) -> list[Msg]:
+    """The messages of a page, none of which was lost on its way: each says which one was sent before it."""
+    messages, end = gathered
+    status = status_of(end)
+    if status not in {_END, _NOTHING}:
+        raise RefusedError(int(status or 0), f"a direct get: {end.headers}")
+    before = "0"
+    for message in messages:
+        headers: Any = message.headers
+        if headers.get(_BEFORE) != before:
+            raise UnansweredError(_LOST)
+        before = headers["Nats-Sequence"]
+    if messages and (end.headers or {}).get(_BEFORE) != before:
+        raise UnansweredError(_LOST)
+    return messages
 
 
 def _number(requests: Sequence[Request]) -> None:

@@ -44,10 +44,13 @@ class StreamsPages:
         wanted = [self._names.pop() for _ in range(min(_PAGE, len(self._names)))]
         return await asyncio.gather(*[self._look(name) for name in wanted])
 
-    async def _all(self) -> list[str]:
-        found: list[str] = []
+    async def _all(self) -> set[str]:
+        found: set[str] = set()
+        offset = 0
         while True:
-            info = await self._place.info(subjects=self._subjects, offset=len(found))
-            found += [self._place.subjects.stream_id(subject) for subject in info.state.subjects]
-            if not info.state.subjects or len(found) >= info.total:
+            info = await self._place.info(subjects=self._subjects, offset=offset)
+            # The server sorts them: what a new stream has moved on comes once more.
+            found.update([self._place.subjects.stream_id(subject) for subject in info.state.subjects])
+            offset += len(info.state.subjects)
+            if not info.state.subjects or offset >= info.total:
                 return found

@@ -6,6 +6,8 @@ stream, so that a restored backup brings its own.
 
 from __future__ import annotations
 
+import asyncio
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -25,8 +27,12 @@ T = TypeVar("T")
 
 _LAYOUT = 1
 _STORE, _EPOCH, _LAYOUT_KEY = "mink.store", "mink.epoch", "mink.layout"
-_FRESH = 3_000_000_000
-"""Nanoseconds of silence after which a copy may be about to follow somebody else."""
+FRESH_SECONDS = 3.0
+"""Seconds of silence after which a copy may be about to follow somebody else."""
+HEALING = 1.2
+"""Seconds in which a former leader hears of its successor once they reach each other: one sends each second."""
+_LOOK = 60.0
+"""Seconds after which a store looks again at how it is kept: copies may be added while it is in use."""
 _SAFE = 3
 """Copies from which the loss of one server costs nothing."""
 
@@ -42,21 +48,26 @@ class Place:
         self.subjects = Subjects(options.store)
         self.keys = Keys(options.store)
         self.bucket = f"KV_{self.keys.bucket}"
-        self._known = False
+        self._looked = -inf
+        self.identity: StoreIdentity | None = None
+        """As it was last looked at."""
         self.is_alone = True
         """Whether the stream has one copy, which is then the leader's."""
 
     async def ready(self) -> None:
-        """Open the connection and look once whether the store is there.
+        """Open the connection and look whether the store is there, at first and now and then.
 
         Raises:
             SchemaError: It is not, or it is newer than this code.
         """
-        if self._known:
+        now = asyncio.get_running_loop().time()
+        if now < self._looked + _LOOK:
             self.jetstream.wire.check_open()
             return
-        self.identity_of(await self.info())
-        self._known = True
+        if self._looked > -inf:
+            self._looked = now  # one asks again, the others go on
+        self.identity = self.identity_of(await self.info())
+        self._looked = now
 
     async def info(self, *, subjects: str | None = None, offset: int = 0) -> Info:
         """What the leader says of the events' stream now.
@@ -70,6 +81,10 @@ class Place:
             raise self.refused(error) from error
         assert found.config is not None  # noqa: S101 -- there is one where there is no error
         self.is_alone = found.config.num_replicas == 1
+        if is_led(found):
+            self.jetstream.wire.prove()
+        else:
+            await self.jetstream.wire.doubt()
         return found
 
     def refused(self, error: RefusedError) -> Exception:
@@ -181,7 +196,7 @@ def is_led(info: Info) -> bool:
     else is elected while a majority has heard from it: a follower waits for at least four seconds of silence.
     """
     peers = info.cluster.replicas
-    fresh = sum(not peer.offline and peer.active < _FRESH for peer in peers)
+    fresh = sum(not peer.offline and peer.active < FRESH_SECONDS * 1e9 for peer in peers)
     return 2 * (1 + fresh) > 1 + len(peers)
 
 

@@ -8,19 +8,26 @@ followed up at the leader.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mink_core.errors import TransientStorageError
 from mink_jetstream.messages import NOTHING, Stored, StreamTail, event_of, stored_event, tail_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mink_core.encoded import EncodedEvent
+    from mink_core.events import StoreIdentity
     from mink_jetstream.answers import Info
     from mink_jetstream.place import Place
 
 PAGE = 500
 """Events of a page."""
+_REMEMBERED = 10_000
+"""Streams of which a store remembers what it has appended."""
+_PAUSE = 0.005
+_LONGEST_PAUSE = 0.1
 _PAGE_BYTES = 4 * 1024 * 1024
 """Bytes from which a page is full, too: the server sends a page without waiting for the reader."""
 
@@ -40,15 +47,45 @@ class Reading:
         """Read at a place."""
         self._place = place
         self._jetstream = place.jetstream
+        self._acknowledged: dict[str, tuple[int, StoreIdentity | None]] = {}
+
+    def acknowledge(self, stream_id: str, sequence: int) -> None:
+        """Note what this store has appended to a stream: nothing older is its newest event (READ-06)."""
+        if self._place.is_alone:
+            return  # its only copy has it
+        self._acknowledged.pop(stream_id, None)  # to the end: the oldest are forgotten first
+        self._acknowledged[stream_id] = sequence, self._place.identity
+        while len(self._acknowledged) > _REMEMBERED:
+            del self._acknowledged[next(iter(self._acknowledged))]
 
     async def _leader(self, wanted: dict[str, Any]) -> Stored | None:
         place = self._place
         return await place.ask(self._jetstream.get(place.stream, wanted))
 
     async def newest(self, stream_id: str) -> EncodedEvent | None:
-        """A stream's newest event, from the leader."""
-        found = await self._leader({"last_by_subj": self._place.subjects.of_stream(stream_id)})
-        return None if found is None else stored_event(self._place.subjects, found)
+        """A stream's newest event, from the leader; not from one that does not know what this store has appended.
+
+        Raises:
+            TransientStorageError: Nobody else answers in time.
+        """
+        wanted, deadline, pause = {"last_by_subj": self._place.subjects.of_stream(stream_id)}, 0.0, _PAUSE
+        while True:
+            found = await self._leader(wanted)
+            mine, identity = self._acknowledged.get(stream_id) or (0, None)
+            if (0 if found is None else found.seq) >= mine:
+                return None if found is None else stored_event(self._place.subjects, found)
+            if identity != self._place.identity_of(await self._place.info()):  # a restored backup has other events
+                self._acknowledged.pop(stream_id, None)
+                continue
+            deadline = deadline or self._jetstream.deadline()
+            if asyncio.get_running_loop().time() + pause >= deadline:
+                msg = (
+                    f"every server that answers is behind what this store has appended to {stream_id!r}, which may be so while "
+                    "a network heals; nothing was read, and the same call may be made again"
+                )
+                raise TransientStorageError(msg)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def tail(self, stream_id: str) -> StreamTail:
         """What an append needs of a stream's newest event, from the leader."""

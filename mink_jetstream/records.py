@@ -17,7 +17,7 @@ from mink_core.errors import OutcomeUnknownError, TransientStorageError, UsageEr
 from mink_jetstream.answers import RefusedError, server_time
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, OVERHEAD
-from mink_jetstream.wire import Request, UnansweredError
+from mink_jetstream.requests import Request, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,7 +14,7 @@ import msgspec
 
 from mink_core.errors import StorageError
 from mink_jetstream.answers import RefusedError
-from mink_jetstream.wire import Request, UnansweredError, UnreachableError
+from mink_jetstream.requests import Request, UnansweredError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

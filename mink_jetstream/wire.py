@@ -8,61 +8,34 @@ nothing happened) from one whose reply is lost (`UnansweredError`, anything may 
 from __future__ import annotations
 
 import asyncio
+import logging
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from mink_core.errors import StorageError, StoreClosedError, TransientStorageError
-from mink_jetstream.connecting import check_version, note, said, tls_context
+from mink_core.errors import StorageError, StoreClosedError
+from mink_jetstream.connecting import abort, check_version, connect, leave, said
 from mink_jetstream.options import options_of
+from mink_jetstream.requests import Gathered, Gathering, Request, UnansweredError, UnreachableError, status_of
+from mink_jetstream.servers import DOUBT, Servers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nats.aio.client import Client
     from nats.aio.msg import Msg
 
     from mink_jetstream.options import Options
     from mink_jetstream.server import EmbeddedServer
 
-_PAUSE = 0.2
-"""Seconds between two tries to connect."""
-_PING = 5
+_LOG = logging.getLogger("mink.jetstream")
+_AGAIN = 0.5
+"""Seconds without a reply after which a read is asked again."""
 _PAYLOAD = 1024 * 1024
 _NO_RESPONDERS = "503"
-
-
-class UnreachableError(Exception):
-    """The request did not get to anybody who acts on it: nothing was done."""
-
-
-class UnansweredError(Exception):
-    """The request was sent, and no reply came: it may have been done."""
-
-
-class Request:
-    """A message to send: its subject, payload and headers."""
-
-    __slots__ = ("headers", "payload", "subject")
-
-    def __init__(self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None) -> None:
-        """Keep the three."""
-        self.subject = subject
-        self.payload = payload
-        self.headers = headers or {}
-
-
-class _Gathering:
-    """The replies to a request that is answered by several messages, the last of which has a status."""
-
-    __slots__ = ("done", "messages")
-
-    def __init__(self, done: asyncio.Future[Any]) -> None:
-        self.done = done
-        self.messages: list[Msg] = []
 
 
 class Wire:
@@ -73,12 +46,14 @@ class Wire:
         self._options = options
         self._client: Client | None = None
         self._server: EmbeddedServer | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[Client] | None = None
         self._connected = asyncio.Event()
+        self._opened = False
         self._closed = False
         self._inbox = ""
         self._tokens = count()
-        self._waiting: dict[str, asyncio.Future[Any] | _Gathering] = {}
+        self._servers = Servers()
+        self._waiting: dict[str, asyncio.Future[Any] | Gathering] = {}
         self.reconnected: set[asyncio.Event] = set()
         """Set when the connection was made anew."""
         self.reconnects = 0
@@ -94,12 +69,26 @@ class Wire:
             TransientStorageError: No server can be reached.
             StorageError: The server is too old, or refuses the user.
         """
-        if self._client is None or self._client.is_closed:  # an error of the server's closes it for good
-            async with self._opening:
-                if self._client is None or self._client.is_closed:
-                    self.check_open()
-                    self._client = await self._open()
-        return self._client
+        client = self._client
+        if client is not None and not client.is_closed:  # an error of the server's closes it for good
+            return client
+        self.check_open()
+        opening = self._opening
+        if opening is None:  # one connection is made for all who wait, and they are told of its failure together
+            opening = asyncio.get_running_loop().create_task(self._open(), name="mink-jetstream-connection")
+            self._opening = opening
+            opening.add_done_callback(self._opening_ended)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            if opening.cancelled():
+                self.check_open()
+            raise
+
+    def _opening_ended(self, opening: asyncio.Task[Client]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # all who waited may have gone
 
     def check_open(self) -> None:
         """Refuse the use of a closed store (LIFE-01).
@@ -112,44 +101,18 @@ class Wire:
             raise StoreClosedError(msg)
 
     async def _open(self) -> Client:
-        options = await self._served()
-        client = Client()
-        try:
-            async with asyncio.timeout(options.timeout):
-                await client.connect(
-                    list(options.servers),
-                    name="mink",
-                    user=options.user,
-                    password=options.password,
-                    user_credentials=options.creds,
-                    tls=tls_context() if options.tls else None,
-                    error_cb=note,
-                    disconnected_cb=self._lost,
-                    reconnected_cb=self._found,
-                    allow_reconnect=True,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_PAUSE,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] -- any seconds will do
-                    connect_timeout=2,
-                    ping_interval=_PING,
-                )
-            check_version(client)
-            self._inbox = client.new_inbox()
-            await client.subscribe(f"{self._inbox}.*", cb=self._replied, pending_msgs_limit=0, pending_bytes_limit=0)
-        except StorageError:
-            await client.close()
-            raise
-        except (NatsError, OSError, TimeoutError) as error:
-            await client.close()
-            msg = f"no NATS server can be reached at {', '.join(options.servers)} ({said(error)}); nothing was done"
-            raise TransientStorageError(msg) from error
-        except BaseException:
-            await client.close()
-            raise
-        if self._closed:
-            await client.close()
-            self.check_open()
-        self._connected.set()
-        return client
+        self._client, self._inbox = await connect(
+            await self._served(),
+            replied=self._replied,
+            lost=self._lost,
+            found=self._found,
+            choose=self._servers.choose,
+        )
+        self._moved(self._client)
+        if self._opened:
+            self._is_another()
+        self._opened = True
+        return self._client
 
     async def _served(self) -> Options:
         """The options with an address: that of the embedded server, where there is one."""
@@ -166,28 +129,66 @@ class Wire:
     async def _lost(self) -> None:
         self._connected.clear()
         for waiting in list(self._waiting.values()):
-            future = waiting.done if isinstance(waiting, _Gathering) else waiting
+            future = waiting.done if isinstance(waiting, Gathering) else waiting
             if not future.done():
                 future.set_exception(UnansweredError("the connection was lost"))
 
     async def _found(self) -> None:
-        self.reconnects += 1
+        if self._client is None:
+            return
+        try:
+            check_version(self._client)
+        except StorageError:
+            await leave(self._client)  # the next call opens another one, and is told
+            return
+        self._moved(self._client)
+        self._is_another()
+
+    def _moved(self, client: Client) -> None:
+        if client.connected_url is not None:
+            self._servers.connected(client.connected_url.netloc)
         self._connected.set()
+
+    def _is_another(self) -> None:
+        self.reconnects += 1
         for event in self.reconnected:
             event.set()
+
+    # Which server
+
+    def prove(self) -> None:
+        """Say that a majority of the servers has just answered by this connection."""
+        self._servers.prove()
+
+    async def doubt(self) -> None:
+        """Go to another server, where there is one: this one does not answer, and has proved nothing for a while.
+
+        Calls that wait for a reply get `UnansweredError`.
+        """
+        client = self._client
+        if client is None or not client.is_connected or len(client.servers) < 2 or not self._servers.is_doubtful():  # noqa: PLR2004 -- another one
+            return
+        _LOG.info("leaving %s, which has not answered for %g s, for another server", client.connected_url, DOUBT)
+        self._servers.prove()  # once for all the calls that come here
+        await self._lost()
+        abort(client)
+        await client.force_reconnect()
 
     async def close(self) -> None:
         """Close the connection; who waits for a reply gets `StoreClosedError`. Idempotent."""
         self._closed = True
         for waiting in list(self._waiting.values()):
-            future = waiting.done if isinstance(waiting, _Gathering) else waiting
+            future = waiting.done if isinstance(waiting, Gathering) else waiting
             if not future.done():
                 future.set_exception(
                     StoreClosedError("the JetStream store was closed while a call waited for its reply")
                 )
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
+            await leave(client)
         server, self._server = self._server, None
         if server is not None:
             await asyncio.to_thread(server.stop)
@@ -212,26 +213,30 @@ class Wire:
         return client
 
     async def request(self, request: Request, deadline: float) -> Msg:
-        """Send one message and wait for one reply.
+        """Send one message that changes nothing, again and again until there is a reply, and give the first one.
+
+        All servers hear a request to the API, and who leads answers it. While nobody does, it is lost.
 
         Raises:
             UnreachableError: Nobody took it.
             UnansweredError: No reply came in time, or the connection was lost.
         """
-        return await self.batch((request,), deadline)
+        return await self._one((request,), deadline, again=_AGAIN)
 
     async def batch(self, requests: Sequence[Request], deadline: float) -> Msg:
         """Send messages in one go, and wait for the reply to the last."""
+        return await self._one(requests, deadline)
+
+    async def _one(self, requests: Sequence[Request], deadline: float, again: float | None = None) -> Msg:
         client = await self._ready(deadline)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Msg] = loop.create_future()
-        reply: Msg = await self._exchange(client, requests, future, future, deadline)
-        if reply.headers is not None and reply.headers.get("Status") == _NO_RESPONDERS:
+        future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        reply: Msg = await self._exchange(client, requests, future, deadline, again)
+        if status_of(reply) == _NO_RESPONDERS:
             msg = f"nobody answers on {requests[-1].subject}"
             raise UnreachableError(msg)
         return reply
 
-    async def gather(self, request: Request, deadline: float) -> list[Msg]:
+    async def gather(self, request: Request, deadline: float) -> Gathered:
         """Send one message and wait for all its replies: the last one has a status.
 
         Raises:
@@ -239,21 +244,22 @@ class Wire:
             UnansweredError: The last reply did not come in time, or the connection was lost.
         """
         client = await self._ready(deadline)
-        gathering = _Gathering(asyncio.get_running_loop().create_future())
-        status: str = await self._exchange(client, (request,), gathering, gathering.done, deadline)
-        if status == _NO_RESPONDERS:
+        gathering = Gathering(asyncio.get_running_loop().create_future())
+        end: Msg = await self._exchange(client, (request,), gathering, deadline)
+        if status_of(end) == _NO_RESPONDERS:
             msg = f"nobody answers on {request.subject}"
             raise UnreachableError(msg)
-        return gathering.messages
+        return Gathered(gathering.messages, end)
 
     async def _exchange(
         self,
         client: Client,
         requests: Sequence[Request],
-        waiting: asyncio.Future[Any] | _Gathering,
-        future: asyncio.Future[Any],
+        waiting: asyncio.Future[Any] | Gathering,
         deadline: float,
+        again: float | None = None,
     ) -> Any:
+        future = waiting.done if isinstance(waiting, Gathering) else waiting
         token = str(next(self._tokens))
         self._waiting[token] = waiting
         timer = asyncio.get_running_loop().call_at(deadline, _expire, future)
@@ -262,6 +268,11 @@ class Wire:
             for index, request in enumerate(requests):
                 reply = f"{self._inbox}.{token}" if index == last else ""
                 await client.publish(request.subject, request.payload, reply=reply, headers=request.headers or None)
+                if future.done():
+                    break  # the server takes no more, and the time is over
+            if again is not None:
+                while not (await asyncio.wait([future], timeout=again))[0]:
+                    await client.publish(requests[0].subject, requests[0].payload, reply=f"{self._inbox}.{token}")
             return await future
         except NatsError as error:
             self.check_open()
@@ -274,15 +285,14 @@ class Wire:
         waiting = self._waiting.get(msg.subject[len(self._inbox) + 1 :])
         if waiting is None:
             return
-        if not isinstance(waiting, _Gathering):
+        if not isinstance(waiting, Gathering):
             if not waiting.done():
                 waiting.set_result(msg)
             return
-        status = None if msg.headers is None else msg.headers.get("Status")
-        if status is None:
+        if status_of(msg) is None:
             waiting.messages.append(msg)
         elif not waiting.done.done():
-            waiting.done.set_result(status)
+            waiting.done.set_result(msg)
 
 
 def _expire(future: asyncio.Future[Any]) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from mink_core.encoded import EncodedEvent
     from mink_memory.locks import Key, Turn
     from mink_memory.records import RecordKey
+
+
+_position: Callable[[EncodedEvent], int] = attrgetter("global_position")
 
 
 class Draft:
@@ -48,6 +53,11 @@ class Draft:
             if not own:
                 del self.pending[row.stream_id]
             self.ids.pop(row.event_id, None)
+
+    def has_row(self, position: int) -> bool:
+        """Whether the row at a position is one of them."""
+        index = bisect_left(self.rows, position, key=_position)
+        return index < len(self.rows) and self.rows[index].global_position == position
 
     def clear(self) -> None:
         """Let go of the rows, which are published or dropped."""

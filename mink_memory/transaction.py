@@ -78,14 +78,20 @@ def refuse_sql() -> NoReturn:
     raise CapabilityNotSupportedError(_ADAPTER, Capability.SQL_TRANSACTION, hint)
 
 
-class _Connectionless:
+class _InMemory:
+    _transaction: OpenTransaction
+
     @property
     def connection(self) -> NoReturn:
         """Refused: there is no SQL in memory."""
         refuse_sql()
 
+    def wrote(self, result: AppendResult) -> bool:
+        """Whether the append was stored by this transaction; False for the repeat of one that was stored before."""
+        return self._transaction.has_row(result.first_position)
 
-class MemoryTransaction(_Connectionless, MemorySubStores, MemoryEventLog):
+
+class MemoryTransaction(_InMemory, MemorySubStores, MemoryEventLog):
     """See `mink_core.Transaction`. Isolation is as READ COMMITTED; what was written is locked until the end."""
 
     def __init__(self, handle: Handle[Any], transaction: OpenTransaction) -> None:
@@ -102,7 +108,7 @@ class MemoryTransaction(_Connectionless, MemorySubStores, MemoryEventLog):
         return change(self._handle, self._transaction, wanted)
 
 
-class AsyncMemoryTransaction(_Connectionless, AsyncMemorySubStores, AsyncMemoryEventLog):
+class AsyncMemoryTransaction(_InMemory, AsyncMemorySubStores, AsyncMemoryEventLog):
     """See `mink_core.AsyncTransaction` and `MemoryTransaction`."""
 
     def __init__(self, handle: Handle[Any], transaction: OpenTransaction) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import unquote
 
 from mink_core.errors import UsageError
 from mink_postgres.administration import PostgresAdministration, administered
@@ -12,6 +12,7 @@ from mink_postgres.namespaces import SchemaNamespaces, schema_namespaces
 from mink_postgres.options import PostgresOptions, split_url
 from mink_postgres.source import ContainerSource, EmbeddedSource, ServerSource, Source
 from mink_postgres.store import PostgresEventStore
+from mink_postgres.url_query import pairs_of, query_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -63,7 +64,7 @@ def namespaces(url: str) -> AbstractContextManager[SchemaNamespaces]:
     if isinstance(source, str):
         return schema_namespaces(scheme, ServerSource(source), query)
     # What was for the server is no option of its stores.
-    query = urlencode([(key, value) for key, value in parse_qsl(query) if key not in _OF_STARTED_SERVERS])
+    query = query_of((key, value) for key, value in pairs_of(query) if key not in _OF_STARTED_SERVERS)
     return schema_namespaces(scheme, source, query)
 
 
@@ -86,10 +87,11 @@ def _read(url: str, given: dict[str, Any]) -> tuple[str | Source, str, dict[str,
 
 def _embedded(rest: str) -> EmbeddedSource:
     folder, _, query = rest.partition("?")
-    said = dict(parse_qsl(query, keep_blank_values=True))
+    said = dict(pairs_of(query))
     settings = _FSYNC.get(said.pop("fsync", "on"))
     # A folder is made where there is none: only where the URL plainly says.
-    plain = folder.startswith(("/", "./")) and ".." not in unquote(folder).split("/")
+    folder = unquote(folder)
+    plain = folder.startswith(("/", "./")) and ".." not in folder.split("/")
     if said or settings is None or (folder and not plain):
         msg = (
             "an embedded server's URL is …+embedded:// (temporary), or …+embedded://./folder or "
@@ -102,7 +104,7 @@ def _embedded(rest: str) -> EmbeddedSource:
 
 def _container(rest: str) -> ContainerSource:
     place, _, query = rest.partition("?")
-    said = dict(parse_qsl(query))
+    said = dict(pairs_of(query))
     image = said.pop("image", None)
     if place or said:
         msg = "a container's URL is …+testcontainers://; beside the store's options it takes ?image=postgres:17"

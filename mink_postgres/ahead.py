@@ -106,10 +106,11 @@ class _Keeper:
         self._bell.set()
 
     def _work(self) -> None:
-        while not self._ended:
+        page: _Page | None = None
+        # A page may come, and its reader go, while the one before is taken in: it is taken in as well.
+        while not self._ended or page is not self._page:
             self._bell.wait()
             self._bell.clear()  # before the page is looked at: one that comes from here on rings again
-            page = None
             while page is not self._page:
                 page = self._page
                 time.sleep(PATIENCE)

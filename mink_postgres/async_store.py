@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
@@ -249,11 +249,15 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         self._closed = True
         for subscription in list(self._subscriptions):
             subscription.stop()
-        if self._grouping is not None:
-            await self._grouping.close()
-        if self._wakeups is not None:
-            await asyncio.to_thread(self._wakeups.close)
-        await self._backend.close()
+        # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.
+        async with AsyncExitStack() as closing:
+            if self._opening is not None:  # what is being opened is closed once it is there
+                await closing.enter_async_context(self._opening)
+            closing.push_async_callback(self._backend.close)
+            if self._wakeups is not None:
+                closing.push_async_callback(asyncio.to_thread, self._wakeups.close)
+            if self._grouping is not None:
+                closing.push_async_callback(self._grouping.close)
 
     async def __aenter__(self) -> Self:
         """Open the pool."""
@@ -285,6 +289,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             raise UsageError(msg)
         if not self._opened and self._opening is not None:
             async with self._opening:
+                self._check_open()  # a close that came first has nothing left to close
                 if not self._opened:
                     await self._backend.open()
                     self._opened = True
@@ -316,9 +321,11 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                             rows = await self._run(program)
             finally:
                 if coming is not None:
-                    coming.cancel()  # where the caller reads no further
-                    with suppress(asyncio.CancelledError, MinkError):
-                        await coming
+                    if not coming.done():
+                        coming.cancel()  # the caller reads no further
+                        await asyncio.wait([coming])  # not `await coming`: its cancellation could hide one of ours
+                    if not coming.cancelled():
+                        coming.exception()  # asked for, as nobody else will
 
     async def _prepare(self) -> None:
         """Open on first use, and refuse a schema that this code does not know."""

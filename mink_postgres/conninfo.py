@@ -6,7 +6,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from mink_core.errors import UsageError
-from mink_postgres.reaching import TIMEOUTS
+from mink_postgres.reaching import RANGES
 
 _MAX_PORT = 65535
 
@@ -37,11 +37,19 @@ def _problem(conninfo: str) -> str | None:
     for port in str(parts.get("port", "")).split(","):
         if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _MAX_PORT):
             return "its port is no number from 1 to 65535"
-    for name in TIMEOUTS:
-        if not str(parts.get(name, "0")).removeprefix("-").isdecimal():
-            return f"its {name} is no number"
+    for name, (least, most) in RANGES.items():
+        if name in parts and not _is_between(str(parts[name]), least, most):
+            return f"its {name} is no number from {least} to {most}"
+    hosts, ports = (len(str(parts.get(name) or "").split(",")) for name in ("host", "port"))
+    hosts = max(hosts, len(str(parts.get("hostaddr") or "").split(",")))
+    if ports not in (1, hosts):
+        return f"it names {hosts} hosts but {ports} ports: give one port for all of them, or one for each"
     # A "/" in a password ends the host: what follows would be taken for the database.
     # (A host that begins with @ is a socket without a file.)
     if "@" in str(parts.get("host", ""))[1:] or "@" in str(parts.get("dbname", "")):
         return "there is an @ in its host or database"
     return None
+
+
+def _is_between(text: str, least: int, most: int) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit() and least <= int(text) <= most

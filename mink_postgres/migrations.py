@@ -9,10 +9,12 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import SchemaError
+from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION \{schema\}\.(\w+)")
 _OLDEST_CODE = re.compile(r"-- oldest code: (\d+)$", re.MULTILINE)
 
 
@@ -46,6 +48,13 @@ def raw_migrations() -> tuple[Migration, ...]:
     return tuple(
         Migration(int(name[:4]), name.removesuffix(".sql"), folder.joinpath(name).read_text("utf-8")) for name in found
     )
+
+
+@cache
+def store_functions() -> frozenset[str]:
+    """The names of all functions that the schema has had."""
+    texts = [step.sql for step in raw_migrations()] + [admin_sql("partition_swap")]
+    return frozenset(name for text in texts for name in _FUNCTION.findall(text))
 
 
 SCHEMA_VERSION = raw_migrations()[-1].version

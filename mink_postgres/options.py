@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qsl, urlencode
 
 from mink_core.errors import UsageError
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.context import Context
 from mink_postgres.programs.partitioning import check_count
 from mink_postgres.statements import Statements
+from mink_postgres.url_query import pairs_of, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,11 +127,11 @@ def split_url(url: str, given: dict[str, Any]) -> tuple[str, PostgresOptions]:
         msg = "a store's URL holds no control characters; it is not shown, since it may hold a password"
         raise UsageError(msg)
     base, mark, query = url.partition("?")
-    pairs = parse_qsl(query, keep_blank_values=True)
+    pairs = pairs_of(query)
     ours = {key: _parse(key, value) for key, value in pairs if key in _TEXTUAL}
     rest = [(key, value) for key, value in pairs if key not in _TEXTUAL]
     options = PostgresOptions.of({**ours, **given})
-    return base + (mark + urlencode(rest) if rest else ""), options
+    return base + (mark + query_of(rest) if rest else ""), options
 
 
 def _parse(name: str, value: str) -> Any:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
+
+from mink_postgres.url_query import pairs_of, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,15 @@ TIMEOUTS: Mapping[str, int] = {
 }
 """libpq's options, as they are where the URL says nothing: seconds a host may take to let in; and what ends a
 connection whose other side has gone without a word, after 25 s. (`tcp_user_timeout` is in milliseconds.)"""
+_MOST = 2**31 - 1
+RANGES: Mapping[str, tuple[int, int]] = {
+    "connect_timeout": (-_MOST, _MOST),  # 0 and below: no end
+    "keepalives_idle": (1, 32_767),
+    "keepalives_interval": (1, 32_767),
+    "keepalives_count": (1, 127),
+    "tcp_user_timeout": (0, _MOST),  # 0: the system's own
+}
+"""What each can be: beyond it the system refuses the connection, again and again."""
 _BY_ENVIRONMENT = "PGCONNECT_TIMEOUT"
 _LIBPQ_ONLY = {*TIMEOUTS, "keepalives"}
 _SOCKET_OPTIONS = {
@@ -79,13 +89,13 @@ def reach_of(conninfo: str) -> Reach:
     said = {name: int(given.get(name, default)) for name, default in TIMEOUTS.items()}
     wanted = said["connect_timeout"] if "connect_timeout" in given else _by_environment()
     base, mark, query = conninfo.partition("?")
-    rest = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name not in _LIBPQ_ONLY]
+    rest = [(name, value) for name, value in pairs_of(query) if name not in _LIBPQ_ONLY]
     hosts = given["host"].split(",") if given.get("host") else []
     ports = [int(port or 5432) for port in given.get("port", "5432").split(",")]
     if len(ports) == 1:
         ports *= len(hosts)
     return Reach(
-        base + (mark + urlencode(rest) if rest else ""),
+        base + (mark + query_of(rest) if rest else ""),
         # An empty name in the list is libpq's own default, which asyncpg does not know in a list.
         tuple(zip((host or "localhost" for host in hosts), ports, strict=False)) or (None,),
         float(max(wanted, 2)) if wanted > 0 else None,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mink_postgres.query import Query
 
 _CANNOT_ADOPT = "MINK1"  # raised by sql/admin/adopt.sql
+_MESSAGE_IDS = "idx_outbox_message_id"
 _NOT_THERE = {"42P01", "42883", "3F000", "42703"}  # undefined table, function, schema, column
 _TRANSIENT = {
     "40001": "the database could not serialize the transaction",
@@ -28,7 +29,7 @@ _OTHER_SESSION = {"26000", "42P05"}  # no such prepared statement; there is one 
 _LOST = {"57P01", "57P02", "57P03", "57P05"}
 
 
-def translate(  # noqa: PLR0911 -- a table of answers
+def translate(  # noqa: C901, PLR0911 -- a table of answers
     message: str, sqlstate: str | None, query: Query | None, *, lost: bool = False
 ) -> MinkError:
     """The error to raise for a driver's error.
@@ -69,6 +70,12 @@ def translate(  # noqa: PLR0911 -- a table of answers
         return StorageError(
             f"the session is another one than the statement was prepared in ({said}); nothing was stored: there is a "
             "pooler in between, so open the store with transaction_pooler=true",
+            sqlstate=sqlstate,
+        )
+    if sqlstate == "23505" and _MESSAGE_IDS in said:
+        return TransientStorageError(
+            f"another call was storing an outbox message with the same id ({said}); nothing was stored: "
+            "try the same call again, which tells whether the id is taken",
             sqlstate=sqlstate,
         )
     if sqlstate == "23505":

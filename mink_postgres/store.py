@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
@@ -258,11 +258,13 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
             subscription.stop()
-        if self._grouping is not None:
-            self._grouping.close()
-        if self._wakeups is not None:
-            self._wakeups.close()
-        self._backend.close()
+        # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.
+        with ExitStack() as closing:
+            closing.callback(self._backend.close)
+            if self._wakeups is not None:
+                closing.callback(self._wakeups.close)
+            if self._grouping is not None:
+                closing.callback(self._grouping.close)
 
     def __enter__(self) -> Self:
         """Open the pool."""
@@ -284,6 +286,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         self._check_open()
         if not self._opened:
             with self._lock:
+                self._check_open()  # a close that came first has nothing left to close
                 if not self._opened:
                     self._backend.open()
                     self._opened = True

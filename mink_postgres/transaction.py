@@ -16,6 +16,7 @@ from mink_postgres.sync_log import SyncLog
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from mink_core.events import AppendResult
     from mink_postgres.context import Context
     from mink_postgres.query import Rows
 
@@ -47,6 +48,10 @@ class _State:
         self._check_open()
         self._lent = True
         return self._connection
+
+    def wrote(self, result: AppendResult) -> bool:
+        """Whether the append was stored by this transaction; False for the repeat of one that was stored before."""
+        return self._context.written is not None and result.first_position in self._context.written
 
     def _appended(self) -> None:
         self.has_appended = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, Self
@@ -82,9 +82,8 @@ def initialized(url: str, options: Mapping[str, Any]) -> AsyncStore:
             pass
 
     # In a thread: the caller's may have a loop that runs, or one that must stay its current one.
-    thread = threading.Thread(target=asyncio.run, args=(initialize(),))
-    thread.start()
-    thread.join()
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, initialize()).result()
     return open_async_store(url, **options)
 
 

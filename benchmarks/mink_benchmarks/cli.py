@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -13,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from mink_benchmarks import report
 from mink_benchmarks.compare import compare
 from mink_benchmarks.peers import PEERS, peer_case
+from mink_benchmarks.progress import Progress
 from mink_benchmarks.samples import BenchmarkError, run_rounds
 from mink_benchmarks.scenarios import APPENDING, DESCRIPTIONS, SCENARIOS, WRITING, cases_of
 from mink_benchmarks.server import NoServer, benchmark_server
 from mink_benchmarks.targets import target_of
-from mink_benchmarks.workload import Workload
+from mink_benchmarks.workload import Workload, workload_of
 from mink_core import MinkError
-from mink_core.limits import MAX_JSON_BYTES
+from mink_core.cli.failures import INTERRUPTED, WRONG_USAGE, exit_code_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,12 +30,20 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  python -m mink_benchmarks goals --rounds 5
-  python -m mink_benchmarks goals --runs 3
-  python -m mink_benchmarks run append-1 --writers 1 --writers 64
-  python -m mink_benchmarks run append-1 append-10 --peer naive --peer message-db
-  python -m mink_benchmarks run replay --store memory:// --store postgresql://localhost/app
-  python -m mink_benchmarks run append-1 --json new.json --compare old.json
+  mink bench goals --rounds 5
+  mink bench goals --runs 3
+  mink bench run append-1 --writers 1 --writers 64
+  mink bench run append-1 append-10 --peer naive --peer message-db
+  mink bench run replay --store memory:// --store postgresql://localhost/app
+  mink bench run append-1 --json new.json --compare old.json
+  mink bench plots new.json pictures
+
+exit codes:
+  0  measured, and every goal reached
+  1  a goal missed, or with --compare something slower
+  2  wrong usage: an argument, a file, what is not installed
+  3  storage trouble
+  130  ended by Ctrl-C
 
 scenarios:
 """ + "\n".join(f"  {name:18} {DESCRIPTIONS[name]}" for name in SCENARIOS)
@@ -45,16 +53,16 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command.
 
     Returns:
-        0; 1 where a goal was missed or a case got slower; 2 where the arguments were wrong or a store failed.
+        The exit code, as the help says.
     """
     options = _parser().parse_args(arguments)
     try:
         result: int = options.work(options)
     except MinkError as error:
         sys.stderr.write(f"mink bench: {error}\n")
-        return 2
+        return WRONG_USAGE if isinstance(error, BenchmarkError) else exit_code_of(error)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return result
 
 
@@ -124,22 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _progress(options: argparse.Namespace) -> Callable[[str], None]:
-    def told(what: str) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\x1b[2K{what}")
-        else:
-            sys.stderr.write(f"{what}\n")
-        sys.stderr.flush()
-
-    return (lambda _: None) if options.quiet else told
-
-
-def _workload(path: Path | None) -> Workload:
-    if path is None:
-        return Workload()
-    if path.stat().st_size > MAX_JSON_BYTES:
-        sys.exit(f"mink bench: {path} is above the limit of {MAX_JSON_BYTES} bytes for one event")
-    return Workload(data=json.loads(path.read_text("utf-8")))
+    return (lambda _: None) if options.quiet else Progress()
 
 
 def _loop_factory(options: argparse.Namespace) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -177,7 +170,8 @@ def _peers(
 
 
 def _run(options: argparse.Namespace) -> int:
-    workload, loop_factory = _workload(options.payload), _loop_factory(options)
+    workload, loop_factory = workload_of(options.payload), _loop_factory(options)
+    older = report.read_json(options.compare) if options.compare else None  # before minutes are spent
     groups: dict[str, Any] = {}
     # Stores that are given bring their own servers.
     given = (options.store or options.async_store) and not options.peer
@@ -213,8 +207,8 @@ def _run(options: argparse.Namespace) -> int:
         result = {"environment": report.environment(server.describe()), "groups": groups}
     if options.json:
         report.write_json(options.json, result)
-    if options.compare:
-        text, slower = compare(options.compare, result)
+    if older is not None:
+        text, slower = compare(older, result)
         _say(f"\ncompared with {options.compare}")
         _say(text)
         return 1 if slower else 0
@@ -286,9 +280,13 @@ def _scale_out(options: argparse.Namespace) -> int:
 
 
 def _plots(options: argparse.Namespace) -> int:
-    from mink_benchmarks.plots import draw  # noqa: PLC0415 -- matplotlib is an extra
-
-    for path in draw(json.loads(options.json.read_text("utf-8")), options.folder):
+    run = report.read_json(options.json)
+    try:
+        from mink_benchmarks.plots import draw  # noqa: PLC0415 -- matplotlib is an extra
+    except ModuleNotFoundError as error:
+        msg = f"plots need {error.name!r}, which is not installed: pip install 'mink-eventstore[bench]'"
+        raise BenchmarkError(msg) from None
+    for path in draw(run, options.folder):
         _say(str(path))
     return 0
 

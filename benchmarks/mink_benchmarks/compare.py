@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mink_benchmarks.report import number, table
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def compare(old: Path, new: dict[str, Any]) -> tuple[str, int]:
-    """Compare a run with an older one's JSON.
+def compare(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, int]:
+    """Compare a run with an older one.
 
     Absolute rates of two runs differ by what else the machine did. So each case is taken relative to
     the run's own baseline where it has one, and is called slower only where the two ranges do not meet.
@@ -20,7 +16,7 @@ def compare(old: Path, new: dict[str, Any]) -> tuple[str, int]:
     Returns:
         A table, and how many cases got slower.
     """
-    before = _cases(json.loads(old.read_text("utf-8")))
+    before = _cases(old)
     rows: list[list[str]] = []
     slower = 0
     for key, (low, middle, high) in _cases(new).items():

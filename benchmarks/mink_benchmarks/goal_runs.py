@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +98,7 @@ def _row(goal: Goal, verdict: Verdict) -> dict[str, Any]:
 
 def judge_files(paths: Sequence[Path], say: Callable[[str], None]) -> int:
     """Say what the runs in files of results come to; the exit code is that of `measure_runs`."""
-    results = [json.loads(path.read_text("utf-8")) for path in paths]
+    results = [report.read_json(path) for path in paths]
     # A file holds one run, or several.
     text, good = summary([run for one in results for run in one.get("runs") or [{"missing": [], "failed": [], **one}]])
     say(text)

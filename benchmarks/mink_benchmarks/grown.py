@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import random
+import statistics
 import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,6 +16,10 @@ import psycopg
 from mink_benchmarks.samples import Sample
 from mink_benchmarks.targets import OpenStore, target_of
 from mink_benchmarks.workload import EVENT_TYPE
+from mink_core import EventFilter
+from mink_core.limits import category_of
+from mink_postgres.conditions import conditions
+from mink_postgres.statements import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,18 +33,25 @@ _OPEN = 10_000
 """Streams that grow at the same time: a stream's events lie as many rows apart, as those of a real log do."""
 _SWEEPS = 10
 """Events of each of them that one statement adds."""
+PIECE = 20_000
+"""Events of a replay from a random position on."""
 BLOCK = _OPEN * _SWEEPS
 """Events that one statement adds."""
+RARE = "refund"
+"""The category of one stream in `_RARE`; all others are orders."""
+_RARE = 100
 GENERATION = _OPEN * STREAM
 """Events after which all streams are whole: between two generations the log can be measured."""
 
 # Names without order, so that index entries go anywhere. The fence's trigger runs once a statement.
 _FILL = """\
 WITH names AS (
-    SELECT n, 'order-' || md5(n::text)::uuid AS name FROM generate_series(%(first)s, %(first)s + %(open)s - 1) AS n
+    SELECT n, category, category || '-' || md5(n::text)::uuid AS name
+    FROM generate_series(%(first)s::bigint, %(first)s::bigint + %(open)s - 1) AS n,
+        LATERAL (SELECT CASE n %% %(rare)s WHEN 0 THEN 'refund' ELSE 'order' END AS category) AS c
 ), made AS (
     INSERT INTO "{schema}".streams (stream_id, category, version)
-    SELECT name, 'order', %(after)s + %(sweeps)s FROM names
+    SELECT name, category, %(after)s + %(sweeps)s FROM names
     ON CONFLICT (stream_id) DO UPDATE SET version = excluded.version
 )
 INSERT INTO "{schema}".events (stream_id, version, event_type, data, metadata)
@@ -51,7 +63,7 @@ ORDER BY v, x.n
 
 def name_of(stream: int) -> str:
     """The name that the fill gave a stream."""
-    return f"order-{UUID(hashlib.md5(str(stream).encode(), usedforsecurity=False).hexdigest())}"
+    return f"{'order' if stream % _RARE else RARE}-{UUID(hashlib.md5(str(stream).encode(), usedforsecurity=False).hexdigest())}"
 
 
 class Grown:
@@ -98,6 +110,7 @@ class Grown:
             "metadata": json.dumps(self._workload.metadata),
             "open": _OPEN,
             "sweeps": _SWEEPS,
+            "rare": _RARE,
         }
         with psycopg.connect(self.server.url, autocommit=True) as connection:
             while have < wanted and time.monotonic() < until:
@@ -127,8 +140,45 @@ class Grown:
         return {str(name): int(size) for name, size in rows}
 
 
+_PLACES = 21
+
+
+def blocks_of(grown: Grown, workload: Workload, events: int) -> dict[str, float]:
+    """How many blocks each thing looks at, the median of some places: no clock, so no noise."""
+    sql = Statements(grown.schema)
+    pick = random.Random(7).randrange
+    where, category = conditions(EventFilter(categories=(RARE,)))
+    data, metadata = json.dumps(workload.data), json.dumps(workload.metadata)
+    found: dict[str, list[int]] = {}
+    with psycopg.connect(grown.server.url) as connection:
+        for _ in range(_PLACES):
+            stream, start = name_of(pick(events // STREAM)), pick(max(1, events - PIECE))
+            event = (str(UUID(int=pick(1 << 120), version=4)), EVENT_TYPE, data, metadata)
+            things: dict[str, tuple[str, tuple[Any, ...]]] = {
+                "an append": (sql.append_one, (stream, category_of(stream), -1, *event)),
+                "a stream of 100": (sql.read_stream_forward, (stream, 0, STREAM)),
+                "its last event": (sql.read_stream_forward, (stream, STREAM - 1, STREAM)),
+                "a page of 1,000": (sql.read_feed("", backward=False), (start, start + PIECE, 1000)),
+                "a category's 100 of 10,000": (
+                    sql.read_feed(where, backward=False),
+                    (start, start + 10_000, 1000, *category),
+                ),
+            }
+            for name, (text, arguments) in things.items():
+                for _ in range(2):  # the catalog is cached the second time
+                    explain: Any = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}"
+                    row: Any = psycopg.RawCursor(connection).execute(explain, arguments).fetchone()
+                    connection.rollback()
+                plan = row[0][0]["Plan"]
+                found.setdefault(name, []).append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+    return {name: statistics.median(counts) for name, counts in found.items()}
+
+
 class GrownCase:
-    """A case on a grown log: `appends` by 64 tasks, `streams` read whole, or `replay` of pieces; all at random places."""
+    """A case on a grown log: `appends` by 64 tasks, `streams` read whole, `replay` of pieces, or `category`; all at random places.
+
+    `category` reads a rare category's events out of as long a piece; what it counts are the events that lie in the piece.
+    """
 
     def __init__(self, name: str, grown: Grown, workload: Workload, how: str, events: int) -> None:
         """Take how much of the log is used."""
@@ -156,7 +206,12 @@ class GrownCase:
 
     def measure(self, seconds: float) -> Sample:
         """Work for so long."""
-        work = {"appends": self._appends, "streams": self._read_streams, "replay": self._replay}[self._how]
+        work = {
+            "appends": self._appends,
+            "streams": self._read_streams,
+            "replay": self._replay,
+            "category": self._category,
+        }[self._how]
         began = time.perf_counter()
         count, latencies = self._opened.run(work(began + seconds))
         return Sample(count, time.perf_counter() - began, latencies)
@@ -189,9 +244,23 @@ class GrownCase:
     async def _replay(self, until: float) -> tuple[int, list[float]]:
         count, latencies = 0, list[float]()
         while (began := time.perf_counter()) < until:
-            start = self._random.randrange(max(1, self._events - 20_000))
-            async for event in self._opened.store.read_all(after_position=start, limit=20_000):
+            start = self._random.randrange(max(1, self._events - PIECE))
+            async for event in self._opened.store.read_all(after_position=start, limit=PIECE):
                 _ = event.data
                 count += 1
+            latencies.append(time.perf_counter() - began)
+        return count, latencies
+
+    async def _category(self, until: float) -> tuple[int, list[float]]:
+        count, latencies = 0, list[float]()
+        where = EventFilter(categories=(RARE,))
+        while (began := time.perf_counter()) < until:
+            start = self._random.randrange(max(1, self._events - PIECE))
+            events = self._opened.store.read_all(after_position=start, limit=PIECE // _RARE, where=where)
+            last = start
+            async for event in events:
+                _ = event.data
+                last = event.global_position
+            count += last - start
             latencies.append(time.perf_counter() - began)
         return count, latencies

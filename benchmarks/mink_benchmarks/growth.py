@@ -14,7 +14,7 @@ import json
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from mink_benchmarks.grown import BLOCK, GENERATION, Grown, GrownCase
+from mink_benchmarks.grown import BLOCK, GENERATION, Grown, GrownCase, blocks_of
 from mink_benchmarks.report import number, table
 from mink_benchmarks.samples import run_rounds, spread
 
@@ -30,7 +30,7 @@ STEPS = (1, 3, 10, 30, 100)
 """Millions of events at which is measured."""
 GOAL_EVENTS = 30 * MILLION
 """At how many events appends have to keep up with those at a million."""
-HOWS = ("appends", "streams", "replay")
+HOWS = ("appends", "streams", "replay", "category")
 
 
 def steps_to(events: int) -> list[int]:
@@ -85,6 +85,7 @@ class Growth:
             "vacuum_after_growth": vacuumed,
             "vacuum_again": again,
             "sizes": self.grows.sizes(),
+            "blocks": blocks_of(self.grows, self._workload, events),
         }
         for how, still, grows in zip(HOWS, cases[::2], cases[1::2], strict=True):
             ratios = found[grows.name].ratios(found[still.name])
@@ -111,8 +112,8 @@ def extrapolate(steps: Sequence[dict[str, Any]], to: int = 100 * MILLION) -> dic
     """What is expected at `to` events.
 
     Sizes and the vacuum after growth are taken to grow in proportion to the events (least squares through zero); rates to
-    fall by the same share with each doubling (least squares of the ratio to the log that stays, over log2 of the events),
-    as the depth of a B-tree and the share of it that is cached do.
+    fall by the same share with each doubling (least squares of the logarithm of the ratio to the log that stays, over that
+    of the events), as the depth of a B-tree and the share of it that is cached do.
     """
     from math import log2  # noqa: PLC0415 -- beside its one use
 
@@ -126,12 +127,12 @@ def extrapolate(steps: Sequence[dict[str, Any]], to: int = 100 * MILLION) -> dic
     if len(steps) > 1:
         for how in HOWS:
             xs = [log2(count) for count in events]
-            ys = [step[how]["ratio"]["median"] for step in steps]
+            ys = [log2(step[how]["ratio"]["median"]) for step in steps]
             middle_x, middle_y = statistics.fmean(xs), statistics.fmean(ys)
             slope = sum((x - middle_x) * (y - middle_y) for x, y in zip(xs, ys, strict=True)) / sum(
                 (x - middle_x) ** 2 for x in xs
             )
-            found[how] = middle_y + slope * (log2(to) - middle_x)
+            found[how] = 2 ** (middle_y + slope * (log2(to) - middle_x))
     return found
 
 
@@ -145,6 +146,8 @@ def as_table(steps: Sequence[dict[str, Any]]) -> str:
         "of",
         "replay, ev/s",
         "of",
+        "category, ev/s",
+        "of",
         "GiB",
         "B/event",
         "vacuum s",
@@ -156,4 +159,8 @@ def as_table(steps: Sequence[dict[str, Any]]) -> str:
         for how in HOWS:
             row += [number(step[how]["grows"]["median"]), number(step[how]["ratio"]["median"])]
         rows.append([*row, number(total / 2**30), number(total / step["events"]), number(step["vacuum_after_growth"])])
-    return table(header, rows)
+    things = list(steps[-1]["blocks"])
+    looked_at = [
+        [f"{step['events']:,}", *(number(step.get("blocks", {}).get(it, 0)) for it in things)] for step in steps
+    ]
+    return f"{table(header, rows)}\n\n{table(['blocks looked at by', *things], looked_at)}"

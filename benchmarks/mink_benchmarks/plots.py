@@ -11,9 +11,10 @@ import matplotlib as mpl
 
 mpl.use("Agg")  # no display is needed
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 mpl.rcParams["svg.hashsalt"] = "mink"  # the same figures give the same file
@@ -21,34 +22,36 @@ _NO_DATE: dict[str, Any] = {".svg": {"Date": None}, ".png": {}}
 _WRITERS = re.compile(r"^(.*), (\d+)$")
 
 
-def draw(result: dict[str, Any], folder: Path) -> list[Path]:
+def draw(result: dict[str, Any], folder: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Draw whatever plots the run has the figures for; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     made: list[Path] = []
     for name, group in result.get("groups", {}).items():
-        made += _saved(folder, f"{name}-rates", partial(_rates, name=name, group=group))
+        made += _saved(folder, formats, f"{name}-rates", partial(_rates, name=name, group=group))
         lines = _by_writers(group)
         if lines:
-            made += _saved(folder, f"{name}-throughput", partial(_throughput, name=name, lines=lines))
-            made += _saved(folder, f"{name}-latency", partial(_latency, name=name, lines=lines))
+            made += _saved(folder, formats, f"{name}-throughput", partial(_throughput, name=name, lines=lines))
+            made += _saved(folder, formats, f"{name}-latency", partial(_latency, name=name, lines=lines))
         if any(case.get("distribution", [[0, 0]])[-1][1] for case in group["cases"]):
-            made += _saved(folder, f"{name}-latencies", partial(_latencies, name=name, group=group, lines=lines))
+            made += _saved(
+                folder, formats, f"{name}-latencies", partial(_latencies, name=name, group=group, lines=lines)
+            )
     for name, costs in result.get("costs", {}).items():
-        made += _saved(folder, f"cost-of-{name.replace(' ', '-')}", partial(_costs, name=name, costs=costs))
+        made += _saved(folder, formats, f"cost-of-{name.replace(' ', '-')}", partial(_costs, name=name, costs=costs))
     if "growth" in result:
         steps, beyond = result["growth"], result.get("extrapolated", {})
-        made += _saved(folder, "growth", partial(_growth, steps=steps, extrapolated=beyond))
-        made += _saved(folder, "growth-sizes", partial(_sizes, steps=steps))
+        made += _saved(folder, formats, "growth", partial(_growth, steps=steps, extrapolated=beyond))
+        made += _saved(folder, formats, "growth-sizes", partial(_sizes, steps=steps))
     return made
 
 
-def _saved(folder: Path, name: str, paint: Callable[[Any], None]) -> list[Path]:
+def _saved(folder: Path, formats: Sequence[str], name: str, paint: Callable[[Any], None]) -> list[Path]:
     figure, axes = plt.subplots(figsize=(8.5, 4.8), layout="constrained")
     axes.grid(visible=True, color="#e4e4e4", linewidth=0.7)
     axes.set_axisbelow(True)
     paint(axes)
     axes.spines[["top", "right"]].set_visible(False)
-    paths = [folder / f"{name}.{suffix}" for suffix in ("png", "svg")]
+    paths = [folder / f"{name}.{suffix}" for suffix in formats]
     for path in paths:
         figure.savefig(path, dpi=120, metadata=_NO_DATE[path.suffix])
     plt.close(figure)
@@ -128,7 +131,9 @@ def _latency(axes: Any, name: str, lines: dict[str, list[tuple[int, dict[str, An
 
 def _milliseconds(axes: Any) -> None:
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _latencies(axes: Any, name: str, group: dict[str, Any], lines: dict[str, list[tuple[int, dict[str, Any]]]]) -> None:
@@ -137,7 +142,7 @@ def _latencies(axes: Any, name: str, group: dict[str, Any], lines: dict[str, lis
     for case in cases:
         points = [(share, value) for share, value in case.get("distribution", ()) if value]
         axes.plot([-math.log10(1 - share) for share, _ in points], [value for _, value in points], label=case["name"])
-    shares = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
+    shares = (0.5, 0.9, 0.99, 0.999, 0.9999)
     axes.set_xticks([-math.log10(1 - share) for share in shares], [f"{100 * share:g} %" for share in shares])
     _milliseconds(axes)
     axes.set_xlabel("share of the calls")
@@ -152,6 +157,7 @@ def _growth(axes: Any, steps: list[dict[str, Any]], extrapolated: dict[str, floa
         "appends": "appends, 64 tasks",
         "streams": "streams of 100, read whole",
         "replay": "replay, pages of 1,000",
+        "category": "a category of 1 event in 100",
     }
     for how, label in labels.items():
         ratios = [step[how]["ratio"] for step in steps]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks.samples import spread
+from mink_core import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +66,22 @@ def environment(server: Mapping[str, str]) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "server": dict(server),
     }
+
+
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote, or JSON of the user's.
+
+    Raises:
+        UsageError: There is no such file, or it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror}"
+        raise UsageError(msg) from None
+    except ValueError as error:
+        msg = f"{path} is not JSON: {error}"
+        raise UsageError(msg) from None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

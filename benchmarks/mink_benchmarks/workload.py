@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mink_core import NewEvent
+from mink_benchmarks.report import read_json
+from mink_core import NewEvent, UsageError
+from mink_core.limits import MAX_JSON_BYTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STREAMS = 1000
 EVENT_TYPE = "OrderPlaced"
@@ -31,6 +36,21 @@ class Workload:
     def events(self, count: int) -> list[NewEvent]:
         """New events, each with an id of its own."""
         return [NewEvent(EVENT_TYPE, self.data, self.metadata) for _ in range(count)]
+
+
+def workload_of(path: Path | None) -> Workload:
+    """The workload whose event's data are in a file; the usual one without.
+
+    Raises:
+        UsageError: There is no such file, it is not JSON, or above the limit of one event.
+    """
+    if path is None:
+        return Workload()
+    data = read_json(path)
+    if path.stat().st_size > MAX_JSON_BYTES:
+        msg = f"{path} is above the limit of {MAX_JSON_BYTES} bytes for one event"
+        raise UsageError(msg)
+    return Workload(data=data)
 
 
 def stream_name(number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance_tests.histories import judge_appends, judge_feed, judge_reads
+from conformance_tests.histories import judge_answers, judge_feed, judge_reads, judge_stored
 from conformance_tests.histories.facts import Facts
 
 if TYPE_CHECKING:
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from conformance_tests.histories.history import History
 
 JUDGES = (
-    judge_appends.errors_are_the_contracts,
-    judge_appends.versions_are_contiguous,
-    judge_appends.positions_are_unique,
-    judge_appends.results_are_what_is_stored,
-    judge_appends.successes_met_their_expectation,
-    judge_appends.conflicts_are_justified,
-    judge_appends.repeats_are_recognized,
-    judge_appends.events_are_stored_once,
-    judge_appends.calls_are_whole,
-    judge_appends.refusals_store_nothing,
-    judge_appends.batches_are_in_order,
-    judge_appends.order_is_real_time,
+    judge_answers.errors_are_the_contracts,
+    judge_stored.versions_are_contiguous,
+    judge_stored.positions_are_unique,
+    judge_stored.results_are_what_is_stored,
+    judge_answers.successes_met_their_expectation,
+    judge_answers.conflicts_are_justified,
+    judge_answers.repeats_are_recognized,
+    judge_stored.events_are_stored_once,
+    judge_stored.calls_are_whole,
+    judge_stored.refusals_store_nothing,
+    judge_stored.batches_are_in_order,
+    judge_stored.order_is_real_time,
     judge_reads.nothing_is_seen_before_its_commit,
     judge_reads.reads_are_prefixes,
     judge_reads.versions_are_true,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from conformance_tests.expect import same
@@ -54,9 +55,8 @@ class Driver:
     """A store of a namespace of its own under two handles, beside the model."""
 
     def __init__(self, lab: Lab) -> None:
-        """Open the store."""
-        self.handles: list[Any] = [lab.open(), lab.open()]
-        self.capabilities = self.handles[0].capabilities
+        """Open nothing before the first call: a namespace may take its time, and not every program is run."""
+        self.capabilities = lab.capabilities
         self.model = Model(Capability.UNIQUE_EVENT_IDS in self.capabilities)
         self.ops: list[Op] = []
         self._lab = lab
@@ -66,6 +66,11 @@ class Driver:
         self._open = ExitStack()
         self._positions = [0] * len(READERS)
         self._given: list[list[StoredEvent]] = [[] for _ in READERS]
+
+    @cached_property
+    def handles(self) -> list[Any]:
+        """The store, opened twice."""
+        return [self._lab.open(), self._lab.open()]
 
     def close(self) -> None:
         """Undo an open transaction."""

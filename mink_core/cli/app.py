@@ -1,6 +1,5 @@
 """The typer application: which commands there are, and what stands before them."""
 
-import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -33,6 +32,7 @@ from mink_core.cli.commands import (
 )
 from mink_core.cli.commands.plugins import add_plugins
 from mink_core.cli.demo import command as demo
+from mink_core.cli.details import summary_of
 from mink_core.cli.failures import epilog
 from mink_core.cli.group import MinkGroup
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
@@ -47,11 +47,6 @@ First steps:
   mink read order-1
   mink tail
 """
-
-
-def _summary(command: Callable[..., Any]) -> str:
-    # The parser's own would cut it before the sentence ends.
-    return inspect.cleandoc(command.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
 app = typer.Typer(
@@ -109,12 +104,12 @@ _COMMANDS: tuple[tuple[Callable[..., Any], str], ...] = (
 _HANDED_OVER: dict[str, Any] = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 }
-app.command(short_help=_summary(conformance.conformance), epilog=epilog(f"\b\n{conformance.EXAMPLES}"), **_HANDED_OVER)(
-    conformance.conformance
-)
+app.command(
+    short_help=summary_of(conformance.conformance), epilog=epilog(f"\b\n{conformance.EXAMPLES}"), **_HANDED_OVER
+)(conformance.conformance)
 for _command, _examples in _COMMANDS:
     # A keyword of the language cannot name a function: import_ is the command import.
-    app.command(_command.__name__.rstrip("_"), short_help=_summary(_command), epilog=epilog(f"\b\n{_examples}"))(
+    app.command(_command.__name__.rstrip("_"), short_help=summary_of(_command), epilog=epilog(f"\b\n{_examples}"))(
         _command
     )
 for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):

@@ -16,6 +16,12 @@ from mink_core.errors import UsageError
 
 T = TypeVar("T")
 
+
+def summary_of(command: Callable[..., Any]) -> str:
+    """A command's first line, whole: the parser's own would cut it before the sentence ends."""
+    return inspect.cleandoc(command.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
 Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=0, help="At most so many.", show_default=False)]
 AfterId = Annotated[
     str | None, typer.Option("--after", metavar="ID", help="Only what comes after this one.", show_default=False)
@@ -45,6 +51,7 @@ class Group:
         self.app = typer.Typer(
             name=name, help=about, no_args_is_help=True, add_completion=False, rich_markup_mode=None, short_help=about
         )
+        self._examples: list[str] = []
 
     def command(self, name: str, examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
         """Add a command, as a decorator; the examples stand below its help."""
@@ -67,7 +74,11 @@ class Group:
             run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
             run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
             del run.__wrapped__  # else its signature is the one that is read
-            self.app.command(name, epilog=epilog(f"\b\n{examples}"))(run)
+            summary = summary_of(work)
+            self.app.command(name, short_help=summary, epilog=epilog(f"\b\n{examples}"))(run)
+            # The group's own help has all of them.
+            self._examples += examples.splitlines()[1:]
+            self.app.info.epilog = epilog("\n".join(["\b", "Examples:", *self._examples, ""]))
             return work
 
         return add

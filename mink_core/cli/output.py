@@ -77,9 +77,16 @@ class Printer(Generic[T]):
             table.add_column(header, width=width, ratio=share, no_wrap=not fold, overflow=overflow)
             table.columns[-1].justify = "right" if right else "left"
         for row in rows:
-            # Text, not str: what a store holds is no markup.
-            table.add_row(*(Text(cell) for cell in self._view.cells(row)))
+            # Text, not str: what a store holds is no markup, and no order to the terminal either.
+            table.add_row(*(Text(printable(cell)) for cell in self._view.cells(row)))
         return table
+
+
+def printable(text: str) -> str:
+    """A text on one line of a terminal that obeys none of it."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else " " if mark.isspace() else f"\\u{ord(mark):04x}" for mark in text)
 
 
 def write_json(records: Iterable[dict[str, Any]]) -> None:

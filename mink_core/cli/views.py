@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 
     from mink_core import AppendResult, Finding, StoredEvent, StreamInfo
 
-# JSON leaves these as they are, but a terminal may obey them.
-_OBEYED = re.compile("[\x7f-\x9f]")
 _SHOWN_JSON = 500
 
 
@@ -25,14 +22,8 @@ def moment(when: datetime | None) -> str:
 
 
 def compact(value: Any) -> str:
-    """A JSON value on one line, cut where no terminal is that wide, safe to print."""
-    text = msgspec.json.encode(value).decode()[:_SHOWN_JSON]
-    return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
-
-
-def printable(text: str) -> str:
-    """A text on one line of a terminal that obeys none of it."""
-    return "".join(mark if mark.isprintable() else " " if mark.isspace() else f"\\u{ord(mark):04x}" for mark in text)
+    """A JSON value on one line, cut where no terminal is that wide."""
+    return msgspec.json.encode(value).decode()[:_SHOWN_JSON]
 
 
 def _event_record(event: StoredEvent) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Consumer:
         self.lease = lease
         self.wake = door.signal()
         """Set when there may be new events."""
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         """What ended it, where that must end the worker."""
         self.running: Any = None
         """What `Door.spawn` gave for it."""
@@ -97,7 +97,9 @@ class Consumer:
                 wait = backoff(attempt, _FIRST_BACKOFF, _LONGEST_BACKOFF)
                 self._delivery.tell(error, None, attempt, NextStep.RECONNECT, wait)
                 yield self._delivery.halt.wait(wait)
-            except Exception as error:  # noqa: BLE001 -- ends the worker, which raises it
+            except GeneratorExit:
+                raise  # nobody is there to take a step any more
+            except BaseException as error:  # noqa: BLE001 -- ends the worker, which raises it
                 self.failure = error
                 return
 

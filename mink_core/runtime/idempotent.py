@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from mink_core.errors import KeyBusyError, LeaseLostError
+from mink_core.errors import KeyBusyError, MinkError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, Reservation
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def idempotent(
                 try:
                     response = await function(*args, **kwargs)
                 except BaseException:
-                    with suppress(LeaseLostError):
+                    with suppress(MinkError):  # what the work raised is told; the key comes free by itself
                         await keys.release(reservation)
                     raise
                 return (await keys.complete(reservation, response, ttl=keep)).response
@@ -84,7 +84,7 @@ def idempotent(
             try:
                 response = function(*args, **kwargs)
             except BaseException:
-                with suppress(LeaseLostError):
+                with suppress(MinkError):  # as above
                     plain_keys.release(reservation)
                 raise
             return plain_keys.complete(reservation, response, ttl=keep).response

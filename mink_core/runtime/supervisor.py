@@ -35,7 +35,7 @@ class Supervisor:
 
     def __init__(self, store: Any, door: Door, settings: SubscriptionSettings, owner: str) -> None:
         """Hold nothing yet."""
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.halt = door.signal()
         self._wake = door.signal()
         self._store = store

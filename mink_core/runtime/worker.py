@@ -50,6 +50,8 @@ class SubscriptionWorker:
             HandlerFailedError: The handler failed on an event often enough, and was not to park it.
             PositionAheadError: The checkpoint is not from this store's history (FEED-08).
             UsageError: The subscription has another number of partitions; or it ran before.
+            BaseException: What the handler raised that is no `Exception`, `SystemExit` for instance. The event is
+                the first to be handled again.
         """
         if self._started:
             raise UsageError(_ONCE)
@@ -65,7 +67,7 @@ class SubscriptionWorker:
         def work() -> None:
             try:
                 run_steps(self._supervisor.run())
-            except Exception as error:  # noqa: BLE001 -- raised by close
+            except BaseException as error:  # noqa: BLE001 -- raised by close
                 self._error = error
             finally:
                 self._ended.set()

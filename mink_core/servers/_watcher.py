@@ -29,16 +29,21 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda signum, _frame: asked.append(signum))
     with (folder / "server.log").open("ab") as log:
-        server = subprocess.Popen(  # noqa: S603 -- the program that the launcher found
-            order["command"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            user=order["user"],
-            group=order["group"],
-            extra_groups=None if order["user"] is None else [],
-        )
+        try:
+            server = subprocess.Popen(  # noqa: S603 -- the program that the launcher found
+                order["command"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                user=order["user"],
+                group=order["group"],
+                extra_groups=None if order["user"] is None else [],
+            )
+        except OSError as error:
+            # The log's end is what the launcher tells.
+            log.write(f"{order['command'][0]} cannot be run: {error}\n".encode())
+            return 1
     (folder / "server.json.new").write_text(json.dumps({"watcher": os.getpid(), "server": server.pid}), "utf-8")
     (folder / "server.json.new").replace(folder / "server.json")
     while server.poll() is None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
 STOP_SECONDS = 60.0
+_FIRST = "start.lock"
 # Watchers that outlive the object that started them, as another process still uses their server.
 _left: list[subprocess.Popen[bytes]] = []
 _WATCHER = Path(__file__).with_name("_watcher.py")
@@ -44,6 +45,19 @@ class Watched:
         self._gone = False
         self._watcher: subprocess.Popen[bytes] | None = None
 
+    def check_folder(self) -> None:
+        """Refuse a folder that holds what no server of ours has put there: a server's data goes to names of its own.
+
+        Raises:
+            ServerUnavailableError: It holds other files, or is a file; nothing was changed.
+        """
+        if not self.folder.exists():
+            return
+        # The lock is the first file that is made.
+        if not self.folder.is_dir() or (any(self.folder.iterdir()) and not (self.folder / _FIRST).exists()):
+            problem = f"{self.folder} holds other files than a server's; nothing was changed"
+            raise ServerUnavailableError(problem, advice="Choose an empty folder, or one that is not there yet.")
+
     def join(self) -> None:
         """Be a user, until `leave`; only within `deciding`."""
         self._users = self._hold("users.lock", fcntl.LOCK_SH)
@@ -51,7 +65,7 @@ class Watched:
     @contextmanager
     def deciding(self) -> Generator[None]:
         """One process at a time decides whether to start the server."""
-        handle = self._hold("start.lock", fcntl.LOCK_EX)
+        handle = self._hold(_FIRST, fcntl.LOCK_EX)
         try:
             yield
         finally:

@@ -7,7 +7,18 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from mink_core.errors import UsageError
 from mink_core.events import StoredEvent, StoreIdentity
 from mink_core.transfer.digests import Digests
-from mink_core.transfer.lines import FORMAT, End, Head, MarkLine, StreamLine, Totals, event_line, other_line, parse
+from mink_core.transfer.lines import (
+    FORMAT,
+    HEAD_BEGINS,
+    End,
+    Head,
+    MarkLine,
+    StreamLine,
+    Totals,
+    event_line,
+    other_line,
+    parse,
+)
 from mink_core.transfer.progress import Progress, unseen
 
 if TYPE_CHECKING:
@@ -90,7 +101,7 @@ def _ending(digests: Digests, marks: Sequence[StreamMark]) -> Iterator[bytes]:
 
 
 def resume(file: IO[bytes]) -> Resumed | None:
-    """Read what an interrupted export has written; None where it is not even a head.
+    """Read what an interrupted export has written; None where it is not even a whole head.
 
     Raises:
         UsageError: The file is no export.
@@ -111,8 +122,12 @@ def resume(file: IO[bytes]) -> Resumed | None:
         elif isinstance(line, End):
             return Resumed(identity, position, digests, lines.size, complete=True)
     else:
-        # Lines of streams are written anew: they stand behind all events.
-        return None if identity is None else Resumed(identity, position, digests, size, complete=False)
+        if identity is not None:
+            # Lines of streams are written anew: they stand behind all events.
+            return Resumed(identity, position, digests, size, complete=False)
+        # A head that was cut off, or nothing. Anything else is somebody's file, and is not written over.
+        if lines.cut_off.startswith(HEAD_BEGINS) or HEAD_BEGINS.startswith(lines.cut_off):
+            return None
     msg = "the file is no export that this version can go on with; it was not changed: choose another file"
     raise UsageError(msg)
 
@@ -123,10 +138,13 @@ class _CompleteLines:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.size = 0
+        self.cut_off = b""
+        """The last line, where it does not end."""
 
     def __iter__(self) -> Iterator[bytes]:
         for line in self._file:
             if not line.endswith(b"\n"):
+                self.cut_off = line
                 return
             self.size += len(line)
             yield line

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 FORMAT = 1
+HEAD_BEGINS = b'{"mink_export"'
+"""What an export begins with."""
 
 
 class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +84,7 @@ Line: TypeAlias = Head | StoredEvent | MarkLine | StreamLine | End
 _encode = msgspec.json.Encoder().encode
 _event = msgspec.json.Decoder(_EventLine).decode
 _OTHERS: tuple[tuple[bytes, Any], ...] = (
-    (b'{"mink_export"', msgspec.json.Decoder(Head).decode),
+    (HEAD_BEGINS, msgspec.json.Decoder(Head).decode),
     (b'{"mink_mark"', msgspec.json.Decoder(MarkLine).decode),
     (b'{"mink_stream"', msgspec.json.Decoder(StreamLine).decode),
     (b'{"mink_end"', msgspec.json.Decoder(End).decode),

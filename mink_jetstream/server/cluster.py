@@ -50,6 +50,10 @@ class Cluster:
         hosts = ",".join(f"127.0.0.1:{node.ports['nats']}" for node in self.nodes)
         return f"nats://{self.nodes[0].credentials}@{hosts}"
 
+    def node_of(self, port: int) -> int:
+        """Which node a client is connected to, by the port of its link."""
+        return [door.port for door in self._doors].index(port)
+
     def running(self) -> list[int]:
         """The nodes whose process is there."""
         return [number for number, node in enumerate(self.nodes) if node.process.is_running()]

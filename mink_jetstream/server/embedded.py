@@ -68,6 +68,7 @@ class EmbeddedServer:
         place = Path(tempfile.mkdtemp(prefix="mink-nats-")) if folder is None else folder.absolute()
         server = cls(place, found, settings or {}, temporary=temporary)
         try:
+            server._process.check_folder()
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
             with server._process.deciding():
                 server._process.join()

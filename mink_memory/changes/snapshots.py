@@ -39,15 +39,16 @@ def save(given: PreparedSnapshot) -> Change[bool]:
 
 
 def load(
-    stream_id: str, at_version: int | None, snapshot_type: str | None, schema_version: int | None
+    stream_id: str, after_version: int, at_version: int | None, snapshot_type: str | None, schema_version: int | None
 ) -> Change[Snapshot | None]:
-    """The newest one that fits."""
+    """The newest one that fits, of a version above `after_version`: below, the stream reads as missing."""
 
     def apply(records: Records) -> Snapshot | None:
         for row in records.get(TABLE, stream_id) or ():
             one: PreparedSnapshot = row.snapshot
             if (
-                (at_version is None or one.version <= at_version)
+                one.version > after_version
+                and (at_version is None or one.version <= at_version)
                 and snapshot_type in (None, one.snapshot_type)
                 and schema_version in (None, one.schema_version)
             ):

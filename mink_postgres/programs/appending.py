@@ -41,7 +41,7 @@ def _append_with_messages(context: Context, item: PreparedAppend) -> Program[App
         outcome, actual, first_position, last_position, duplicate = rows[0]
     if outcome == "duplicate_message":
         raise DuplicateMessageError(duplicate)
-    return _told(item, outcome, actual, first_position, last_position, duplicate)
+    return _told(context, item, outcome, actual, first_position, last_position, duplicate)
 
 
 def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
@@ -58,11 +58,17 @@ def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
         rows = yield Query(context.sql.append_one, common + alone, safe)
     else:
         rows = yield Query(context.sql.append, (*common, _events(item.events)), safe)
-    return _told(item, *rows[0])
+    return _told(context, item, *rows[0])
 
 
 def _told(  # noqa: PLR0913, PLR0917 -- a row
-    item: PreparedAppend, outcome: str, actual: int, first_position: int, last_position: int, duplicate: UUID | None
+    context: Context,
+    item: PreparedAppend,
+    outcome: str,
+    actual: int,
+    first_position: int,
+    last_position: int,
+    duplicate: UUID | None,
 ) -> AppendResult:
     if outcome == "conflict":
         raise ConcurrencyError(item.stream_id, item.expected, actual)
@@ -70,6 +76,8 @@ def _told(  # noqa: PLR0913, PLR0917 -- a row
         raise StreamTombstonedError(item.stream_id)
     if duplicate is not None:
         raise DuplicateEventError(duplicate)
+    if context.written is not None and outcome == "appended":
+        context.written.add(first_position)
     return result_of(item, actual, first_position, last_position)
 
 
@@ -90,6 +98,8 @@ def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[l
         raise StreamTombstonedError(items[number - 1].stream_id)
     if outcome == "duplicate":
         raise DuplicateEventError(duplicate)
+    if context.written is not None and outcome == "appended":
+        context.written.update(row[3] for row in rows)
     return [
         result_of(items[number - 1], actual, first_position, last_position)
         for _, number, actual, first_position, last_position, _ in sorted(rows, key=lambda row: row[1])

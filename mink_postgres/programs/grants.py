@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.administration import Access
 from mink_core.errors import StorageError, UsageError
+from mink_postgres.migrations import store_functions
 from mink_postgres.programs.schema import check_current
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
@@ -67,7 +68,10 @@ def grants(context: Context, role: str, access: Sequence[Access]) -> Program[lis
         msg = f"there is no role {role!r}; nothing was granted: CREATE ROLE {quoted_role} LOGIN"
         raise StorageError(msg)
     owner, owns = found[0]
-    objects = yield Query(admin_sql("objects"), (schema,))
+    # Tables and functions of somebody else in the same schema are not touched.
+    objects = [
+        _Object(*row) for row in (yield Query(admin_sql("objects"), (context.sql.schema,))) if _is_ours(*row[:3])
+    ]
     if Access.OWNER in access:
         return list(_owner(schema, quoted_role, objects))
     if owns:
@@ -90,30 +94,43 @@ def _quote_role(role: str) -> str:
     return '"' + role.replace('"', '""') + '"'
 
 
-def _owner(schema: str, role: str, objects: Sequence[Sequence[str]]) -> Iterable[str]:
+class _Object(NamedTuple):
+    kind: str
+    name: str
+    table: str
+    """Of a partition or a sequence."""
+    spelled: str
+    """With its schema, quoted."""
+
+
+def _is_ours(kind: str, name: str, table: str) -> bool:
+    if kind == "function":
+        return name in store_functions()
+    return (name if kind == "table" else table) in {*TABLES, "events_hashed"}
+
+
+def _owner(schema: str, role: str, objects: Sequence[_Object]) -> Iterable[str]:
     yield f"ALTER SCHEMA {schema} OWNER TO {role}"
-    for kind, name, table in objects:
-        # A table's own sequence goes with it.
-        if kind == "table":
-            yield f'ALTER TABLE {schema}."{name}" OWNER TO {role}'
-        elif kind == "function":
-            yield f"ALTER FUNCTION {name} OWNER TO {role}"
-        elif not table:
-            yield f'ALTER SEQUENCE {schema}."{name}" OWNER TO {role}'
+    for item in objects:
+        if item.kind == "function":
+            yield f"ALTER FUNCTION {item.spelled} OWNER TO {role}"
+        elif item.kind != "sequence":  # a table's own sequence goes with it
+            yield f"ALTER TABLE {item.spelled} OWNER TO {role}"
 
 
-def _exactly(schema: str, role: str, objects: Sequence[Sequence[str]], access: Sequence[Access]) -> Iterable[str]:
+def _exactly(schema: str, role: str, objects: Sequence[_Object], access: Sequence[Access]) -> Iterable[str]:
     yield f"REVOKE ALL ON SCHEMA {schema} FROM {role}"
     yield f"GRANT USAGE ON SCHEMA {schema} TO {role}"
-    # Tables of somebody else in the same schema are not touched.
-    there = {name for kind, name, _ in objects if kind == "table"}
-    for table, allowed in TABLES.items():
-        if table in there:
-            yield f'REVOKE ALL ON {schema}."{table}" FROM {role}'
-            for item in access:
-                yield f'GRANT {allowed[item]} ON {schema}."{table}" TO {role}'
-    for kind, name, table in objects:
-        if kind == "sequence" and table in TABLES:
-            yield f'REVOKE ALL ON SEQUENCE {schema}."{name}" FROM {role}'
-            inserts = any("INSERT" in TABLES[table][item] for item in access)
-            yield f'GRANT {"USAGE, SELECT" if inserts else "SELECT"} ON SEQUENCE {schema}."{name}" TO {role}'
+    for item in objects:
+        if item.kind == "function":
+            # Everybody's, unless default privileges say otherwise. It runs with the caller's own privileges.
+            yield f"GRANT EXECUTE ON FUNCTION {item.spelled} TO {role}"
+        elif item.kind == "sequence":
+            yield f"REVOKE ALL ON SEQUENCE {item.spelled} FROM {role}"
+            inserts = any("INSERT" in TABLES[item.table][it] for it in access)
+            yield f"GRANT {'USAGE, SELECT' if inserts else 'SELECT'} ON SEQUENCE {item.spelled} TO {role}"
+        else:
+            # A partition is reached by way of its table, and needs no privilege of its own.
+            yield f"REVOKE ALL ON {item.spelled} FROM {role}"
+            for it in access if item.name in TABLES and item.kind == "table" else ():
+                yield f"GRANT {TABLES[item.name][it]} ON {item.spelled} TO {role}"

@@ -34,7 +34,7 @@ class Layout(NamedTuple):
     holds_events: bool
     unique_event_ids: bool
     would_be_lost: list[str]
-    """Indexes, triggers and publications of somebody else's."""
+    """What somebody else has put on it, or made of it: indexes, triggers, policies, views and the like."""
     begun: bool
     """Whether a copy was begun and not finished."""
 
@@ -95,6 +95,7 @@ def begin(context: Context, partitions: int) -> Program[int]:
         SchemaError: The store is partitioned already, or cannot be.
     """
     check_count(partitions)
+    yield Query(_lock(context))
     found = yield from layout(context)
     if found.partitions:
         msg = f"schema {context.sql.schema!r} keeps its events in {found.partitions} partitions already; nothing was changed"
@@ -121,7 +122,11 @@ def copy_chunk(context: Context, after: int, mark: int) -> Program[tuple[int, in
 
     Returns:
         Up to where the copy is now, and how many were copied.
+
+    Raises:
+        SchemaError: Somebody else copies as well.
     """
+    yield from _check_alone(context, after)
     rows = yield Query(_sql("partition_next", context), (after, mark, CHUNK))
     upto = rows[0][0]
     if upto is None:
@@ -147,8 +152,10 @@ def finish(context: Context, after: int) -> Program[int]:
 
     Raises:
         TransientStorageError: Somebody is in the middle of an append for longer than the lock may be waited for.
+        SchemaError: Somebody else copies as well.
     """
     quoted = context.sql.quoted
+    yield from _check_alone(context, after)
     # Whoever comes after waits for this lock as well: so it is not waited for for long.
     yield Query(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}", is_script=True)
     yield Query(f"LOCK TABLE {quoted}.events IN ACCESS EXCLUSIVE MODE")
@@ -174,6 +181,26 @@ def mark(context: Context) -> Program[int]:
     return int((yield Query(context.sql.feed_mark))[0][0])
 
 
+def _lock(context: Context) -> str:
+    # The schema's name is letters, digits and _: nothing to quote.
+    return f"SELECT pg_advisory_xact_lock(hashtextextended('mink partitions {context.sql.schema}', 0))"
+
+
+def _check_alone(context: Context, after: int) -> Program[None]:
+    """Refuse to go on beside another process that copies. It is waited for until it has done its piece, or all."""
+    yield Query(_lock(context))
+    found = yield from layout(context)
+    if found.begun:
+        rows = yield Query(f"SELECT coalesce(max(global_position), 0) FROM {context.sql.quoted}.events_hashed")  # noqa: S608 -- a validated name
+        if rows[0][0] <= after:
+            return
+    msg = (
+        f"another process moves the events of schema {context.sql.schema!r} into partitions as well, and has gone on "
+        "where this one was; nothing is lost: leave it to that one"
+    )
+    raise SchemaError(msg)
+
+
 def _refuse(context: Context, found: Layout) -> None:
     if found.unique_event_ids:
         msg = (
@@ -184,7 +211,7 @@ def _refuse(context: Context, found: Layout) -> None:
     if found.would_be_lost:
         msg = (
             f"events has {', '.join(found.would_be_lost)}, which the partitioned table would not have; nothing was "
-            "changed: drop it, and make it again afterwards"
+            "changed: drop that, and make it again afterwards"
         )
         raise SchemaError(msg)
 

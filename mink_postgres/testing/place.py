@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
+
+from mink_postgres.url_query import query_of
 
 if TYPE_CHECKING:
     from mink_postgres.options import PostgresOptions
@@ -43,7 +45,7 @@ class Place:
         """A URL that leads to the same database by way of another address, without encryption."""
         parts = conninfo_to_dict(self.conninfo)
         user = ":".join(quote(str(parts[key]), safe="") for key in ("user", "password") if parts.get(key))
-        query = urlencode({"sslmode": "disable", "application_name": name})
+        query = query_of({"sslmode": "disable", "application_name": name}.items())
         return f"postgresql://{user}@{host}:{port}/{quote(str(parts.get('dbname') or ''), safe='')}?{query}"
 
 

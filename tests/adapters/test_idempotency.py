@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mink_core import Capability, KeyBusyError, LeaseLostError, NewEvent, UsageError, idempotent
+from mink_core import Capability, KeyBusyError, LeaseLostError, NewEvent, TransientStorageError, UsageError, idempotent
 from tests.adapters.doors import together, together_async
 from tests.adapters.script import play
 
@@ -191,6 +191,31 @@ def test_work_that_raises_gives_the_key_back(door: Door) -> None:
         busy = idempotent(script.store, key=lambda: "busy", wait=0.05)
         with pytest.raises(KeyBusyError):
             await script(busy(once.__wrapped__)())  # type: ignore[attr-defined]
+
+    play(door, scenario)
+
+
+def test_what_the_work_raised_is_told_though_the_key_cannot_be_given_back(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(script: Script) -> None:
+        def down(*_: Any) -> None:
+            raise TransientStorageError("the storage is down as well")
+
+        def work() -> None:
+            raise ZeroDivisionError
+
+        keys = script.store.idempotency
+        monkeypatch.setattr(type(keys), "release", down)
+        if door.is_async:
+
+            @idempotent(script.store, key=lambda: "k")
+            async def once() -> None:
+                work()
+        else:
+            once = idempotent(script.store, key=lambda: "k")(work)  # type: ignore[assignment]
+        with pytest.raises(ZeroDivisionError):
+            await script(once())
 
     play(door, scenario)
 

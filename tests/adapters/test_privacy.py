@@ -54,6 +54,28 @@ async def conflict(script: Script, stream: str, expected: Any) -> int:
     return caught.value.actual
 
 
+def test_a_late_snapshot_of_a_deleted_stream_is_not_given_out(door: Door) -> None:
+    """Whoever read the stream before it was deleted may save its state afterwards."""
+
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await script(store.append("a-1", made(1, 2), expected_version=NO_STREAM))
+        await script(store.privacy.soft_delete("a-1", **WHO))
+        await script(store.snapshots.save("a-1", 2, {"of": "the deleted"}))
+        assert await script(store.snapshots.load("a-1")) is None
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot, await collected(tail.events)) == (None, [])
+        await script(store.append("a-1", made(3), expected_version=NO_STREAM))
+        assert await script(store.snapshots.load("a-1", at_version=2)) is None
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot, [event.version for event in await collected(tail.events)]) == (None, [3])
+        await script(store.snapshots.save("a-1", 3, {"of": "the new"}))
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot.data, await collected(tail.events)) == ({"of": "the new"}, [])
+
+    play(door, scenario, privacy=True)
+
+
 def test_refused_unless_the_store_was_opened_for_it(door: Door) -> None:
     async def scenario(script: Script) -> None:
         assert Capability.PRIVACY not in script.store.capabilities

@@ -10,6 +10,7 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
@@ -23,6 +24,7 @@ from mink_core import (
     ExpectedVersion,
     NewEvent,
     OutboxMessage,
+    StorageError,
     StreamAppend,
     UsageError,
     open_async_store,
@@ -308,3 +310,18 @@ def test_without_an_sdk_only_failures_are_told(
     store._signals._look_at = 0.0  # a second later
     assert not store._signals.silent
     store.close()
+
+
+def test_no_event_s_data_is_in_a_span_not_even_by_a_database_that_refused_it(
+    postgres_url: str, schema: str, recorded: Recorded
+) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        store.initialize()
+        with psycopg.connect(postgres_url, autocommit=True) as owner:
+            owner.execute(f"ALTER TABLE \"{schema}\".events ADD CHECK (event_type <> 'Refused')")  # type: ignore[call-overload]
+        with pytest.raises(StorageError) as refused:
+            recorded.wrap(store).append("a-1", [NewEvent("Refused", {"iban": "DE02 1203"})], expected_version=0)
+    assert "DE02 1203" in str(refused.value.__cause__)  # or this proves nothing
+    (span,) = recorded.spans
+    assert "violates check constraint" in span.events[0].attributes["exception.stacktrace"]
+    assert "DE02 1203" not in span.to_json()

@@ -311,6 +311,33 @@ def test_what_privacy_operations_did_is_moved_too(target: str, schema: str) -> N
             administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
 
 
+def test_an_import_that_is_run_again_leaves_what_happened_since(target: str, schema: str) -> None:
+    """A stream that was deleted there and has come back here is not deleted again, nor the other way round."""
+    other = target.replace(f"schema={schema}", f"schema={schema}_b")
+    with open_store(target, privacy=True) as store, open_administration(target) as administration:
+        for name in ("back-1", "gone-1"):
+            store.append(name, [NewEvent("Made", 1)], expected_version=0)
+            store.privacy.soft_delete(name, by="dpo")
+        store.append("gone-1", [NewEvent("Again", 2)], expected_version=ExpectedVersion.NO_STREAM)
+        out = io.BytesIO()
+        export(store, out.write, marks=administration.stream_marks)
+        try:
+            with open_administration(other) as beside:
+                beside.migrate()
+            imported(out.getvalue(), other)
+            with open_store(other, privacy=True) as moved:
+                moved.append("back-1", [NewEvent("Back", 3)], expected_version=ExpectedVersion.NO_STREAM)
+                moved.privacy.soft_delete("gone-1", by="dpo")
+            imported(out.getvalue(), other)
+            with open_store(other, privacy=True) as moved:
+                assert moved.stream_info("back-1").deleted_at is None
+                assert moved.append("back-1", [NewEvent("Back", 4)], expected_version=2).last_version == 3
+                assert moved.stream_info("gone-1").deleted_at is not None
+                assert list(moved.read_stream("gone-1")) == []
+        finally:
+            administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+
+
 def test_readers_skip_nothing_while_an_import_runs(target: str) -> None:
     """An import's transaction is fenced as an append is: what commits after it began waits for it."""
     with open_administration(target) as administration, open_store(target) as store:

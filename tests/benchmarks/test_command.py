@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from mink_benchmarks.judging import Goal, judge
 from mink_benchmarks.mixed import Mixed
 from mink_benchmarks.peers.naive import NaiveStore
 from mink_benchmarks.plots import draw
+from mink_benchmarks.progress import Progress
 from mink_benchmarks.samples import Sample, Series, run_rounds
 from mink_benchmarks.scenarios import SCENARIOS
 from mink_benchmarks.targets import target_of
@@ -204,13 +206,12 @@ def test_mixed_appends_reads_and_delivers() -> None:
     assert sample.extra["delivery p50 ms"] > 0
 
 
-def test_compare_tells_noise_from_slower(tmp_path: Path) -> None:
+def test_compare_tells_noise_from_slower() -> None:
     def run(**cases: list[int]) -> dict[str, Any]:
         listed = [{"name": name, "rates": rates} for name, rates in cases.items()]
         return {"groups": {"append-1": {"cases": listed, "baseline": "base"}}}
 
-    old = tmp_path / "old.json"
-    old.write_text(json.dumps(run(base=[100, 100, 100], same=[200, 210, 220], slow=[200, 210, 220])))
+    old = run(base=[100, 100, 100], same=[200, 210, 220], slow=[200, 210, 220])
     # The machine is half as fast: the baseline too, so that only one case got slower.
     text, slower = compare(old, run(base=[90, 100, 95], same=[190, 215, 200], slow=[90, 95, 100], new=[1, 1, 1]))
     assert slower == 1
@@ -218,6 +219,42 @@ def test_compare_tells_noise_from_slower(tmp_path: Path) -> None:
     assert "slower" in line["append-1: slow"]
     assert "within noise" in line["append-1: same"]
     assert "append-1: new" not in line
+
+
+def test_what_is_wrong_is_told_in_a_line_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    run = ["run", "append-1", "--store", "memory://", "--seconds", "3600"]
+    for arguments, told in [
+        ([*run, "--compare", str(tmp_path / "none.json")], "cannot be read"),
+        ([*run, "--payload", str(broken)], "is not JSON"),
+        (["verdict", str(broken)], "is not JSON"),
+        (["plots", str(broken), str(tmp_path)], "is not JSON"),
+    ]:
+        assert main(arguments) == 2
+        assert told in capsys.readouterr().err
+    broken.write_text("{}")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "mink_benchmarks.plots")
+    assert main(["plots", str(broken), str(tmp_path)]) == 2
+    assert "pip install 'mink-eventstore[bench]'" in capsys.readouterr().err
+
+
+def test_progress_is_a_line_that_changes_on_a_terminal_and_rare_in_a_log(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("mink_benchmarks.progress.time.monotonic", lambda: now)
+    log = Progress()
+    for second in range(130):
+        now = float(second)
+        log(f"round {second}")
+    assert capsys.readouterr().err == "round 60\nround 120\n"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    Progress()("round 1")
+    assert capsys.readouterr().err.endswith("\x1b[2Kround 1")
 
 
 def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:

@@ -122,6 +122,18 @@ def test_the_first_steps_and_handed_over_commands_parse() -> None:
         accepted(["read", "a-1", "--no-such-option"])
 
 
+def test_the_help_of_a_group_has_an_example_of_each_of_its_commands() -> None:
+    for group in {path[0] for path in OURS if len(path) > 1}:
+        led = {accepted(example) for example in examples_in(help_of((group,)))}
+        assert led == {path for path in OURS if path[0] == group}
+
+
+def test_help_names_values_by_words_and_not_by_types() -> None:
+    for path in OURS:
+        for line in help_of(path).splitlines():
+            assert not re.match(r" +--\S+ +<(int|float|str|list)", line), (path, line)
+
+
 @pytest.mark.parametrize("path", OURS, ids="-".join)
 def test_the_same_options_everywhere(path: tuple[str, ...]) -> None:
     text = help_of(path)

@@ -71,8 +71,26 @@ def test_a_file_that_is_there_is_not_overwritten(mink: Mink, filled: Store, tmp_
     assert refused.exit_code == 2
     assert "not a line of an export" in refused.stderr
     assert file.read_text() == "precious\n"
+    # One line that does not end is no export that was cut off.
+    file.write_text("precious")
+    refused = mink("export", str(file), "--resume")
+    assert refused.exit_code == 2
+    assert "no export" in refused.stderr
+    assert file.read_text() == "precious"
     for name in ("-", str(tmp_path / "x.zst")):
         assert mink("export", name, "--resume").exit_code == 2
+    (tmp_path / "x.zst").touch()
+    assert "--resume" not in mink("export", str(tmp_path / "x.zst")).stderr
+
+
+@pytest.mark.parametrize("kept", [0, 5, 40])
+def test_a_file_that_ends_within_its_head_is_begun_anew(mink: Mink, filled: Store, tmp_path: Path, kept: int) -> None:
+    file = tmp_path / "events.jsonl"
+    mink("export", str(file))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:kept])
+    assert mink("export", str(file), "--resume").exit_code == 0
+    assert file.read_bytes() == whole
 
 
 def test_an_interrupted_file_is_gone_on_with(mink: Mink, filled: Store, tmp_path: Path) -> None:

@@ -77,9 +77,17 @@ def test_a_store_that_writes_slowly_passes() -> None:
 
 def test_a_slow_store_is_given_fewer_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(machine._DRAWING, Level.SMOKE, 0.2)
-    result = _run(stores.slow, "*programs*").results[0]
+    opened: set[str] = set()
+
+    def slow(namespace: str) -> Any:
+        opened.add(namespace)
+        return stores.slow(namespace)
+
+    result = _run(slow, "*programs*").results[0]
     assert result.status is Status.PASSED
     assert 1 <= result.counters["programs"] < BUDGETS[Level.SMOKE].examples
+    # A program that is not run opens no store either: that alone may take a second.
+    assert len(opened) <= result.counters["programs"] + 2
 
 
 def test_one_seed_draws_the_same() -> None:
@@ -167,6 +175,7 @@ def test_the_page_escapes_what_stores_say() -> None:
         (["memory://", "--rules", "NOPE-*"], "no check is named"),
         (["--replay", "/nowhere/at/all.json"], "no failure kept"),
         (["--levl", "1"], "No such option"),
+        (["memory://", "--html", "/nowhere/at/all.html"], "no folder /nowhere/at; nothing was run"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

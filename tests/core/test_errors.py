@@ -85,7 +85,7 @@ def test_also_the_builtin_that_a_caller_would_expect() -> None:
         (EVERY[11], ["'ftp://'", "memory://, postgresql://"]),
         (EVERY[12], ["pip install 'mink-eventstore[asyncpg]'"]),
         (EVERY[15], ["repeat the same call", "at most once"]),
-        (EVERY[16], ["could store the events twice", "read the stream first"]),
+        (EVERY[16], ["could take effect twice", "look first whether it was stored"]),
     ],
 )
 def test_what_it_says(error: errors.MinkError, says: list[str]) -> None:

@@ -35,6 +35,13 @@ def test_generated_pages_are_current(generate: Any) -> None:
     assert stale == [], "run: python docs/generate.py"
 
 
+def test_pictures_are_those_that_pages_show(generate: Any) -> None:
+    assert {path.name for path in generate.PLOTS.iterdir()} == generate.plots(), "run: python docs/generate.py"
+    shown = "\n".join(path.read_text("utf-8") for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+    pictures = {path.relative_to(DOCS).as_posix() for path in (DOCS / "pictures").rglob("*.svg")}
+    assert {picture for picture in pictures if picture not in shown} == set()
+
+
 def test_each_rule_of_the_contract_leads_to_its_checks(generate: Any) -> None:
     contract, rules = (DOCS / "contract.md").read_text("utf-8"), (DOCS / "rules.md").read_text("utf-8")
     for number in generate.RULES:

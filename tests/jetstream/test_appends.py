@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import time
 from collections import Counter
+from uuid import uuid4
 
 import nats
 import pytest
@@ -14,16 +17,19 @@ from mink_core import (
     DuplicateEventError,
     ExpectedVersion,
     NewEvent,
+    OutcomeUnknownError,
     SchemaError,
     StorageError,
     StreamAppend,
     TransientStorageError,
     UsageError,
 )
+from mink_core.registry import open_administration
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream
 from mink_jetstream.place import Place
+from mink_jetstream.requests import Request, UnansweredError
 from mink_jetstream.wire import Wire
 
 ANY = ExpectedVersion.ANY
@@ -82,11 +88,11 @@ def test_a_refusal_while_another_append_is_decided_on_is_no_conflict(store, monk
     store.append("order-1", events(), expected_version=0)
     write, refused = JetStream.write, Counter()
 
-    async def refusing(self, requests, deadline):
+    async def refusing(self, requests, *limits):
         if refused["times"] < 3:
             refused["times"] += 1
             raise RefusedError(WRONG_SEQUENCE_NOW, "wrong last sequence")
-        return await write(self, requests, deadline)
+        return await write(self, requests, *limits)
 
     monkeypatch.setattr(JetStream, "write", refusing)
     assert store.append("order-1", events(), expected_version=1).first_version == 2
@@ -100,8 +106,8 @@ def test_what_one_server_refuses_and_another_stores_is_stored_once(store, monkey
     store.append("order-1", events(), expected_version=0)
     write, lied = JetStream.write, []
 
-    async def two(self, requests, deadline):
-        last = await write(self, requests, deadline)
+    async def two(self, requests, *limits):
+        last = await write(self, requests, *limits)
         if not lied:
             lied.append(last)
             raise RefusedError(WRONG_SEQUENCE_NOW, "wrong last sequence")
@@ -130,7 +136,7 @@ def test_another_call_with_the_same_ids_is_not_taken_for_a_refused_one(store, ur
 
 
 def test_what_is_refused_all_the_time_ends_in_time(url, monkeypatch):
-    async def refusing(self, requests, deadline):
+    async def refusing(self, requests, *limits):
         raise RefusedError(WRONG_SEQUENCE_NOW, "wrong last sequence")
 
     with JetStreamEventStore(url, timeout=0.5) as store:
@@ -138,6 +144,121 @@ def test_what_is_refused_all_the_time_ends_in_time(url, monkeypatch):
         monkeypatch.setattr(JetStream, "write", refusing)
         with pytest.raises(TransientStorageError, match="nothing was stored"):
             store.append("order-1", events(), expected_version=ANY)
+
+
+class Losing:
+    """A connection that loses replies, messages, or time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._batch = Wire.batch
+        self.ways: list[str] = []
+        self.late: list[asyncio.Task[object]] = []
+        monkeypatch.setattr(Wire, "batch", self._wrapped())
+
+    def _wrapped(self):
+        async def batch(wire, requests, deadline):
+            is_write = not requests[0].subject.startswith("$JS.API")
+            way = self.ways.pop(0) if is_write and self.ways else None
+            if way == "reply":
+                await self._batch(wire, requests, deadline)
+            if way == "late":  # what a cut has held up arrives after all
+                copies = [Request(it.subject, it.payload, dict(it.headers)) for it in requests]
+                self.late.append(asyncio.create_task(self._later(wire, copies, deadline)))
+            if way is not None:
+                raise UnansweredError("no reply came in time")
+            return await self._batch(wire, requests, deadline)
+
+        return batch
+
+    async def _later(self, wire, requests, deadline):
+        await asyncio.sleep(0.1)
+        return await self._batch(wire, requests, deadline)
+
+
+@pytest.mark.parametrize("ways", [["reply"], ["message"], ["late"], ["message", "reply"], ["late", "message", "reply"]])
+def test_an_append_whose_reply_is_lost_is_found_or_sent_again(url, monkeypatch, ways):
+    """Whatever is lost, it is stored once and told where, under every expectation and for several streams."""
+
+    async def run() -> None:
+        async with AsyncJetStreamEventStore(url) as store:
+            await store.initialize()
+            losing = Losing(monkeypatch)
+            for number, expected in enumerate((0, ANY, 4, ExpectedVersion.STREAM_EXISTS)):
+                losing.ways = list(ways)
+                result = await store.append("order-1", events(2), expected_version=expected)
+                assert losing.ways == []
+                await asyncio.gather(*losing.late, return_exceptions=True)
+                losing.late.clear()
+                stored = [event async for event in store.read_stream("order-1", after_version=2 * number)]
+                assert [event.event_id for event in stored] == list(result.event_ids)
+                assert (result.first_position, result.last_position) == tuple(it.global_position for it in stored)
+            losing.ways = list(ways)
+            items = [StreamAppend(f"cart-{n % 2}", events(), ANY) for n in range(4)]
+            results = await store.append_batch(items)
+            await asyncio.gather(*losing.late, return_exceptions=True)
+            feed = [event async for event in store.read_all(after_position=8)]
+            assert [event.event_id for event in feed] == [result.event_ids[0] for result in results]
+            assert [event.global_position for event in feed] == [result.first_position for result in results]
+
+    asyncio.run(run())
+
+
+def test_an_append_without_a_reply_is_unknown_in_time(url, monkeypatch):
+    with JetStreamEventStore(url, timeout=0.5) as store:
+        store.initialize()
+        losing = Losing(monkeypatch)
+        for expected in (0, ANY):
+            losing.ways = ["message"] * 1000
+            began = time.monotonic()
+            with pytest.raises(OutcomeUnknownError) as told:
+                store.append("order-1", events(), expected_version=expected)
+            assert told.value.retry_is_safe == (expected == 0)
+            assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("way", ["reply", "message", "late"])
+def test_an_import_whose_reply_is_lost_goes_on(store, url, nats_url, monkeypatch, way):
+    store.append("order-1", events(3), expected_version=0)
+    source, losing = list(store.read_all()), Losing(monkeypatch)
+    with open_administration(f"{nats_url}/copy_{uuid4().hex[:8]}") as target:
+        target.migrate()
+        losing.ways = [way]
+        assert target.import_events(source[:2]) == 2
+        losing.ways = [way]
+        assert target.import_events(source) == 1
+        assert target.import_events(source) == 0
+        assert target.statistics().events == 3
+
+
+def test_who_waits_for_a_stream_that_was_just_freed_waits_no_longer_than_told(url):
+    """The lock is free at that moment, and has been promised to somebody else."""
+
+    async def run() -> None:
+        async with AsyncJetStreamEventStore(url) as store:
+            await store.initialize()
+            appending, loop = store._appending, asyncio.get_running_loop()
+            freed, done = asyncio.Event(), asyncio.Event()
+
+            async def hold(until: asyncio.Event) -> None:
+                async with appending._alone({"order-1"}, loop.time() + 30):
+                    await until.wait()
+
+            first = asyncio.create_task(hold(freed))
+            await asyncio.sleep(0)
+            second = asyncio.create_task(hold(done))
+            await asyncio.sleep(0)
+            freed.set()
+            lock = appending._locks["order-1"][0]
+            while lock.locked():  # noqa: ASYNC110 -- in this very turn of the loop
+                await asyncio.sleep(0)
+            with pytest.raises(TransientStorageError):
+                async with asyncio.timeout(5), appending._alone({"order-1"}, loop.time() + 0.1):
+                    pass
+            done.set()
+            await asyncio.gather(first, second)
+            assert not appending._locks
+
+    asyncio.run(run())
 
 
 def test_limits_are_told_and_refused_up_front(store, monkeypatch):
@@ -156,9 +277,9 @@ def written(monkeypatch) -> list[int]:
     """How many messages went out together, each time."""
     write, sizes = JetStream.write, []
 
-    async def counting(self, requests, deadline):
+    async def counting(self, requests, *limits):
         sizes.append(len(requests))
-        return await write(self, requests, deadline)
+        return await write(self, requests, *limits)
 
     monkeypatch.setattr(JetStream, "write", counting)
     return sizes
@@ -245,13 +366,14 @@ def test_a_store_that_is_not_there_is_told_at_once(url):
                 use()
 
 
-def test_an_old_server_is_refused():
-    """A server before 2.12 passes over the headers of a batch, and stores what must be refused."""
+@pytest.mark.parametrize("version", ["2.11.9", "2.12.2"])
+def test_an_old_server_is_refused(version):
+    """The one passes over the headers of a batch, and stores what must be refused; the other may store a part of it."""
 
     async def serve(reader, writer):
         info = {
             "server_id": "X",
-            "version": "2.11.9",
+            "version": version,
             "proto": 1,
             "headers": True,
             "max_payload": 1 << 20,
@@ -268,7 +390,7 @@ def test_an_old_server_is_refused():
         port = server.sockets[0].getsockname()[1]
         store = AsyncJetStreamEventStore(f"nats://127.0.0.1:{port}/shop", timeout=3)
         try:
-            with pytest.raises(StorageError, match=r"2\.11\.9.*2\.12"):
+            with pytest.raises(StorageError, match=rf"{re.escape(version)}.*2\.12\.3"):
                 await store.initialize()
         finally:
             await store.close()

@@ -13,8 +13,11 @@ import nats
 import nats.errors
 import pytest
 
+from mink_core import ConcurrencyError, ExpectedVersion, NewEvent
+from mink_jetstream import AsyncJetStreamEventStore
+from mink_jetstream.place import FRESH_SECONDS, HEALING
 from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
-from tests.jetstream.processes import gone_within, runs
+from tests.jetstream.processes import LEFT_BY_NATS, gone_within, runs
 
 USE = """
 import sys
@@ -152,3 +155,91 @@ def test_nothing_outlives_a_parent_that_was_killed() -> None:
     while any(Path(folder).exists() for _, folder in nodes) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(Path(folder).exists() for _, folder in nodes)
+
+
+@LEFT_BY_NATS
+def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster) -> None:
+    """Its connection is well all the while. Calls, held or not, end well by another server, each stored once."""
+
+    async def go() -> None:
+        async with AsyncJetStreamEventStore(f"{cluster.url}/moving?timeout=20") as store:
+            await store.initialize()
+            await store.append("order-1", [NewEvent("Placed", 0)], expected_version=0)
+            client = await store._wire.client()
+            here = cluster.node_of(client.connected_url.port)
+            cluster.isolate(here, Break.HOLD)
+            began = time.monotonic()
+            streams = [f"order-{number}" for number in range(1, 25)]
+            results = await asyncio.gather(
+                *[
+                    store.append(stream, [NewEvent("Placed", 1)], expected_version=ExpectedVersion.ANY)
+                    for stream in streams
+                ]
+            )
+            took = time.monotonic() - began
+            assert cluster.node_of(client.connected_url.port) != here
+            page = await store.poll(1, limit=100)
+            cluster.heal()
+            cluster.wait_healthy()
+            assert sorted(event.stream_id for event in page.events) == sorted(streams)
+            feed = [event async for event in store.read_all(after_position=1)]
+            assert [event.event_id for event in feed] == [event.event_id for event in page.events]
+            assert {it.stream_id: it.first_position for it in results} == {
+                it.stream_id: it.global_position for it in feed
+            }
+            assert took < 19, took
+
+    asyncio.run(go())
+
+
+@LEFT_BY_NATS
+def test_a_reader_leaves_a_leader_that_is_cut_off(cluster: Cluster) -> None:
+    """It answers from its past as if nothing were new."""
+
+    async def go() -> None:
+        async with AsyncJetStreamEventStore(f"{cluster.url}/followed") as writer:
+            await writer.initialize()
+            await writer.append("order-1", [NewEvent("Placed", 0)], expected_version=0)
+            cluster.wait_healthy()
+            leader = cluster.leader_of("MINK_followed")
+            assert leader is not None
+            others = [number for number in range(3) if number != leader]
+            reader = AsyncJetStreamEventStore(f"{cluster.url}/followed")
+            while cluster.node_of((await reader._wire.client()).connected_url.port) != leader:
+                await reader.close()
+                reader = AsyncJetStreamEventStore(f"{cluster.url}/followed")
+            async with reader, AsyncJetStreamEventStore(f"{cluster.url_of(*others)}/followed?timeout=30") as other:
+                assert await reader.head_position() == 1
+                cluster.isolate(leader, Break.HOLD)
+                await other.append("order-1", [NewEvent("Placed", 1)], expected_version=1)
+                end = time.monotonic() + 15
+                while (await reader.poll(1)).next_position == 1:
+                    assert time.monotonic() < end
+                    await asyncio.sleep(0.05)
+                assert cluster.node_of((await reader._wire.client()).connected_url.port) != leader
+                cluster.heal()
+                cluster.wait_healthy()
+
+    asyncio.run(go())
+
+
+@LEFT_BY_NATS
+def test_a_mistaken_expectation_is_told_at_once_by_a_store_that_is_in_use(cluster: Cluster) -> None:
+    async def go() -> tuple[float, float]:
+        async with AsyncJetStreamEventStore(f"{cluster.url}/mistaken") as store:
+            await store.initialize()
+            await store.append("order-1", [NewEvent("Placed", 0)], expected_version=0)
+
+            async def mistake() -> float:
+                began = time.monotonic()
+                with pytest.raises(ConcurrencyError) as told:
+                    await store.append("order-1", [NewEvent("Placed", 1)], expected_version=7)
+                assert told.value.actual == 1
+                return time.monotonic() - began
+
+            soon = await mistake()
+            await asyncio.sleep(FRESH_SECONDS)
+            return soon, await mistake()
+
+    soon, late = asyncio.run(go())
+    assert soon < HEALING <= late

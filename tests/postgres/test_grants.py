@@ -21,6 +21,7 @@ from mink_core import (
     StreamAppend,
     UsageError,
     open_async_store,
+    open_namespaces,
     open_store,
 )
 from mink_core.administration import Access
@@ -319,3 +320,61 @@ def test_the_stores_around_the_log_need_no_more_than_their_access(
         for operation in (opened.privacy.soft_delete, opened.privacy.tombstone, opened.privacy.purge):
             with pytest.raises(StorageError, match="lacks a privilege"):
                 operation("b-1", by="x")
+
+
+def test_functions_that_are_nobody_s_by_default_are_granted(
+    granted: Callable[..., str], session: Open, postgres_url: str, schema: str
+) -> None:
+    """A hardened database takes EXECUTE from PUBLIC."""
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(f'REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA "{schema}" FROM PUBLIC')  # type: ignore[call-overload]
+    with open_store(granted(Access.WRITER)) as store:
+        store.append("a-1", [NewEvent("Made", {})], expected_version=0)
+        assert len(list(store.read_all())) == 2
+
+
+def test_nothing_of_somebody_else_s_is_touched(
+    granted: Callable[..., str], admin_in_test_database: str, schema: str, roles: Roles
+) -> None:
+    with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
+        for statement in (
+            'CREATE TABLE "{schema}"."we""ird" (a int)',
+            "CREATE FUNCTION \"{schema}\".mine(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            'CREATE AGGREGATE "{schema}".most(int) (sfunc = int4larger, stype = int)',
+        ):
+            admin.execute(statement.replace("{schema}", schema))  # type: ignore[call-overload]
+        owned = (
+            'SELECT (SELECT relowner = me FROM pg_class WHERE oid = \'"{schema}"."we""ird"\'::regclass), '
+            "(SELECT bool_and(proowner = me) FROM pg_proc WHERE pronamespace = '\"{schema}\"'::regnamespace "
+            "AND proname IN ('mine', 'most')) FROM (SELECT current_user::regrole::oid AS me) AS x"
+        ).replace("{schema}", schema)
+        url = admin_in_test_database_url(admin_in_test_database)
+        # The printed statements are as good in a session that looks elsewhere first.
+        with open_administration(f"{url}?schema={schema}&options=-csearch_path%3D{schema}") as administration:
+            script = administration.grants_script(str(conninfo_to_dict(roles["owner"])["user"]), [Access.OWNER])
+        admin.execute(script)  # type: ignore[call-overload]
+        assert admin.execute(owned).fetchone() == (True, True)  # type: ignore[call-overload]
+        admin.execute(f'DROP SCHEMA "{schema}" CASCADE')  # type: ignore[call-overload]
+
+
+def test_a_namespace_is_dropped_by_its_owner_only(store: PostgresEventStore, schema: str, roles: Roles) -> None:
+    with open_namespaces(roles["reader"]) as namespaces, pytest.raises(StorageError, match=r"privilege|owner"):
+        namespaces.drop(schema)
+
+
+def test_a_partition_gives_nobody_more_than_its_table(
+    postgres_url: str, schema: str, session: Open, roles: Roles
+) -> None:
+    role = str(conninfo_to_dict(roles["reader"])["user"])
+    with open_store(f"{postgres_url}?schema={schema}&hash_partitions=2&min_size=1") as store:
+        store.initialize()
+    opened = session()
+    opened.run(f'GRANT ALL ON ALL TABLES IN SCHEMA {{schema}} TO "{role}"')
+    opened.commit()
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        administration.grant(role, [Access.READER])
+    for privilege in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"):
+        asked = f"SELECT has_table_privilege('{role}', '{{schema}}.events_p0', '{privilege}')"
+        assert opened.value(asked) is False
+    with open_store(f"{roles['reader']}?schema={schema}&min_size=1") as store:
+        assert list(store.read_all()) == []

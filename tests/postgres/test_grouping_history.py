@@ -194,7 +194,7 @@ def test_three_stores_with_groups_keep_every_promise(
 
 
 TWINS = {
-    "version unchecked": ("s.version = expected OR", "s.version >= expected OR"),
+    "version unchecked": ("current = expected OR", "current >= expected OR"),
     "conflict told as done": (
         "outcome := 'conflict';",
         "outcome := 'repeated'; actual := expected; first_position := 1; last_position := 1;",

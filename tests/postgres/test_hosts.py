@@ -19,6 +19,8 @@ from mink_postgres.reaching import TIMEOUTS, reach_of, timeouts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mink_postgres import PostgresEventStore
+
 
 @pytest.fixture
 def silent() -> Iterator[int]:
@@ -101,6 +103,40 @@ def test_none_of_the_hosts(door: Callable[[str], None], postgres_url: str, close
 def test_a_time_out_that_is_no_number_is_refused(door: Callable[[str], None], postgres_url: str) -> None:
     with pytest.raises(UsageError, match="connect_timeout is no number"):
         door(f"{postgres_url}?connect_timeout=soon")
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda it: it.__name__)
+@pytest.mark.parametrize(
+    "said", ["keepalives_idle=0", "keepalives_interval=99999", "keepalives_count=128", "tcp_user_timeout=99999999999"]
+)
+def test_a_time_out_that_no_system_takes_is_refused(door: Callable[[str], None], postgres_url: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said.partition("=")[0]):
+        door(f"{postgres_url}?{said}")
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda it: it.__name__)
+def test_a_host_without_a_port_of_its_own_is_refused(door: Callable[[str], None]) -> None:
+    """The third host would never be tried."""
+    with pytest.raises(UsageError, match="3 hosts but 2 ports"):
+        door("postgresql:///db?host=a,b,c&port=1,2")
+
+
+def test_options_with_spaces_and_pluses_reach_the_server(
+    postgres_url: str, schema: str, store: PostgresEventStore
+) -> None:
+    url = f"{postgres_url}?schema={schema}&min_size=1&application_name=a%20b+c%2Bd&options=-c%20statement_timeout%3D7s"
+    asked = "SELECT current_setting('application_name'), current_setting('statement_timeout')"
+    with open_store(url) as opened, opened.transaction() as tx:
+        assert tx.connection.execute(asked).fetchone() == ("a b+c+d", "7s")
+
+    async def by_driver(url: str) -> tuple[str, str]:
+        async with open_async_store(url) as opened, opened.transaction() as tx:
+            if "asyncpg" in url:
+                return tuple((await tx.connection.fetchrow(asked)).values())
+            return await (await tx.connection.execute(asked)).fetchone()
+
+    assert asyncio.run(by_driver(url)) == ("a b+c+d", "7s")
+    assert asyncio.run(by_driver(url.replace("postgresql:", "postgresql+asyncpg:"))) == ("a b+c+d", "7s")
 
 
 def test_what_asyncpg_is_told() -> None:

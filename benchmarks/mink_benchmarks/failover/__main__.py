@@ -16,6 +16,7 @@ from rich.text import Text
 from mink_benchmarks.failover.cluster import NODES, Cluster
 from mink_benchmarks.failover.drill import WRITERS, Drill, asynchronous, synchronous
 from mink_benchmarks.faults.lab import CannotInflictError
+from mink_core import MinkError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotInflictError as reason:
         sys.stderr.write(f"not run: {reason}\n")
         return CANNOT_RUN
+    except MinkError as error:
+        sys.stderr.write(f"ended by {type(error).__name__}: {error}\n")
+        return 1
     if given.json:
         strikes = [strike._asdict() for strike in drill.strikes]
         found = drill.verdict._asdict() | {"strikes": strikes, "told": drill.told}

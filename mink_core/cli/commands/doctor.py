@@ -11,9 +11,8 @@ from rich.text import Text
 
 from mink_core.administration import Diagnosis, Level
 from mink_core.cli.failures import REFUSED
-from mink_core.cli.output import write_json
+from mink_core.cli.output import printable, write_json
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
-from mink_core.cli.views import printable
 
 EXAMPLES = """\
 Examples:

@@ -52,7 +52,8 @@ def export(
 
 def _begin(session: Session, file: str) -> Exported:
     if file != STANDARD and Path(file).exists():
-        msg = f"{file} is there already, and was not changed: choose another FILE, or --resume to go on with it"
+        further = "" if is_compressed(file) else ", or --resume to go on with it"
+        msg = f"{file} is there already, and was not changed: choose another FILE{further}"
         raise UsageError(msg)
     with session.open() as opened_store:
         # Opened once the store is reached: a wrong URL leaves no empty file behind.

@@ -28,7 +28,12 @@ def grants(
     role: Annotated[str, typer.Option("--role", metavar="NAME", help="The database role. It must be there.")],
     access: Annotated[
         list[Access] | None,
-        typer.Option("--as", help="What it may do; may be given several times.", show_default=False),
+        typer.Option(
+            "--as",
+            metavar="owner|writer|reader|subscriber",
+            help="What it may do; may be given again.",
+            show_default=False,
+        ),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Run the statements rather than print them.")] = False,
     store: StoreUrl = None,

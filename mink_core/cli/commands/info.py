@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mink_core import FeedHolder, FeedStatus, Store, StreamInfo
-from mink_core.cli.output import write_json
+from mink_core.cli.output import printable, write_json
 from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
 from mink_core.cli.views import moment
 
@@ -97,7 +97,7 @@ def _tell_holders(status: FeedStatus) -> None:
     for header in ("Above position", "Open for", "Process", "Application", "Doing"):
         table.add_column(header, overflow="fold")
     for holder in status.holders:
-        table.add_row(*map(Text, _holder_cells(holder)))
+        table.add_row(*(Text(printable(cell)) for cell in _holder_cells(holder)))
     Console().print(table)
 
 
@@ -111,5 +111,5 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in pairs:
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(printable(value)))
     Console().print(table)

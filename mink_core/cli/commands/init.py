@@ -20,7 +20,10 @@ def init(
     hash_partitions: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Keep a new store's events in so many partitions by stream (PostgreSQL).", show_default=False
+            metavar="N",
+            min=2,
+            help="Keep a new store's events in so many partitions by stream (PostgreSQL).",
+            show_default=False,
         ),
     ] = None,
     store: StoreUrl = None,

@@ -31,7 +31,9 @@ class Action(Enum):
 def migrate(
     ctx: typer.Context,
     *,
-    action: Annotated[Action, typer.Argument(help="Show what is applied, or apply what is pending.")] = Action.STATUS,
+    action: Annotated[
+        Action, typer.Argument(metavar="ACTION", help="Show what is applied, or apply what is pending.")
+    ] = Action.STATUS,
     sql: Annotated[bool, typer.Option("--sql", help="Print what up would run, and change nothing.")] = False,
     store: StoreUrl = None,
     as_json: AsJson = False,

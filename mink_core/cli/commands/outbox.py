@@ -81,7 +81,7 @@ def requeue(
     session: Session,
     store: Store,
     messages: Annotated[
-        list[UUID] | None, typer.Argument(metavar="MESSAGE...", help="Ids of dead letters.", show_default=False)
+        list[UUID] | None, typer.Argument(metavar="MESSAGE", help="Ids of dead letters.", show_default=False)
     ] = None,
     *,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,

@@ -10,7 +10,7 @@ from mink_core import ParkedEvent
 from mink_core.cli.details import Yes, meant
 from mink_core.cli.output import Column, Printer, View
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
-from mink_core.cli.views import moment, printable
+from mink_core.cli.views import moment
 from mink_core.errors import UsageError
 
 EXAMPLES = """\
@@ -43,14 +43,14 @@ VIEW: View[ParkedEvent] = View(
         Column("Error", share=4),
     ],
     lambda kept: [
-        printable(kept.subscription),
+        kept.subscription,
         str(kept.global_position),
-        printable(kept.stream_id),
+        kept.stream_id,
         str(kept.version),
-        printable(kept.event_type),
+        kept.event_type,
         str(kept.attempts),
         "to be replayed" if kept.replay else moment(kept.parked_at),
-        printable(kept.error),
+        kept.error,
     ],
 )
 
@@ -58,7 +58,7 @@ VIEW: View[ParkedEvent] = View(
 def parked(
     ctx: typer.Context,
     *,
-    action: Annotated[Action, typer.Argument(help="What to do.")] = Action.LIST,
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="What to do.")] = Action.LIST,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Of which subscription; list: all without.", show_default=False)
     ] = None,

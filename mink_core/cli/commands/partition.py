@@ -18,7 +18,9 @@ Example:
 def partition(
     ctx: typer.Context,
     *,
-    partitions: Annotated[int, typer.Argument(min=2, help="How many partitions, by a hash of the stream.")],
+    partitions: Annotated[
+        int, typer.Argument(metavar="N", min=2, help="How many partitions, by a hash of the stream.")
+    ],
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,

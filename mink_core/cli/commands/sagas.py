@@ -42,11 +42,20 @@ def list_sagas(
     store: Store,
     *,
     status: Annotated[
-        list[SagaStatus] | None, typer.Option("--status", help="Only these; may be given again.", show_default=False)
+        list[SagaStatus] | None,
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help=f"Only these: {', '.join(status.value for status in SagaStatus)}; may be given again.",
+            show_default=False,
+        ),
     ] = None,
-    kind: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only these.", show_default=False)] = None,
+    kind: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="Only of this type.", show_default=False)
+    ] = None,
     correlation: Annotated[
-        str | None, typer.Option("--correlation", metavar="ID", help="Only these.", show_default=False)
+        str | None,
+        typer.Option("--correlation", metavar="ID", help="Only with this correlation id.", show_default=False),
     ] = None,
     after: AfterId = None,
     limit: Limit = None,

@@ -7,9 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from mink_core.administration import RelationSize
-from mink_core.cli.output import write_json
+from mink_core.cli.output import printable, write_json
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
-from mink_core.cli.views import printable
 
 EXAMPLES = """\
 Examples:

@@ -10,7 +10,7 @@ import typer
 from mink_core import PartitionStatus, SubscriptionStatus
 from mink_core.cli.output import Column, Printer, View, write_json
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
-from mink_core.cli.views import moment, printable
+from mink_core.cli.views import moment
 from mink_core.errors import SubscriptionNotFoundError, UsageError
 
 EXAMPLES = """\
@@ -43,13 +43,13 @@ def _record(row: _Row) -> dict[str, Any]:
 def _cells(row: _Row) -> list[str]:
     status, part = row
     return [
-        printable(status.name),
+        status.name,
         str(part.partition),
         "none" if part.position is None else str(part.position),
         str(part.lag_events),
         f"{part.lag_seconds:.1f}",
         str(status.parked),
-        "paused since " + moment(status.paused_at) if status.paused_at else printable(part.owner or "nobody"),
+        "paused since " + moment(status.paused_at) if status.paused_at else part.owner or "nobody",
     ]
 
 
@@ -71,7 +71,7 @@ VIEW: View[_Row] = View(
 def subscriptions(
     ctx: typer.Context,
     *,
-    action: Annotated[Action, typer.Argument(help="What to do.")] = Action.LIST,
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="What to do.")] = Action.LIST,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Which subscription; list: all without.", show_default=False)
     ] = None,

@@ -42,10 +42,10 @@ def demo(
     """Put a store to work and see that nothing is lost.
 
     Concurrent appends with conflicts, followers that must miss nothing, and a look at how long an
-    append takes; then the conformance kit at its lowest level. Runs on a PostgreSQL server of its own, started for it and gone afterwards, and then in
-    memory; no service is needed. With --store, on that store alone: it is initialized if it is
-    not, and streams named demo-… are written and stay; the kit is not run there, which is what
-    mink conformance is for. MINK_STORE_URL is not used.
+    append takes; then the conformance kit at its lowest level. Runs on a PostgreSQL server of its
+    own, started for it and gone afterwards, and then in memory; no service is needed. With --store,
+    on that store alone: it is initialized if it is not, and streams named demo-… are written and
+    stay; the kit is not run there, which is what mink conformance is for. MINK_STORE_URL is not used.
 
     The exit code is 0 only if every check held, and 1 if one did not.
     """
@@ -59,7 +59,7 @@ def demo(
     if rules and session.given is None:
         for target, outcome in zip(targets, outcomes, strict=True):
             if proving.is_installed():
-                proving.prove(target.url, time.monotonic, outcome, partial(say, target.name))
+                proving.prove(target.url, time.monotonic, outcome, partial(say, target.name), console)
             else:
                 outcome.notes.append(proving.NOT_INSTALLED)
     if session.as_json:

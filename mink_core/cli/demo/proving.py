@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from typing import TYPE_CHECKING, Any
 
 from mink_core.cli.demo.outcome import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rich.console import Console
 
     from mink_core.cli.demo.outcome import Outcome
 
@@ -21,7 +24,9 @@ def is_installed() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("conformance_tests", "hypothesis"))
 
 
-def prove(url: str, seconds: Callable[[], float], outcome: Outcome, say: Callable[[str], None]) -> None:
+def prove(
+    url: str, seconds: Callable[[], float], outcome: Outcome, say: Callable[[str], None], console: Console
+) -> None:
     """Run the kit at its lowest level on namespaces of its own, and add what came of it.
 
     Args:
@@ -29,16 +34,22 @@ def prove(url: str, seconds: Callable[[], float], outcome: Outcome, say: Callabl
         seconds: The time now.
         outcome: Gets a check for the kit, and one for each broken rule.
         say: Called with a line.
+        console: Shows how far it is, where that is a terminal.
 
     Raises:
         MinkError: The store could not be opened.
     """
     # By name: nothing of the core may import the kit.
-    runner, target, level = (importlib.import_module(f"conformance_tests.{it}") for it in ("runner", "target", "check"))
+    names = ("runner", "target", "check", "report.terminal")
+    runner, target, check, terminal = (importlib.import_module(f"conformance_tests.{name}") for name in names)
+    # As on the kit's own command line: failures that a check makes on purpose are no news.
+    logging.getLogger("mink").addHandler(logging.NullHandler())
+    smoke = check.Level.SMOKE
+    total = sum(it.level <= smoke for it in check.all_checks())
     say("the rules of the contract, each with its checks, at the level smoke")
     begun = seconds()
-    with target.target_of(url) as entered:
-        report: Any = runner.run(entered, level=level.Level.SMOKE, seed=1)
+    with target.target_of(url) as entered, terminal.live(console, total) as progress:
+        report: Any = runner.run(entered, level=smoke, seed=1, told=progress.told, begins=progress.begins)
     took = seconds() - begun
     proved = sum(verdict.status.value == "passed" for verdict in report.verdicts())
     passed = sum(result.status.value == "passed" for result in report.results)

@@ -70,7 +70,7 @@ def _write_and_follow(store: Store, run: Run, seconds: float, outcome: Outcome, 
     beginning = store.head_position()
     with ExitStack() as stack:
         live = stack.enter_context(Follower(store, run, "from the start", beginning))
-        say("writing: contended streams, ANY, a commit held open; a follower is on")
+        say("writing: hot streams, ANY, a commit held open; a follower is on")
         time_left = Time(seconds)
         finish = stack.enter_context(writers(store, run, time_left))
         time_left.wait_for(0.5)

@@ -17,6 +17,27 @@ SELECT c.relkind::text,
         UNION ALL
         SELECT 'publication ' || p.pubname FROM pg_publication_rel AS m JOIN pg_publication AS p ON p.oid = m.prpubid
         WHERE m.prrelid = c.oid
+        UNION ALL
+        SELECT 'policy ' || p.polname FROM pg_policy AS p WHERE p.polrelid = c.oid
+        UNION ALL
+        SELECT 'row level security' WHERE c.relrowsecurity
+        UNION ALL
+        SELECT 'rule ' || r.rulename FROM pg_rewrite AS r WHERE r.ev_class = c.oid
+        UNION ALL
+        SELECT 'constraint ' || k.conname FROM pg_constraint AS k
+        WHERE k.conrelid = c.oid AND k.contype IN ('c', 'f', 'x') OR k.confrelid = c.oid AND k.contype = 'f'
+        UNION ALL
+        SELECT 'statistics ' || s.stxname FROM pg_statistic_ext AS s WHERE s.stxrelid = c.oid
+        UNION ALL
+        SELECT 'storage parameter ' || o FROM unnest(c.reloptions) AS o
+        UNION ALL
+        SELECT 'generated column ' || a.attname FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attgenerated <> ''
+        UNION ALL
+        -- The table would not even be dropped.
+        SELECT DISTINCT 'view ' || v.relname FROM pg_depend AS d
+        JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+        JOIN pg_class AS v ON v.oid = r.ev_class
+        WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND v.oid <> c.oid
     )::text[],
     to_regclass('{schema}.events_hashed') IS NOT NULL
 FROM pg_class AS c

@@ -1,4 +1,4 @@
-"""Feeds that skip, reorder, stall, or tell another history's reader nothing."""
+"""Feeds that skip, reorder, or show what is not settled."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import threading
 import time
 from contextlib import contextmanager
 from typing import Any
-from uuid import uuid4
 
 from msgspec.structs import replace
 
 from conformance_tests.zoo.member import breaks
 from conformance_tests.zoo.wrapped import Shared, Wrapped, passes
-from mink_core import Capability, Direction, EventFilter, Page, PositionAheadError, StoredEvent
+from mink_core import Capability, Direction, EventFilter, Page, StoredEvent
+from mink_core.adapter import EVERYTHING
 
 TRANSACTIONS = [Capability.TRANSACTIONS]
-EVERYTHING = EventFilter()
 
 
-class _OwnFeed(Wrapped):
+class OwnFeed(Wrapped):
     """Makes the feed of the committed events, which the streams show at once; members say in what way."""
 
     def committed(self) -> list[StoredEvent]:
@@ -62,12 +61,12 @@ class _OwnFeed(Wrapped):
 
 
 @breaks("FEED-01", needs=TRANSACTIONS)
-class PlainPolling(_OwnFeed):
+class PlainPolling(OwnFeed):
     """Polls `WHERE global_position > $1`: walks past positions that commit later."""
 
 
 @breaks("FEED-01", needs=TRANSACTIONS)
-class WaitsForGapsBriefly(_OwnFeed):
+class WaitsForGapsBriefly(OwnFeed):
     """Waits 50 ms for a missing position, then takes it for dead."""
 
     def shown(self, after: int) -> list[StoredEvent]:
@@ -83,7 +82,7 @@ class WaitsForGapsBriefly(_OwnFeed):
             return [event for event in found if event.global_position > after]
 
 
-class _Numbered(_OwnFeed):
+class _Numbered(OwnFeed):
     """Gives each transaction an id when it first writes, as PostgreSQL does, and remembers whose an event is."""
 
     def __init__(self, store: Any, shared: Shared, *, inside: bool = False) -> None:
@@ -181,7 +180,7 @@ class NoMark(Wrapped):
 
 
 @breaks("FEED-01", needs=[Capability.BACKWARDS, *TRANSACTIONS])
-class BackwardWithoutMark(_OwnFeed):
+class BackwardWithoutMark(OwnFeed):
     """Backwards starts at the newest committed event, also where the feed does not show it yet."""
 
     def read_all(self, **arguments: Any) -> Any:
@@ -193,187 +192,6 @@ class BackwardWithoutMark(_OwnFeed):
 
     def head_position(self) -> int:
         return int(self.store.head_position())
-
-
-@breaks("FEED-03", "READ-06", needs=TRANSACTIONS)
-class WaitsForGaps(_OwnFeed):
-    """Shows positions only without a gap: one rolled-back append stops the feed for ever."""
-
-    def shown(self, after: int) -> list[StoredEvent]:
-        found: list[StoredEvent] = []
-        for event in self.committed():
-            if event.global_position != len(found) + 1:
-                break
-            found.append(event)
-        return [event for event in found if event.global_position > after]
-
-
-class _Counting(Wrapped):
-    """Knows how many transactions are open."""
-
-    @contextmanager
-    def _transaction(self, transaction: Any) -> Any:
-        with self.shared.lock:
-            mark = self.shared.facts.setdefault("open", {})
-            key = object()
-            mark[key] = self.store.head_position()
-        try:
-            with super()._transaction(transaction) as inner:
-                yield inner
-        finally:
-            del mark[key]
-
-
-@breaks("FEED-04", needs=TRANSACTIONS)
-class StallsOnOpenTransactions(_Counting):
-    """Any open transaction holds the feed back, whether it has appended or not."""
-
-    def poll(self, after_position: int, **arguments: Any) -> Any:
-        page = self.store.poll(after_position, **arguments)
-        mark = min(list(self.shared.facts.get("open", {}).values()), default=2**62)
-        if page.next_position <= mark:
-            return page
-        events = [event for event in page.events if event.global_position <= mark]
-        return Page(events, events[-1].global_position if events else after_position)
-
-
-@breaks("FEED-05", needs=TRANSACTIONS)
-class HeadIsTheNewest(_OwnFeed):
-    """Gives the newest committed position as the head, also where the feed does not show it yet."""
-
-    def poll(self, after_position: int, **arguments: Any) -> Any:
-        return self.store.poll(after_position, **arguments)
-
-    def read_all(self, **arguments: Any) -> Any:
-        return self.store.read_all(**arguments)
-
-
-@breaks("FEED-05", needs=TRANSACTIONS)
-class HeadIsTheHighest(Wrapped):
-    """Gives the highest allocated position as the head, also where its append was rolled back."""
-
-    def head_position(self) -> int:
-        self.store.head_position()
-        return int(self.store.feed_status().high)
-
-
-@breaks("FEED-06")
-class StuckOnFiltered(Wrapped):
-    """`next_position` stays at the last matching event: what the filter leaves out is scanned again and again."""
-
-    def poll(self, after_position: int, **arguments: Any) -> Any:
-        page = self.store.poll(after_position, **arguments)
-        return replace(page, next_position=page.events[-1].global_position if page.events else after_position)
-
-
-@breaks("FEED-06", "FEED-01")
-class EmptyPageJumps(Wrapped):
-    """An empty page moves on by the page's size, as if positions had no holes."""
-
-    def poll(self, after_position: int, *, limit: int = 100, **arguments: Any) -> Any:
-        page = self.store.poll(after_position, limit=limit, **arguments)
-        return page if page.events or page.next_position > after_position else replace(
-            page, next_position=after_position + 1
-        )  # fmt: skip
-
-
-@breaks("FEED-06")
-class NextIsTheMark(Wrapped):
-    """Hands the mark out as a position: above the newest event, it may be allocated again after a crash."""
-
-    def poll(self, after_position: int, **arguments: Any) -> Any:
-        page = self.store.poll(after_position, **arguments)
-        status = self.store.feed_status()
-        return replace(page, next_position=status.mark) if page.next_position == status.head else page
-
-
-@breaks("FEED-06")
-class LosesTheLastOfAPage(Wrapped):
-    """A full page moves on past one more event than it gave."""
-
-    def poll(self, after_position: int, *, limit: int = 100, **arguments: Any) -> Any:
-        page = self.store.poll(after_position, limit=limit, **arguments)
-        full = limit > 1 and len(page.events) == limit
-        return replace(page, events=page.events[:-1]) if full else page
-
-
-@breaks("FEED-06")
-class LimitBeforeFilter(Wrapped):
-    """Takes `limit` events and then filters them, but moves on to the head."""
-
-    def poll(self, after_position: int, *, limit: int = 100, where: EventFilter = EVERYTHING, **arguments: Any) -> Any:
-        page = self.store.poll(after_position, limit=limit, where=where, **arguments)
-        if where == EVERYTHING or not page.events:
-            return page
-        full = self.store.poll(after_position, limit=limit, **arguments)
-        return Page([event for event in full.events if passes(where, event)], page.next_position)
-
-
-@breaks("FEED-07", needs=TRANSACTIONS)
-class NamesNoHolder(Wrapped):
-    """Does not tell who holds the feed back."""
-
-    def feed_status(self) -> Any:
-        return replace(self.store.feed_status(), holders=())
-
-
-@breaks("FEED-07", "FEED-01", needs=TRANSACTIONS)
-class HoldsEverythingBack(_OwnFeed):
-    """While a transaction has appended, the feed shows nothing new at all, not even below its first append."""
-
-    def poll(self, after_position: int, **arguments: Any) -> Any:
-        page = self.store.poll(after_position, **arguments)
-        return Page([], after_position) if self.store.feed_status().holders else page
-
-    def read_all(self, **arguments: Any) -> Any:
-        return self.store.read_all(**arguments)
-
-    def head_position(self) -> int:
-        return int(self.store.head_position())
-
-
-@breaks("FEED-08")
-class AheadIsEmpty(Wrapped):
-    """Gives a reader whose position is above everything an empty page, for ever."""
-
-    def poll(self, after_position: int, **arguments: Any) -> Any:
-        try:
-            return self.store.poll(after_position, **arguments)
-        except PositionAheadError:
-            return Page([], after_position)
-
-
-@breaks("FEED-08")
-class ReadsAnyHistory(Wrapped):
-    """Does not compare the identity that a reader comes with."""
-
-    def poll(self, after_position: int, **arguments: Any) -> Any:
-        arguments["identity"] = None
-        return self.store.poll(after_position, **arguments)
-
-    def read_all(self, **arguments: Any) -> Any:
-        arguments["identity"] = None
-        return self.store.read_all(**arguments)
-
-
-@breaks("FEED-08")
-class ReadAllAheadIsEmpty(Wrapped):
-    """`read_all` from above everything gives nothing, instead of refusing."""
-
-    def read_all(self, **arguments: Any) -> Any:
-        try:
-            return self.store.read_all(**arguments)
-        except PositionAheadError:
-            return iter(())
-
-
-@breaks("FEED-08")
-class NewIdentityEachTime(Wrapped):
-    """Makes an identity for each handle: every restart looks like another history."""
-
-    def identity(self) -> Any:
-        self.mine = getattr(self, "mine", None) or replace(self.store.identity(), store=uuid4())
-        return self.mine
 
 
 @breaks("FEED-09", needs=TRANSACTIONS)
@@ -399,7 +217,7 @@ class ShowsItsOwn(Wrapped):
 
 
 @breaks("FEED-02", needs=[Capability.SUBSCRIBE])
-class BlocksOfPositions(_OwnFeed):
+class BlocksOfPositions(OwnFeed):
     """Each handle takes positions from a block of its own, as a sequence with CACHE does."""
 
     _numbers = itertools.count(1)

@@ -1,0 +1,44 @@
+"""What tests of durable subscriptions do: append, wait, make a handler of the door's kind."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from typing import TYPE_CHECKING, Any
+
+from mink_core import (
+    ExpectedVersion,
+    NewEvent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.adapters.script import Script
+
+ANY = ExpectedVersion.ANY
+
+
+async def put(script: Script, count: int, stream: str = "a-1", **data: Any) -> None:
+    new = [NewEvent("Made", {"n": number, **data}) for number in range(count)]
+    await script(script.store.append(stream, new, expected_version=ANY))
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not (await result if inspect.isawaitable(result := condition()) else result):
+        assert time.monotonic() < end, "it did not come to pass"
+        await asyncio.sleep(0.005)
+
+
+def taking(script: Script, work: Callable[..., None]) -> Any:
+    """A handler of the door's own kind."""
+    if not hasattr(script.store, "__aenter__"):
+        return work
+
+    async def handler(*arguments: Any) -> None:
+        await asyncio.sleep(0)
+        work(*arguments)
+
+    return handler

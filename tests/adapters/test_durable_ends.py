@@ -1,0 +1,165 @@
+"""How the worker of a durable subscription ends, and who takes its place (SUB-04, SUB-09)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mink_core import (
+    NewEvent,
+    RetryPolicy,
+)
+from tests.adapters.doors import ASYNC_DOORS, DOORS
+from tests.adapters.following import ANY, put, taking, until
+from tests.adapters.script import play
+
+if TYPE_CHECKING:
+    from tests.adapters.doors import Door
+    from tests.adapters.script import Script
+
+WAYS_TO_END = [
+    *((door, how) for door in DOORS for how in ("worker", "store")),
+    *((door, "cancel") for door in ASYNC_DOORS),  # threads are not cancelled
+]
+
+
+@pytest.mark.parametrize(("door", "how"), WAYS_TO_END, indirect=["door"])
+@pytest.mark.parametrize("when", ["idle", "in a retry", "many events"])
+def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
+    async def scenario(script: Script) -> None:
+        began: list[int] = []
+
+        def work(event: Any) -> None:
+            began.append(event.version)
+            if when == "in a retry":
+                raise ValueError
+            if not door.is_async:
+                time.sleep(0.002)
+
+        await put(script, 3 if when != "many events" else 5000)
+        worker = script.store.subscription(
+            "s", taking(script, work), poll_interval=60, retry=RetryPolicy(first_wait=60, longest_wait=60)
+        )
+        if how == "cancel":
+            task = asyncio.create_task(worker.run())
+        else:
+            await script(worker.start())
+        await until(lambda: began)
+        await asyncio.sleep(0.1)
+        start = time.monotonic()
+        if how == "cancel":
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        elif how == "worker":
+            await script(worker.close())
+        else:
+            await script(script.store.close())
+            assert await script(worker.wait(5))
+        assert time.monotonic() - start < 1
+        if how != "store":  # what it held is free at once
+            assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+    play(door, scenario)
+
+
+def test_a_dead_worker_s_partition_is_taken_within_its_lease_time(door: Door) -> None:
+    """The next beat would be seconds away; it is timed to the moment when the other's time runs out."""
+
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+        await put(script, 1)
+        await script(script.store.subscriptions.hold("s", "dead", partitions=1, seconds=0.5))
+        start = time.monotonic()
+        worker = script.store.subscription("s", taking(script, lambda event: seen.append(event.version)))
+        await script(worker.start())
+        await until(lambda: seen)
+        assert 0.45 < time.monotonic() - start < 1.5
+        await script(worker.close())
+
+    play(door, scenario)
+
+
+def test_the_handler_may_close_its_own_worker(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+        workers: list[Any] = []
+
+        def work(event: Any) -> None:
+            seen.append(event.version)
+            workers[0].close()
+
+        async def awaited(event: Any) -> None:
+            seen.append(event.version)
+            await workers[0].close()
+
+        await put(script, 5)
+        workers.append(script.store.subscription("s", awaited if door.is_async else work))
+        await script(workers[0].start())
+        assert await script(workers[0].wait(5))
+        assert seen == [1]
+        assert (await script(script.store.checkpoints.load("s"))).position > 0
+        await script(workers[0].close())
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
+def test_a_cancelled_transaction_leaves_nothing(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        begun = asyncio.Event()
+
+        async def handler(event: Any, tx: Any) -> None:
+            await tx.append("effect-1", [NewEvent("Effect", {})], expected_version=ANY)
+            begun.set()
+            await asyncio.sleep(60)
+
+        await put(script, 1)
+        task = asyncio.create_task(script.store.subscription("s", handler, transactional=True).run())
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [event async for event in script.store.read_stream("effect-1")] == []
+        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+        await put(script, 1)  # nothing is left locked, and no connection is lost to the pool
+        assert len((await script(script.store.poll(0))).events) == 2
+
+    play(door, scenario)
+
+
+class Ended(BaseException):
+    """As `SystemExit`, but no event loop knows it."""
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+@pytest.mark.parametrize("raised", [Ended, asyncio.CancelledError])
+def test_a_handler_that_ends_its_worker_ends_it(door: Door, transactional: bool, raised: type[BaseException]) -> None:
+    """Not an `Exception`, so it is not the event's fault and not tried again; nor is it lost, to begin anew for ever."""
+
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+
+        def work(event: Any, *_: Any) -> None:
+            seen.append(event.version)
+            if event.version == 2:
+                raise raised
+
+        await put(script, 3)
+        worker = script.store.subscription(
+            "s", taking(script, work), transactional=transactional, lease_seconds=0.2, batch_size=1
+        )
+        await script(worker.start())
+        assert await script(worker.wait(5))
+        with pytest.raises(raised):
+            await script(worker.close())
+        assert seen == [1, 2]
+        first = (await script(script.store.poll(0))).events[0]
+        assert (await script(script.store.checkpoints.load("s"))).position == first.global_position
+        await put(script, 1)  # nothing is left locked
+        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+    play(door, scenario)

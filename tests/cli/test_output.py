@@ -1,0 +1,37 @@
+"""What a store holds is shown in tables, and gives a terminal no orders."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from mink_core import FeedHolder, FeedStatus
+from mink_core.cli.commands.info import _tell_holders
+from mink_core.cli.output import Column, Printer, View, printable
+from mink_core.cli.session import Session
+
+ORDERS = "[red]a\x1b[2J\x9b2J\x7f\r\nb\u202ec"
+SHOWN = "[red]a\\u001b[2J\\u009b2J\\u007f  b\\u202ec"
+
+
+def test_printable() -> None:
+    assert printable(ORDERS) == SHOWN
+    assert printable("Größe: 1 €") == "Größe: 1 €"
+
+
+def test_cells_of_every_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    view: View[str] = View(lambda text: {"text": text}, [Column("Text", share=1)], lambda text: [text])
+    monkeypatch.setattr("mink_core.cli.output.Console", lambda: Console(width=80, color_system=None))
+    Printer(Session(), view).batch([ORDERS])
+    assert capsys.readouterr().out.splitlines()[1].rstrip() == SHOWN
+
+
+def test_what_a_holder_of_the_feed_says_of_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mink_core.cli.commands.info.Console", lambda: Console(width=200, color_system=None))
+    _tell_holders(FeedStatus(0, 0, 1, (FeedHolder(0, None, 1.0, 42, ORDERS, ORDERS),)))
+    said = capsys.readouterr().out
+    assert said.count(SHOWN) == 2
+    assert "\x1b" not in said

@@ -1,0 +1,148 @@
+"""append_group() against its first edition, statement by statement (migration 0012): same answers, same tables."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mink_core import NewEvent
+from mink_postgres import PostgresEventStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+IDS = [UUID(int=number) for number in range(1, 9)]
+NEW = [f"new-{letter}" for letter in "abc"]
+FIRST = "0012_append_group.sql"
+
+
+class Item(NamedTuple):
+    """One caller's append."""
+
+    stream: str
+    expected: int
+    ids: tuple[UUID, ...]
+    payload: int = 0
+
+
+class Seen(NamedTuple):
+    """What a group came to; positions are told by the event that has them."""
+
+    answers: list[Any]
+    streams: list[Any]
+    events: list[Any]
+
+
+def items(streams: list[str]) -> st.SearchStrategy[Item]:
+    ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=3, unique=True).map(tuple)
+    return st.builds(Item, st.sampled_from(streams), st.integers(-2, 4), ids, st.integers(0, 1))
+
+
+def groups(size: int) -> st.SearchStrategy[list[Item]]:
+    return st.lists(items([*NEW, "soft-a", "gone-a", "old-a", "held-a"]), min_size=1, max_size=size).map(
+        lambda drawn: sorted(drawn, key=lambda item: item.stream)
+    )
+
+
+@pytest.fixture
+def put(postgres_url: str, schema: str) -> Iterator[Callable[[str, list[list[Item]]], Seen]]:
+    """Runs groups by one edition of the function, looks at the tables, and rolls all of it back."""
+    with PostgresEventStore(postgres_url, schema=schema, privacy=True) as store:
+        store.initialize()
+        for stream in ("soft-a", "gone-a", "old-a", "held-a"):
+            store.append(stream, [NewEvent("Old", {}, event_id=id_) for id_ in IDS[:2]], expected_version=0)
+        store.privacy.soft_delete("soft-a", by="test")
+        store.privacy.tombstone("gone-a", by="test")
+    text = files("mink_postgres").joinpath("sql/migrations", FIRST).read_text(encoding="utf-8")
+    first = text.replace("{schema}.append_group(", "{schema}.append_group_first(").replace("{schema}", f'"{schema}"')
+    with ExitStack() as stack:
+        own, other = (stack.enter_context(psycopg.connect(postgres_url)) for _ in range(2))
+        own.execute(first)  # type: ignore[arg-type]
+        own.commit()
+        other.execute(f"SELECT FROM \"{schema}\".streams WHERE stream_id = 'held-a' FOR UPDATE")  # type: ignore[call-overload]
+
+        def run(function: str, rounds: list[list[Item]]) -> Seen:
+            try:
+                answers = [answer for group in rounds for answer in call(own, schema, function, group)]
+                streams = own.execute(
+                    f'SELECT stream_id, version FROM "{schema}".streams ORDER BY 1'  # type: ignore[call-overload]
+                ).fetchall()
+                events = own.execute(
+                    "SELECT global_position, stream_id, version, event_id, event_type, data, metadata, "
+                    "dense_rank() OVER (PARTITION BY stream_id ORDER BY timestamp) "
+                    f'FROM "{schema}".events ORDER BY 1'  # type: ignore[call-overload]
+                ).fetchall()
+            finally:
+                own.rollback()
+            name = {position: (stream, version) for position, stream, version, *_ in events}
+            return Seen(
+                [told(row[0], row[1], name.get(row[2]), name.get(row[3]), row[4]) for row in answers],
+                streams,
+                sorted(event[1:] for event in events),
+            )
+
+        yield run
+
+
+def call(connection: psycopg.Connection[Any], schema: str, function: str, group: list[Item]) -> list[Any]:
+    events = [(id_, f'{{"n": {item.payload}}}') for item in group for id_ in item.ids]
+    return connection.execute(
+        f'SELECT * FROM "{schema}".{function}('  # type: ignore[call-overload]
+        "%s::text[], %s::bigint[], %s::integer[], %s::uuid[], %s::text[], %s::jsonb[], %s::jsonb[], NULL)",
+        [
+            [item.stream for item in group],
+            [item.expected for item in group],
+            [len(item.ids) for item in group],
+            [id_ for id_, _ in events],
+            ["Made" for _ in events],
+            [data for _, data in events],
+            [None for _ in events],
+        ],
+    ).fetchall()
+
+
+def told(outcome: str, actual: int, first: Any, last: Any, duplicate: UUID) -> tuple[Any, ...]:
+    """What the caller is told of an outcome; the first edition leaves values of the item before in the rest."""
+    if outcome in {"appended", "repeated"}:
+        return outcome, actual, first, last
+    return {"conflict": (outcome, actual), "duplicate": (outcome, duplicate)}.get(outcome, (outcome,))
+
+
+A, B, C, D = ((id_,) for id_ in IDS[2:6])
+
+
+# One function-scoped fixture serves all examples: each is rolled back.
+@settings(deadline=None)
+@example([[Item(NEW[0], 0, A), Item(NEW[0], 0, A), Item(NEW[0], 1, B)]])  # a call repeated in its own group
+@example([[Item(NEW[0], 0, A), Item(NEW[0], 0, A, 1), Item(NEW[0], -1, B)]])  # with other content
+@example([[Item(NEW[0], 4, A), Item(NEW[0], -1, B), Item(NEW[0], -2, C), Item(NEW[1], 0, D)]])
+@example([[Item(NEW[0], 0, A + B + C)], [Item(NEW[0], 0, A + B), Item(NEW[0], 3, D)]])  # a part of a first call
+@example([[Item("held-a", -1, C), Item("held-a", 2, D), Item("old-a", 2, C), Item("old-a", 3, D)]])
+@example([[Item("gone-a", -1, C), Item("gone-a", 0, D), Item("soft-a", 0, C), Item("soft-a", 3, D)]])
+@given(st.lists(groups(8), min_size=1, max_size=3))
+def both_editions_agree(put: Callable[[str, list[list[Item]]], Seen], rounds: list[list[Item]]) -> None:
+    assert put("append_group", rounds) == put("append_group_first", rounds)
+
+
+def test_the_same_as_the_first_edition(put: Callable[[str, list[list[Item]]], Seen]) -> None:
+    both_editions_agree(put)
+
+
+def test_events_stand_in_the_order_of_the_items(postgres_url: str, schema: str) -> None:
+    with PostgresEventStore(postgres_url, schema=schema) as store:
+        store.initialize()
+    group = [Item(f"s-{number:03}", 0, tuple(UUID(int=100 * number + k + 1) for k in range(3))) for number in range(64)]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        answers = call(connection, schema, "append_group", group)
+        stored = connection.execute(
+            f'SELECT global_position, event_id FROM "{schema}".events ORDER BY 1'  # type: ignore[call-overload]
+        ).fetchall()
+    assert [id_ for _, id_ in stored] == [id_ for item in group for id_ in item.ids]
+    assert [answer[2:4] for answer in answers] == [(stored[3 * n][0], stored[3 * n + 2][0]) for n in range(64)]

@@ -1,0 +1,169 @@
+"""A store that is closed while it is opened, or by somebody who is interrupted, leaves nothing open (SUB-04, LIFE-01)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+from mink_core import ExpectedVersion, NewEvent, StoreClosedError
+from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from mink_postgres.ahead import _Keeper
+
+DRIVERS = pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+NAME = "mink closing"
+
+
+class SlowSource:
+    """A server that takes its time to start."""
+
+    def __init__(self, url: str) -> None:
+        self._url = f"{url}?application_name={NAME.replace(' ', '%20')}"
+        self.asked, self.there = threading.Event(), threading.Event()
+
+    def open(self) -> str:
+        self.asked.set()
+        assert self.there.wait(5)
+        return self._url
+
+    def close(self) -> None:
+        """Somebody else's."""
+
+
+def connections(url: str) -> int:
+    with psycopg.connect(url, autocommit=True) as other:
+        found = other.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", (NAME,)).fetchone()
+    return int(found[0]) if found else -1
+
+
+@DRIVERS
+def test_closed_while_it_is_opened(postgres_url: str, schema: str, driver: str) -> None:
+    source = SlowSource(postgres_url)
+
+    async def scenario() -> None:
+        store = AsyncPostgresEventStore(source, driver=driver, schema=schema, min_size=1)
+        opening = asyncio.create_task(store.ping())
+        await asyncio.to_thread(source.asked.wait, 5)
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.05)
+        source.there.set()
+        with suppress(StoreClosedError):
+            await opening
+        await closing
+        with pytest.raises(StoreClosedError):
+            await store.ping()
+
+    asyncio.run(scenario())
+    assert connections(postgres_url) == 0
+
+
+@DRIVERS
+def test_a_close_that_is_cancelled_closes_all_the_same(postgres_url: str, schema: str, driver: str) -> None:
+    async def scenario() -> None:
+        source = SlowSource(postgres_url)
+        source.there.set()
+        store: Any = AsyncPostgresEventStore(source, driver=driver, schema=schema, min_size=1)
+        await store.ping()
+        never = asyncio.Event()
+        store._grouping.close = never.wait  # as if a group took long
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.05)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+
+    asyncio.run(scenario())
+    assert connections(postgres_url) == 0
+
+
+def test_opened_by_a_thread_that_comes_after_the_close(postgres_url: str, schema: str) -> None:
+    source = SlowSource(postgres_url)
+    source.there.set()
+    store = PostgresEventStore(source, schema=schema, min_size=1)
+    told: list[BaseException] = []
+
+    def ping() -> None:
+        try:
+            store.ping()
+        except StoreClosedError as error:
+            told.append(error)
+
+    with store._lock:  # as if `close` had it
+        late = threading.Thread(target=ping)
+        late.start()
+        late.join(0.1)
+        store._closed = True
+    late.join(5)
+    assert len(told) == 1
+    assert connections(postgres_url) == 0
+
+
+def test_a_page_that_comes_while_another_is_taken_in_is_taken_in_too() -> None:
+    """The reader asks for a page, and is closed, just while the thread is busy with the page before."""
+    finished: list[str] = []
+    done = threading.Event()
+    keeper = _Keeper()
+
+    class Page:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def finish(self) -> None:
+            finished.append(self.name)
+            if self.name == "first":
+                keeper.watch(Page("second"))  # type: ignore[arg-type]
+                keeper.end()
+            else:
+                done.set()
+
+    keeper.watch(Page("first"))  # type: ignore[arg-type]
+    assert done.wait(2)
+    assert finished == ["first", "second"]
+
+
+@DRIVERS
+def test_a_reader_that_is_cancelled_while_it_lets_go_is_cancelled(postgres_url: str, schema: str, driver: str) -> None:
+    """The page asked for ahead is cancelled with its reader; whoever cancels the reader's task meanwhile is heard."""
+
+    async def scenario() -> None:
+        async with AsyncPostgresEventStore(postgres_url, driver=driver, schema=schema, min_size=1) as store:
+            await store.initialize()
+            events = [NewEvent("Made", n) for n in range(1001)]
+            await store.append("a-1", events, expected_version=ExpectedVersion.NO_STREAM)
+            letting_go = asyncio.Event()
+            fetch = store._backend.fetch
+
+            async def slow(connection: Any, query: Any) -> Any:
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    letting_go.set()
+                    await asyncio.sleep(0.1)  # as long as it takes to cancel a query
+
+            async def read() -> None:
+                reader: Any = store.read_stream("a-1")
+                await anext(reader)
+                await reader.aclose()
+                raise AssertionError("it went on, although it was cancelled")
+
+            first = True
+
+            async def once(connection: Any, query: Any) -> Any:
+                nonlocal first
+                if first:
+                    first = False
+                    return await fetch(connection, query)
+                return await slow(connection, query)
+
+            store._backend.fetch = once  # type: ignore[method-assign]
+            task = asyncio.create_task(read())
+            await asyncio.wait_for(letting_go.wait(), 5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(scenario())
