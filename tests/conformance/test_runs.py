@@ -204,10 +204,39 @@ def test_what_cannot_be_opened_is_one_line(opener: str, said: str, capsys: pytes
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"check": "no_such_check", "kit": "0.0.1"}, "kept by version 0.0.1"),
+        ({"check": None}, "no fitting 'check'"),
+        ({"seed": "1"}, "no fitting 'seed'"),
+        ({"target": 5}, "no fitting 'target'"),
+        ({"level": "HUGE"}, "no level 'HUGE'"),
+    ],
+)
+def test_a_file_of_another_kit_is_told(
+    changed: dict[str, Any], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = {
+        "target": "memory://",
+        "check": "a_missing_stream_reads_as_empty",
+        "level": "SMOKE",
+        "seed": 1,
+        "what": "",
+        "expected": "",
+        "seen": "",
+        "replay": None,
+    }
+    path = tmp_path / "failure.json"
+    path.write_text(json.dumps(whole | changed), "utf-8")
+    assert main(["--replay", str(path)]) == 2
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("where", ["/nowhere/at/all.html", "/"])
 def test_what_cannot_be_written_is_told_before_the_run(where: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory://", "--rules", "READ-01", "--html", where]) == 2
-    assert capsys.readouterr().err.endswith("cannot be written: nothing was run\n")
+    assert capsys.readouterr().err.endswith("nothing was run\n")
 
 
 @pytest.mark.parametrize(
