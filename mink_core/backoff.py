@@ -6,6 +6,10 @@ import random
 
 import msgspec
 
+chance = random.SystemRandom().random
+"""From 0 to 1. Not of the application's own generator: a seed there would make the waits of all its processes alike, and
+these draws would change what it draws next."""
+
 
 class Backoff(msgspec.Struct, frozen=True):
     """Exponential, with jitter, so that what failed together is not tried together."""
@@ -23,7 +27,7 @@ class Backoff(msgspec.Struct, frozen=True):
         """Seconds to wait after so many attempts, at least 1."""
         # The exponent is bounded, as a float's is.
         longest = min(self.most, self.first * self.factor ** min(attempts - 1, 100))
-        return longest * (1 - self.jitter * random.random())  # noqa: S311 -- no secret
+        return longest * (1 - self.jitter * chance())
 
 
 DEFAULT = Backoff()

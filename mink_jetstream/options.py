@@ -36,8 +36,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tls: bool = False
     replicas: int | None = None
     """Copies of the store when `initialize` makes it; None for three where three servers are known, else one."""
-    timeout: float = 10.0
-    """Seconds that a call waits in all for the servers."""
+    timeout: float = 15.0
+    """Seconds that a call waits in all for the servers. They take up to nine to choose another leader."""
     transforms: tuple[EventTransform, ...] = ()
 
 

@@ -56,6 +56,8 @@ def events_and_messages_are_stored_together_or_not_at_all(lab: Lab) -> None:
     equal(numbers(_sub_store(store).list()), [1, 2], "the messages of the append")
     with raises(ConcurrencyError, "an append with a wrong expectation"):
         store.append("order-1", lab.events(1), expected_version=0, outbox=[message(3)])
+    with raises(ConcurrencyError, "an append with a wrong expectation and a message id that is stored"):
+        store.append("order-1", lab.events(1), expected_version=0, outbox=[first])
     with raises(DuplicateMessageError, "a message id that is stored", message_id=first.message_id):
         store.append("order-1", lab.events(1), expected_version=2, outbox=[message(3), first])
     with raises(UsageError, "a message that is none"):

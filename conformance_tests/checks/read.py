@@ -189,10 +189,10 @@ def writes_are_read_at_once(lab: Lab) -> None:
     for number in range(1, 15):
         result = store.append("order-1", lab.events(1), expected_version=ANY)
         for handle in (store, other):
-            equal(numbers(handle.read_stream("order-1"))[-1], number, "the newest version read")
+            equal(numbers(handle.read_stream("order-1"))[-1:], [number], "the newest version read")
             equal(handle.stream_info("order-1").version, number, "stream_info's version")
             equal([info.version for info in handle.streams()], [number], "the version listed")
-            equal(numbers(handle.read_all())[-1], number, "the newest version in the feed")
+            equal(numbers(handle.read_all())[-1:], [number], "the newest version in the feed")
             page = handle.poll(result.first_position - 1)
             equal([it.global_position for it in page.events], [result.last_position], "the feed's next page")
             equal(handle.head_position(), result.last_position, "the head")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import random
 import time
 from typing import TYPE_CHECKING
+
+from mink_core.backoff import chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,5 +18,5 @@ def pauses(seconds: float) -> Iterator[float]:
     end = time.monotonic() + seconds
     pause = _FIRST
     while (left := end - time.monotonic()) > 0:
-        yield min(left, pause * (0.5 + random.random() / 2))  # noqa: S311 -- no secret
+        yield min(left, pause * (0.5 + chance() / 2))
         pause = min(pause * 1.5, _MOST)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from typing import Protocol
+
+from mink_core.backoff import chance
 
 SHORTEST_WAIT = 0.005
 """Seconds of the first wait after an event."""
@@ -49,4 +50,4 @@ def backoff(attempt: int, first: float, longest: float) -> float:
         first: The most after the first one.
         longest: The most after any.
     """
-    return min(first * 2.0 ** min(attempt - 1, 60), longest) * random.uniform(0.5, 1)  # noqa: S311 -- no secret
+    return min(first * 2.0 ** min(attempt - 1, 60), longest) * (0.5 + chance() / 2)

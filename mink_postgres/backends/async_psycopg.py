@@ -13,7 +13,7 @@ from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
-from mink_postgres.drivers.psycopg_pools import pool_figures
+from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
 from mink_postgres.drivers.psycopg_sync import SETTINGS
 from mink_postgres.programs.append_group import array_literal
 from mink_postgres.query import Query
@@ -116,7 +116,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
             reconnect_failed=_try_again,
             configure=self._configure,
             open=False,
-            name="mink",
+            name=NAME,
         )
         await self._pool.open()
 

@@ -14,7 +14,7 @@ from mink_postgres.backends.leases import KEPT, ThreadLeases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
-from mink_postgres.drivers.psycopg_pools import pool_figures
+from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
 from mink_postgres.query import Query
 from mink_postgres.reaching import timeouts
 
@@ -91,7 +91,7 @@ class PsycopgBackend:
             reconnect_failed=_try_again,
             configure=self._configure,
             open=True,
-            name="mink",
+            name=NAME,
         )
 
     def _configure(self, connection: Connection) -> None:

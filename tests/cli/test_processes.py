@@ -6,10 +6,10 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -31,13 +31,16 @@ def test_a_closed_pipe_ends_quietly() -> None:
 
 
 def test_a_pipe_gets_each_batch_at_once() -> None:
-    follower = start("put(1); threading.Timer(1.0, put, [1]).start(); sys.exit(mink('tail', '--after', '0'))")
+    # The second event is made when the first one was seen here: were that held back, neither would ever come.
+    code = "put(1); threading.Thread(target=lambda: (sys.stdin.readline(), put(1)), daemon=True).start()"
+    follower = start(f"{code}\nsys.exit(mink('tail', '--after', '0'))")
+    assert follower.stdin is not None
     assert follower.stdout is not None
-    begun = time.monotonic()
-    assert json.loads(follower.stdout.readline())["data"] == {"n": 1}
-    arrived = time.monotonic() - begun
-    assert json.loads(follower.stdout.readline())["data"] == {"n": 2}
-    assert time.monotonic() - begun - arrived > 0.3, "the first came with the second: it was held back"
+    for number in (1, 2):
+        assert select.select([follower.stdout], [], [], 60)[0], f"event {number} was held back"
+        assert json.loads(follower.stdout.readline())["data"] == {"n": number}
+        follower.stdin.write(b"\n")
+        follower.stdin.flush()
     follower.send_signal(signal.SIGINT)
     assert finish(follower)[0] == 0
 
@@ -51,7 +54,17 @@ def test_tail_ends_well_on_ctrl_c() -> None:
 
 
 def test_tail_begins_now_unless_told_otherwise() -> None:
-    code = "put(2); threading.Timer(1.0, put, [2]).start(); sys.exit(mink('tail', '--limit', '2'{more}))"
+    code = """
+from mink_memory.store import MemoryEventStore
+put(2)
+head = MemoryEventStore.head_position
+def asked(self):
+    found = head(self)
+    put(2)
+    return found
+MemoryEventStore.head_position = asked
+sys.exit(mink('tail', '--limit', '2'{more}))
+"""
     for more in ("", ", '--from-now'"):
         status, out, err = finish(start(code.format(more=more)))
         assert (status, err) == (0, "")
@@ -81,14 +94,14 @@ polls, poll = [], MemoryEventStore.poll
 def faulty(self, *args, **options):
     polls.append(1)
     if len(polls) in (2, 3):
+        put(len(polls) - 2)
         raise TransientStorageError("the server went away")
     return poll(self, *args, **options)
 MemoryEventStore.poll = faulty
 put(3)
 sys.exit(mink('tail', '--after', '1', '--limit', '3'))
 """
-    follower = start("threading.Timer(1.0, put, [1]).start()\n" + code)
-    status, out, err = finish(follower)
+    status, out, err = finish(start(code))
     assert status == 0
     assert [json.loads(line)["data"]["n"] for line in out.splitlines()] == [2, 3, 4]
     assert err.count("the server went away; trying again in") == 2

@@ -103,3 +103,12 @@ BEGIN
     ))
     RETURNING s.*;
 END $$;
+
+-- An append looks streams up by name, always by the index. A session keeps its plans until the next ANALYZE: one that
+-- was made while the table fitted a page would read the whole of it, again and again, however large it has become.
+ALTER FUNCTION {schema}.append(text, text, bigint, json) SET enable_seqscan TO off;
+ALTER FUNCTION {schema}.append_one(text, text, bigint, uuid, text, jsonb, jsonb) SET enable_seqscan TO off;
+ALTER FUNCTION {schema}.append_batch(json, json, boolean) SET enable_seqscan TO off;
+ALTER FUNCTION {schema}.append_group(
+    text[], bigint[], integer[], uuid[], text[], jsonb[], jsonb[], json
+) SET enable_seqscan TO off;
