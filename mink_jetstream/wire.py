@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mink_jetstream.server import EmbeddedServer
 
 _LOG = logging.getLogger("mink.jetstream")
+_AGAIN = 0.5
+"""Seconds without a reply after which a read is asked again."""
 _PAYLOAD = 1024 * 1024
 _NO_RESPONDERS = "503"
 
@@ -211,20 +213,24 @@ class Wire:
         return client
 
     async def request(self, request: Request, deadline: float) -> Msg:
-        """Send one message and wait for one reply.
+        """Send one message that changes nothing, again and again until there is a reply, and give the first one.
+
+        All servers hear a request to the API, and who leads answers it. While nobody does, it is lost.
 
         Raises:
             UnreachableError: Nobody took it.
             UnansweredError: No reply came in time, or the connection was lost.
         """
-        return await self.batch((request,), deadline)
+        return await self._one((request,), deadline, again=_AGAIN)
 
     async def batch(self, requests: Sequence[Request], deadline: float) -> Msg:
         """Send messages in one go, and wait for the reply to the last."""
+        return await self._one(requests, deadline)
+
+    async def _one(self, requests: Sequence[Request], deadline: float, again: float | None = None) -> Msg:
         client = await self._ready(deadline)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Msg] = loop.create_future()
-        reply: Msg = await self._exchange(client, requests, future, future, deadline)
+        future: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        reply: Msg = await self._exchange(client, requests, future, deadline, again)
         if status_of(reply) == _NO_RESPONDERS:
             msg = f"nobody answers on {requests[-1].subject}"
             raise UnreachableError(msg)
@@ -239,7 +245,7 @@ class Wire:
         """
         client = await self._ready(deadline)
         gathering = Gathering(asyncio.get_running_loop().create_future())
-        end: Msg = await self._exchange(client, (request,), gathering, gathering.done, deadline)
+        end: Msg = await self._exchange(client, (request,), gathering, deadline)
         if status_of(end) == _NO_RESPONDERS:
             msg = f"nobody answers on {request.subject}"
             raise UnreachableError(msg)
@@ -250,9 +256,10 @@ class Wire:
         client: Client,
         requests: Sequence[Request],
         waiting: asyncio.Future[Any] | Gathering,
-        future: asyncio.Future[Any],
         deadline: float,
+        again: float | None = None,
     ) -> Any:
+        future = waiting.done if isinstance(waiting, Gathering) else waiting
         token = str(next(self._tokens))
         self._waiting[token] = waiting
         timer = asyncio.get_running_loop().call_at(deadline, _expire, future)
@@ -263,6 +270,9 @@ class Wire:
                 await client.publish(request.subject, request.payload, reply=reply, headers=request.headers or None)
                 if future.done():
                     break  # the server takes no more, and the time is over
+            if again is not None:
+                while not (await asyncio.wait([future], timeout=again))[0]:
+                    await client.publish(requests[0].subject, requests[0].payload, reply=f"{self._inbox}.{token}")
             return await future
         except NatsError as error:
             self.check_open()

@@ -10,6 +10,7 @@ import uuid
 import msgspec
 import nats
 import pytest
+from nats.aio.client import Client
 
 from mink_core import (
     ConcurrencyError,
@@ -225,6 +226,24 @@ def test_a_page_that_lost_a_message_on_its_way_is_read_again(store, monkeypatch)
             lost.append(index)
             assert [event.version for event in read()] == list(range(1, 10))
             assert lost == []
+
+
+def test_a_read_that_nobody_heard_is_asked_again_soon(store, monkeypatch):
+    """While nobody leads, a request is lost; who is chosen then is not waited for until its time is over."""
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    publish, lost = Client.publish, []
+
+    async def deaf(self, subject, payload=b"", **more):
+        if subject.startswith("$JS.API") and len(lost) < 3:
+            lost.append(subject)
+        else:
+            await publish(self, subject, payload, **more)
+
+    monkeypatch.setattr(Client, "publish", deaf)
+    began = time.monotonic()
+    assert store.stream_info("order-1").version == 1
+    assert len(lost) == 3
+    assert time.monotonic() - began < 1.8
 
 
 def test_a_read_that_is_refused_is_no_end(store):
