@@ -35,7 +35,7 @@ from mink_jetstream.refusals import Refusals
 from mink_jetstream.requests import Request, UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from mink_core.encoded import EncodedEvent
     from mink_core.prepare import PreparedAppend
@@ -74,7 +74,7 @@ class Appending:
             ConcurrencyError: As `EventLog.append`, and the other errors of that.
         """
         check_limits(items, self.limits)
-        deadline, attempts = self._jetstream.deadline(), Attempts(self._reading)
+        deadline, attempts = self._jetstream.deadline(), Attempts(self._reading, self._unanswered)
         try:
             async with self._alone({item.stream_id for item in items}, deadline):
                 self._forget_other_histories()
@@ -91,11 +91,7 @@ class Appending:
                 raise OutcomeUnknownError(msg, retry_is_safe=safe) from error
             if isinstance(error, TransientStorageError):
                 raise
-            msg = (
-                f"JetStream did not answer within {self._place.options.timeout:g} s; nothing was stored, and the same call may "
-                "be made again"
-            )
-            raise TransientStorageError(msg) from error
+            raise attempts.over() from error
 
     @property
     def limits(self) -> Limits:
@@ -187,7 +183,8 @@ class Appending:
                     raise
                 wait = None if attempts.are_open else await self._refusals.may_be_told_next(error)
                 confirmed = None if wait is None else tails
-                await self._pause(pause if wait is None else wait, deadline, self._unled)
+                attempts.over = self._unled
+                await self._pause(pause if wait is None else wait, deadline, attempts)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             if not draft.writes:
@@ -206,14 +203,21 @@ class Appending:
                 ]
             # Somebody else's append is newer than what was known, or is being decided on; or no reply came.
             trusting = False
-            await self._pause(pause, deadline, self._contended)
+            attempts.over = self._contended
+            await self._pause(pause, deadline, attempts)
             pause = min(pause * 2, _LONGEST_PAUSE)
             patience *= 2 if asyncio.get_running_loop().time() >= until else 1
 
-    async def _pause(self, pause: float, deadline: float, over: Callable[[], TransientStorageError]) -> None:
+    async def _pause(self, pause: float, deadline: float, attempts: Attempts) -> None:
         if asyncio.get_running_loop().time() + pause >= deadline:
-            raise over()
+            raise attempts.over()
         await asyncio.sleep(pause)
+
+    def _unanswered(self) -> TransientStorageError:
+        return TransientStorageError(
+            f"JetStream did not answer within {self._place.options.timeout:g} s; nothing was stored, and the same call may be made "
+            "again"
+        )
 
     def _unled(self) -> TransientStorageError:
         return TransientStorageError(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mink_core.encoded import result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from mink_core.errors import TransientStorageError
     from mink_core.events import AppendResult
     from mink_jetstream.drafts import Write
     from mink_jetstream.messages import StreamTail
@@ -31,10 +32,12 @@ class Attempt(NamedTuple):
 class Attempts:
     """The attempts of one call whose outcome is open."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, over: Callable[[], TransientStorageError]) -> None:
         """Nothing was sent."""
         self._reading = reading
         self._open: list[Attempt] = []
+        self.over = over
+        """Makes the error for when the call's time is over: what it has last waited for."""
         self.problem = ""
         """What became of the newest."""
 
