@@ -25,7 +25,7 @@ from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
 from mink_jetstream.answers import RefusedError
-from mink_jetstream.attempts import Attempts
+from mink_jetstream.attempts import Attempts, Wait, over
 from mink_jetstream.drafts import Draft, Write, next_time
 from mink_jetstream.grouping import Grouping
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
@@ -74,7 +74,7 @@ class Appending:
             ConcurrencyError: As `EventLog.append`, and the other errors of that.
         """
         check_limits(items, self.limits)
-        deadline, attempts = self._jetstream.deadline(), Attempts(self._reading, self._unanswered)
+        deadline, attempts = self._jetstream.deadline(), Attempts(self._reading, self._place.options.timeout)
         try:
             async with self._alone({item.stream_id for item in items}, deadline):
                 self._forget_other_histories()
@@ -120,7 +120,7 @@ class Appending:
                     async with asyncio.timeout_at(deadline):
                         await lock.acquire()
                 except TimeoutError:
-                    raise self._contended() from None
+                    raise over(Wait.OTHERS, self._place.options.timeout) from None
                 stack.callback(lock.release)
             yield
 
@@ -130,12 +130,6 @@ class Appending:
             del self._locks[stream_id]
         else:
             self._locks[stream_id] = lock, users - 1
-
-    def _contended(self) -> TransientStorageError:
-        return TransientStorageError(
-            f"others appended to the same stream all the {self._place.options.timeout:g} s that this call waited; nothing "
-            "was stored, and the same call may be made again"
-        )
 
     # One stream, as it is remembered
 
@@ -183,7 +177,7 @@ class Appending:
                     raise
                 wait = None if attempts.are_open else await self._refusals.may_be_told_next(error)
                 confirmed = None if wait is None else tails
-                attempts.over = self._unled
+                attempts.waits_for(Wait.LEADER)
                 await self._pause(pause if wait is None else wait, deadline, attempts)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
@@ -203,7 +197,7 @@ class Appending:
                 ]
             # Somebody else's append is newer than what was known, or is being decided on; or no reply came.
             trusting = False
-            attempts.over = self._contended
+            attempts.waits_for(Wait.OTHERS)
             await self._pause(pause, deadline, attempts)
             pause = min(pause * 2, _LONGEST_PAUSE)
             patience *= 2 if asyncio.get_running_loop().time() >= until else 1
@@ -212,18 +206,6 @@ class Appending:
         if asyncio.get_running_loop().time() + pause >= deadline:
             raise attempts.over()
         await asyncio.sleep(pause)
-
-    def _unanswered(self) -> TransientStorageError:
-        return TransientStorageError(
-            f"JetStream did not answer within {self._place.options.timeout:g} s; nothing was stored, and the same call may be made "
-            "again"
-        )
-
-    def _unled(self) -> TransientStorageError:
-        return TransientStorageError(
-            f"the stream is not as expected on a server that has lost its majority for {self._place.options.timeout:g} s, so it "
-            "may be otherwise by now; nothing was stored, and the same call may be made again"
-        )
 
     async def _known_tails(self, items: Sequence[PreparedAppend], *, trusting: bool) -> dict[str, StreamTail]:
         """The streams' newest events: from the leader, but for what may be trusted until the server compares it."""
