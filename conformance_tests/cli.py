@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -116,6 +117,8 @@ def conformance(  # noqa: PLR0913 -- the options
     if replay_ is not None:
         _replay(console, replay_, target, door)
         return
+    for path in (json, junit, html, markdown, badge):
+        _refuse_unwritable(path)
     if zoo:
         _zoo(console, target, _Zoo(Level[level.name], seed or 0, rules, json, html, markdown))
         return
@@ -132,15 +135,15 @@ def conformance(  # noqa: PLR0913 -- the options
         (markdown, as_markdown),
         (badge, as_badge),
     ]
+    if not any(check.level <= chosen and choice.select(check) for check in all_checks()):
+        msg = f"no check of level {chosen.name.lower()} is named by {rules}: --list shows them"
+        raise UsageError(msg)
     with target_of(target, door=_door(door)) as entered:
         report = _run(console, entered, choice)
     show(console, report)
     for path, write in writers:
         if path is not None:
-            path.write_text(write(report), "utf-8")
-    if not report.results:
-        msg = f"no check is named by {rules}: --list shows them"
-        raise UsageError(msg)
+            _write(path, write(report))
     if not report.passed:
         raise typer.Exit(1)
 
@@ -235,9 +238,26 @@ def _zoo(console: Console, target: str, choice: _Zoo) -> None:
     if choice.html is not None:
         with target_of(target or BASE) as sound:
             report = run(sound, level=choice.level, seed=choice.seed)
-        choice.html.write_text(as_html(report, zoo=as_html_table(trials)), "utf-8")
+        _write(choice.html, as_html(report, zoo=as_html_table(trials)))
     if not passed(trials):
         raise typer.Exit(1)
+
+
+def _refuse_unwritable(path: Path | None) -> None:
+    """Refuse before a long run what could not be written after it."""
+    if path is None:
+        return
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        msg = f"{path} cannot be written: nothing was run"
+        raise UsageError(msg)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        msg = f"{path} cannot be written: {error}"
+        raise UsageError(msg) from error
 
 
 def _selected(rules: list[str] | None) -> Callable[[Check], bool]:

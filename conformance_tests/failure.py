@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,22 @@ class CheckFailedError(AssertionError):
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
+def tell(value: object) -> str:
+    """The text of anything that an adapter made: what cannot be made text, or be printed, stops no report."""
+    try:
+        text = value if isinstance(value, str) else str(value) if isinstance(value, BaseException) else repr(value)
+    except Exception as error:  # noqa: BLE001 -- the failure is another one, and is to be told
+        text = f"<a {type(value).__name__} whose text raised {type(error).__name__}>"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def origin(error: BaseException) -> str:
+    """An error in one line: its class, its text, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {tell(error)}{place}"
+
+
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else repr(value)
+    text = tell(value)
     return text if len(text) <= 1000 else f"{text[:600]} … {text[-200:]} ({len(text)} characters)"  # noqa: PLR2004

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import UUID, uuid4
 
 from conformance_tests.check import Level
+from conformance_tests.failure import tell
 from conformance_tests.hooks import Hooks, offered_by
 from conformance_tests.portal import Portal
 from conformance_tests.shaped import Shaped
 from conformance_tests.target import is_async_store
-from mink_core import NewEvent
+from mink_core import Capability, NewEvent, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
     from conformance_tests.target import Target
-    from mink_core import Capability, Store
+    from mink_core import Store
 
 T = TypeVar("T")
 
@@ -165,7 +166,11 @@ class Lab:
     def _look(self) -> tuple[frozenset[Capability], bool]:
         if self._facts is None:
             store = self.target.open(self.here)
-            self._facts = store.capabilities, is_async_store(store)
+            declared = store.capabilities
+            if not isinstance(declared, (set, frozenset)) or not all(isinstance(it, Capability) for it in declared):
+                msg = f"the capabilities of {self.target.name} are {tell(declared)}, and no frozenset of Capability"
+                raise UsageError(msg)
+            self._facts = frozenset(declared), is_async_store(store)
             # Never entered, but it may hold something.
             if self._facts[1]:
                 self.portal.run(store.close())

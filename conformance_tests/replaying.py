@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import Check, Level, all_checks
-from conformance_tests.lab import Lab
-from conformance_tests.runner import run_check
+from conformance_tests.failure import tell
+from conformance_tests.runner import look, run_check
 from mink_core import UsageError, __version__
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def keep(result: Result, target: Target, level: Level, folder: Path, *, door: st
 
     Returns:
         The result with the command that replays it. A target whose URL holds a password is named `TARGET` there.
+        Where the file cannot be written, the result with a note that says why.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result.check.name}.json"
     record = {
         "kit": __version__,
@@ -41,7 +41,11 @@ def keep(result: Result, target: Target, level: Level, folder: Path, *, door: st
         "seen": result.seen,
         "replay": result.replay,
     }
-    path.write_text(json.dumps(record, indent=1, default=repr) + "\n", "utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record, indent=1, default=tell) + "\n", "utf-8")
+    except OSError as error:
+        return replace(result, notes=(*result.notes, f"it could not be kept for --replay: {error}"))
     named = shlex.quote(target.spec) if target.spec else "TARGET"
     through = f" --door {door}" if door else ""
     return replace(result, command=f"{PROGRAM} {named}{through} --replay {shlex.quote(str(path))}")
@@ -71,8 +75,7 @@ def replay(record: dict[str, Any], target: Target) -> Result:
     if check is None:
         msg = f"there is no check named {record['check']}: the file was kept by version {record.get('kit')} of the kit"
         raise UsageError(msg)
-    with Lab(target) as lab:
-        capabilities = lab.capabilities
+    capabilities, _ = look(target)
     return run_check(
         check,
         target,

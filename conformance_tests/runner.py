@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import Check, Layer, Level, all_checks
 from conformance_tests.environment import environment
-from conformance_tests.failure import CheckFailedError
+from conformance_tests.failure import CheckFailedError, origin, tell
 from conformance_tests.lab import BUDGETS, Budget, Lab
 from conformance_tests.results import Report, Result, Status
+from mink_core import MinkError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 _LIMITS = {Level.SMOKE: 60.0, Level.STANDARD: 240.0, Level.DEEP: 3600.0}
 """Seconds after which a check is told to hang."""
+_OPENING = 60.0
+"""Seconds after which a target that is being opened is told to hang."""
+_HANGING = 3
+"""Checks that did not end, after which a run ends: on such a store each further one would cost as long."""
 _ABANDONING = 2.0
 """Seconds that a hanging check is waited for once its stores were closed."""
 
@@ -92,7 +97,7 @@ def _failure_of(check: Check, lab: Lab, limit: float) -> CheckFailedError | None
             caught.append(error)
         except BaseException as error:  # noqa: BLE001 -- whatever an adapter raises is a failure of its rule
             text = "".join(traceback.format_exception(error)).rstrip()
-            caught.append(CheckFailedError(f"{type(error).__name__}: {error}", "no such error", text))
+            caught.append(CheckFailedError(f"{type(error).__name__}: {tell(error)}", "no such error", text))
 
     thread = threading.Thread(target=work, name=f"check {check.name}", daemon=True)
     thread.start()
@@ -125,18 +130,48 @@ def _failed(check: Check, lab: Lab, begun: float, error: CheckFailedError) -> Re
         time.perf_counter() - begun,
         lab.seed,
         dict(lab.counters),
-        error.what,
-        _text(error.expected),
-        _text(error.seen),
-        tuple(error.notes),
-        tuple(error.timeline),
+        tell(error.what),
+        tell(error.expected),
+        tell(error.seen),
+        tuple(map(tell, error.notes)),
+        tuple(replace(step, call=tell(step.call), outcome=tell(step.outcome)) for step in error.timeline),
         error.replay,
         error.rule,
     )
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else repr(value)
+def look(target: Target, limit: float = _OPENING) -> tuple[frozenset[Capability], bool]:
+    """What a target's store declares, and whether it can hold commits.
+
+    Args:
+        target: What is tested; entered.
+        limit: Seconds after which it is told to hang.
+
+    Raises:
+        MinkError: The store says so itself, or cannot be opened, or is none.
+    """
+    found: list[tuple[frozenset[Capability], bool]] = []
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with Lab(target) as lab:
+                found.append((lab.capabilities, lab.hooks().commit_gate is not None))
+        except BaseException as error:  # noqa: BLE001 -- told below, whatever it is
+            caught.append(error)
+
+    thread = threading.Thread(target=work, name="opening the target", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if caught and isinstance(caught[0], (MinkError, KeyboardInterrupt)):
+        raise caught[0]
+    if caught:
+        msg = f"the target {target.name} cannot be opened, initialized and closed: {origin(caught[0])}"
+        raise UsageError(msg) from caught[0]
+    if not found:
+        msg = f"the target {target.name} was not opened, initialized and closed within {limit:.0f} seconds"
+        raise UsageError(msg)
+    return found[0]
 
 
 def run(  # noqa: PLR0913 -- as above
@@ -163,20 +198,26 @@ def run(  # noqa: PLR0913 -- as above
         stop_at_failure: Run no further check after one failed.
         budget: In place of the level's.
         minutes: Then draw again, with other seeds, until so long after the beginning.
+
+    Raises:
+        MinkError: The target cannot be opened; see `look`.
     """
     begun = time.perf_counter()
-    with Lab(target) as lab:
-        capabilities = lab.capabilities
-        has_gate = lab.hooks().commit_gate is not None
+    capabilities, has_gate = look(target)
     results: dict[str, Result] = {}
+    hanging: list[Check] = []
 
     def one(check: Check, seed: int) -> bool:
         begins(check)
         result = run_check(check, target, level=level, seed=seed, capabilities=capabilities, budget=budget)
+        if result.status is Status.FAILED and result.seconds >= _LIMITS[level]:
+            hanging.append(check)
+            if len(hanging) == _HANGING:
+                result = replace(result, notes=(*result.notes, f"{_HANGING} checks did not end: the rest was not run"))
         before = results.get(check.name)
         results[check.name] = result if before is None else _added(before, result)
         told(result)
-        return not (stop_at_failure and result.status is Status.FAILED)
+        return not (stop_at_failure and result.status is Status.FAILED) and len(hanging) < _HANGING
 
     checks = [check for check in all_checks() if check.level <= level and select(check)]
     goes_on = all(one(check, seed) for check in checks)

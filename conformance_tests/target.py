@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
+from conformance_tests.failure import origin, tell
 from mink_core import AdapterError, MinkError, UsageError, open_async_store, open_namespaces, open_store
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Target:
 
     def open(self, namespace: str) -> Any:
         """The store of a namespace, sync or async, not entered."""
-        return self._opener(namespace)
+        return _store_of(self.name, self._opener(namespace))
 
     def drop(self, namespace: str) -> None:
         """Remove a namespace, where the adapter can; otherwise it stays."""
@@ -142,6 +143,23 @@ def target_of(spec: str | Opener, *, door: Door | None = None, name: str | None 
     return Target(name or spec, _imported(spec), spec=spec)
 
 
+_NEEDED = ("append", "read_stream", "read_all", "poll", "stream_info", "capabilities", "initialize", "close")
+
+
+def _store_of(name: str, given: Any) -> Any:
+    """What an opener gave, if it looks like a store."""
+    missing = [method for method in _NEEDED if not hasattr(type(given), method) and not hasattr(given, method)]
+    if not missing and not isinstance(given, type):
+        return given
+    what = f"the class {given.__qualname__}" if isinstance(given, type) else f"a {type(given).__name__}"
+    hint = f", which has no {', '.join(missing)}" if missing and given is not None else ""
+    if inspect.iscoroutine(given):
+        given.close()
+        hint = ": make it a plain function, also where it opens an async store"
+    msg = f"the target {name} gave {what}{hint}; it must give an EventStore or AsyncEventStore that is not entered"
+    raise UsageError(msg)
+
+
 def _imported(spec: str) -> Opener:
     module, _, path = spec.partition(":")
     if not path or not all(part.isidentifier() for part in [*module.split("."), *path.split(".")]):
@@ -155,7 +173,10 @@ def _imported(spec: str) -> Opener:
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        msg = f"cannot import the target {spec}: {error}"
+        msg = f"cannot import the target {spec}: {tell(error)}"
+        raise UsageError(msg) from error
+    except (Exception, SystemExit) as error:  # whatever a module does when it is imported
+        msg = f"cannot import the target {spec}: {origin(error)}"
         raise UsageError(msg) from error
     if not callable(found):
         msg = f"the target {spec} is not callable; it must be open(namespace) -> EventStore | AsyncEventStore"

@@ -132,7 +132,7 @@ _BENCHMARKS = """\
 # Benchmark results
 
 Runs on one machine of two cores, which the server shares and which had other work meanwhile: the rounds of one case differ by
-up to seven times, so see how far the lowest and the highest are apart before you read a median. Rounds were
+up to {spread:.1f} times, so see how far the lowest and the highest are apart before you read a median. Rounds were
 interleaved, and figures compare within a table only. Written by `docs/generate.py` from the runs' own files.
 [Performance](performance.md) says where the time goes, what makes it faster, and what was tried and lost; what is said of
 others stands in the [comparison](comparison.md).
@@ -144,8 +144,8 @@ _ABOUT = {
     "read-stream": "One stream of 100 events, read again and again, decoded.",
 }
 _REPEAT = {
-    "appends": "mink bench run append-1 --writers 1 --writers 16 --writers 64{peers} --rounds 5 --seconds 1 --json appends.json",
-    "reads": "mink bench run replay read-stream --events 50000{peers} --rounds 5 --seconds 1 --json reads.json",
+    "appends": "mink bench run append-1 --writers 1 --writers 16 --writers 64{peers} \\\n    --rounds 5 --seconds 1 --json appends.json",
+    "reads": "mink bench run replay read-stream --events 50000{peers} \\\n    --rounds 5 --seconds 1 --json reads.json",
 }
 _PLOTS = {
     "append-1": {
@@ -161,9 +161,10 @@ PLOTS = DOCS / "pictures" / "benchmarks"
 
 def benchmarks_page() -> str:
     """The figures of the runs that are kept, with how to repeat them."""
-    lines = [_BENCHMARKS]
-    for path in sorted((DOCS / "benchmarks").glob("*.json")):
-        result = json.loads(path.read_text("utf-8"))
+    runs = {path: json.loads(path.read_text("utf-8")) for path in sorted((DOCS / "benchmarks").glob("*.json"))}
+    cases = [case for run in runs.values() for group in run["groups"].values() for case in group["cases"]]
+    lines = [_BENCHMARKS.format(spread=max(case["max"] / case["min"] for case in cases))]
+    for path, result in runs.items():
         for name, group in result["groups"].items():
             lines += [f"## {name}", "", _ABOUT[name], ""]
             for kind, shown in _PLOTS[name].items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from weakref import WeakSet
@@ -321,9 +321,11 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                             rows = await self._run(program)
             finally:
                 if coming is not None:
-                    coming.cancel()  # where the caller reads no further
-                    with suppress(asyncio.CancelledError, MinkError):
-                        await coming
+                    if not coming.done():
+                        coming.cancel()  # the caller reads no further
+                        await asyncio.wait([coming])  # not `await coming`: its cancellation could hide one of ours
+                    if not coming.cancelled():
+                        coming.exception()  # asked for, as nobody else will
 
     async def _prepare(self) -> None:
         """Open on first use, and refuse a schema that this code does not know."""

@@ -21,13 +21,19 @@ class SettledMark:
     Forgotten with every new connection, since the server that answers next may have another history.
     """
 
-    __slots__ = ("identity", "position", "times_forgotten")
+    __slots__ = ("_seen", "times_forgotten")
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self.position = 0
-        self.identity: StoreIdentity | None = None
         self.times_forgotten = 0
+        # One value, so that no other thread finds one history's position beside another's identity, and with the
+        # count, so that what was seen before a `forget` counts for nothing even if it is noted after it.
+        self._seen: tuple[int, int, StoreIdentity | None] = (0, 0, None)
+
+    def known(self) -> tuple[int, StoreIdentity | None]:
+        """The position, 0 where nothing is known, and the history it is in."""
+        times, position, identity = self._seen
+        return (position, identity) if times == self.times_forgotten else (0, None)
 
     def saw(self, position: int, identity: StoreIdentity, times_forgotten: int) -> None:
         """Take over what was seen.
@@ -37,13 +43,13 @@ class SettledMark:
             identity: Of the history it is in.
             times_forgotten: As it was before the look: what was seen in between may be of a server that is gone.
         """
-        if times_forgotten == self.times_forgotten and (identity != self.identity or position > self.position):
-            self.position, self.identity = position, identity
+        newest, stored = self.known()
+        if times_forgotten == self.times_forgotten and (identity != stored or position > newest):
+            self._seen = (times_forgotten, position, identity)
 
     def forget(self) -> None:
         """Know nothing again."""
         self.times_forgotten += 1
-        self.position, self.identity = 0, None
 
 
 @dataclass(frozen=True, slots=True)

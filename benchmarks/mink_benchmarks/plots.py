@@ -11,6 +11,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")  # no display is needed
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +131,9 @@ def _latency(axes: Any, name: str, lines: dict[str, list[tuple[int, dict[str, An
 
 def _milliseconds(axes: Any) -> None:
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _latencies(axes: Any, name: str, group: dict[str, Any], lines: dict[str, list[tuple[int, dict[str, Any]]]]) -> None:

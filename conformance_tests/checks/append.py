@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal, fail, raises, same, true
+from conformance_tests.interleavings.holding import Started
 from conformance_tests.looking import nothing_stored, result_of, versions
 from mink_core import AppendResult, ConcurrencyError, ExpectedVersion, NewEvent, StreamNotFoundError, UsageError
 from mink_core.limits import limits_of
@@ -19,6 +20,29 @@ if TYPE_CHECKING:
 
 ANY, NO_STREAM, STREAM_EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
 _CALLERS = 8
+
+
+@check("APPEND-01", "READ-06")
+def a_long_call_is_seen_whole_or_not_at_all(lab: Lab) -> None:
+    """While one handle appends long calls, another finds each of them whole or not at all, in its stream and the feed."""
+    store, other = lab.open(), lab.open()
+    size = min(1000, limits_of(store).call_events)
+    calls = [lab.events(size) for _ in range(5)]
+
+    def write() -> None:
+        for number, events in enumerate(calls):
+            store.append(f"long-{number}", events, expected_version=0)
+
+    writing, position, ended = Started(write), 0, False
+    while not ended:
+        ended = writing.ended()
+        page = other.poll(position, limit=2 * size)
+        position = page.next_position
+        equal(len(page.events) % size, 0, "events of a page that are of no whole call")
+        for info in other.streams():
+            equal(info.version, size, f"the version of {info.stream_id}, which one call wrote")
+    writing.result()
+    equal(len(list(other.read_all())), len(calls) * size, "the events in the end")
 
 
 @check("APPEND-01", "APPEND-07")

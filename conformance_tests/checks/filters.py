@@ -9,7 +9,7 @@ from conformance_tests.check import check
 from conformance_tests.expect import equal, true
 from conformance_tests.looking import told
 from conformance_tests.matching import passes
-from mink_core import Capability, Direction, EventFilter, ExpectedVersion
+from mink_core import Capability, Direction, EventFilter, ExpectedVersion, Partition, partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,7 +152,9 @@ def filters_by_metadata(lab: Lab) -> None:
     """Numbers compare as numbers, true is no number, an absent key is not null, a list holding it is not the scalar."""
     store = lab.open()
     for number, value in enumerate(_METADATA):
-        metadata = {"other": number % 3} if value is _ABSENT else {"k": value, "other": number % 3}
+        metadata = {"other": number % 3, "third": "yes" if number % 2 else "no"}
+        if value is not _ABSENT:
+            metadata["k"] = value
         store.append(f"order-{number % 4}", [lab.event(number, metadata=metadata)], expected_version=ANY)
     store.append("bare-1", [lab.event(1, metadata=None), lab.event({"k": 1}, metadata={"K": 1})], expected_version=0)
     store.append("nested-1", [lab.event(1, metadata={"n": {"k": 1}})], expected_version=0)
@@ -162,6 +164,7 @@ def filters_by_metadata(lab: Lab) -> None:
     filters += [
         EventFilter(metadata={"k": 1, "other": 0}),
         EventFilter(metadata={"k": None, "other": 1}),
+        *(EventFilter(metadata={"k": 1, "other": 0, "third": third}) for third in ("yes", "no")),
         EventFilter(metadata={"K": 1}),
         EventFilter(metadata={"missing": None}),
         EventFilter(metadata={"n.k": 1}),
@@ -218,6 +221,14 @@ def sparse_filters_move_on(lab: Lab) -> None:
                 position, got, pages = page.next_position, got + len(page.events), pages + 1
             equal(got, want, f"events found by polls of {limit}")
             equal(store.poll(newest, where=where).next_position, newest, "next_position at the head")
+    backward = Capability.BACKWARDS in lab.capabilities
+    for category in ("rare", "noise"):
+        where = EventFilter(categories=(category,))
+        passed = told([event for event in everything if event.stream_id.startswith(category)])
+        equal(told(list(store.read_all(where=where))), passed, f"read_all of {category}, across pages")
+        if backward:
+            found = told(list(store.read_all(where=where, direction=Direction.BACKWARD)))
+            equal(found, passed[::-1], f"read_all of {category} backward, across pages")
 
 
 @check("READ-05", "READ-03", needs={Capability.BACKWARDS})
@@ -239,3 +250,28 @@ def filters_backward(lab: Lab) -> None:
             got = list(store.read_all(where=where, limit=limit, direction=Direction.BACKWARD))
             equal(told(got), told(want[::-1][:limit]), f"backward with {where}, limit {limit}")
             equal(told(list(store.read_all(where=where, limit=limit))), told(want[:limit]), f"forward, limit {limit}")
+
+
+@check("SUB-09", "READ-05", needs={Capability.PARTITIONS})
+def filters_by_partition(lab: Lab) -> None:
+    """A share of the feed is that of `partition_of`, by itself and together with every other axis."""
+    store = lab.open()
+    for number, stream_id in enumerate((*_STREAMS, *(f"order-{extra}" for extra in range(100, 120)))):
+        events = [lab.event(None, event_type=_TYPES[number % 2]), lab.event(None, event_type="Placed")]
+        store.append(stream_id, events, expected_version=0)
+    everything = list(store.read_all())
+    axes_beside: list[dict[str, Any]] = [
+        {},
+        {"event_types": ("Placed",)},
+        {"categories": ("order",)},
+        {"stream_ids": _STREAMS},
+    ]
+    for of in (1, 3):
+        for index in range(of):
+            for axes in axes_beside:
+                where = EventFilter(partition=Partition(index, of), **axes)
+                share = [it for it in everything if partition_of(it.stream_id, of) == index]
+                want = [it for it in share if passes(it, EventFilter(**axes))]
+                what = f"partition {index} of {of} with {axes}"
+                equal(told(list(store.read_all(where=where))), told(want), f"read_all of {what}")
+                equal(told(list(store.poll(0, limit=1000, where=where).events)), told(want), f"a page of {what}")

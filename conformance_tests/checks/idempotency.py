@@ -68,12 +68,20 @@ def only_its_owner_completes_or_releases_a_key_and_only_in_time(lab: Lab) -> Non
 def every_field_comes_back(lab: Lab) -> None:
     """Stream id, metadata and the response, any JSON value, come back with their types."""
     store, other = lab.open(), lab.open()
-    responses: list[Any] = [{"i": 1, "f": 1.0, "b": 1e16, "l": [None, True]}, None, "text {", 0, False, []]
+    responses: list[Any] = [
+        {"i": 1, "f": 1.0, "b": 1e16, "l": [None, True]},
+        None,
+        "text {",
+        0,
+        False,
+        [],
+        ["x" * 100_000, *range(5_000)],
+    ]
     for number, response in enumerate(responses):
         mine = _sub_store(store).reserve(f"k-{number}", stream_id="order-1", metadata={"n": 1.0, "é": number})
         _sub_store(store).complete(mine, response)
         found = _sub_store(other).reserve(f"k-{number}").record
-        equal(found.response, response, "the response")
+        equal((found.completed, found.response), (True, response), "the response")
         equal((found.stream_id, found.metadata), ("order-1", {"n": 1.0, "é": number}), "what was given at reserve")
 
 
@@ -83,7 +91,9 @@ def an_expired_key_is_free_and_only_those_are_purged(lab: Lab) -> None:
     keys = _sub_store(lab.open())
     keys.complete(keys.reserve("kept"), 2)
     keys.reserve("held")
-    expired = 0
+    for name in ("gone-1", "gone-2"):
+        keys.reserve(name, ttl=0.1)
+    expired = 2
     for ttl in (0.1, 1.0, 5.0):
         expired += 1
         keys.complete(keys.reserve(f"old-{expired}"), 1, ttl=ttl)
@@ -94,7 +104,10 @@ def an_expired_key_is_free_and_only_those_are_purged(lab: Lab) -> None:
     equal(before and before.response, 1, "before its time")
     time.sleep(ttl * 1.5)
     equal(keys.get(f"old-{expired}"), None, "after its time")
-    equal(keys.purge(), expired, "how many were purged")
+    equal([it.key for it in keys.list()], ["held", "kept"], "the list, without what has expired")
+    equal([it.key for it in keys.list(after="held", limit=1)], ["kept"], "the list after a key")
+    purged = [keys.purge(limit=2) for _ in range(4)]
+    equal(purged, [min(2, max(expired - 2 * n, 0)) for n in range(4)], "how many were purged")
     equal((keys.get("kept").response, keys.get("held").completed), (2, False), "the others")
     true(keys.reserve(f"old-{expired}").is_mine, "reserving it again")
 
@@ -129,3 +142,19 @@ def a_released_key_is_free(lab: Lab) -> None:
     with raises(LeaseLostError, "releasing with the old token"):
         _sub_store(store).release(first)
     true(not _sub_store(store).reserve("key").is_mine, "the key after that", expected="still held", seen="free")
+
+
+@check("IDEM-01", "IDEM-02", needs=IDEMPOTENCY)
+def a_completed_key_keeps_its_response(lab: Lab) -> None:
+    """Once it is completed its owner neither releases it nor puts another response in; the same one again is a repeat."""
+    keys = _sub_store(lab.open())
+    mine = keys.reserve("k")
+    done = keys.complete(mine, {"n": 1})
+    equal(keys.complete(mine, {"n": 1}).response, {"n": 1}, "the same response again")
+    with raises(LeaseLostError, "another response"):
+        keys.complete(mine, {"n": 2})
+    with raises(LeaseLostError, "releasing what is completed"):
+        keys.release(mine)
+    found = keys.get("k")
+    equal((found.response, found.completed), (done.response, True), "the key after that")
+    true(not keys.reserve("k").is_mine, "reserving it", expected="answered with the response", seen="free")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from conformance_tests.check import check
-from conformance_tests.expect import equal
+from conformance_tests.expect import equal, true
+from conformance_tests.interleavings.holding import Started
+from conformance_tests.patience import promptly
 from mink_core import Capability, Direction
 
 if TYPE_CHECKING:
@@ -14,6 +18,10 @@ if TYPE_CHECKING:
 
 _STORED = ["a-2", "b-1"]
 _OWN = ["a-1", "a-3", "b-2", "c-1"]
+
+
+class _InterruptedError(BaseException):
+    """Leaves a block as KeyboardInterrupt does, which no `except Exception` catches."""
 
 
 @check("READ-09", "READ-02", "READ-06", needs=[Capability.TRANSACTIONS])
@@ -61,3 +69,17 @@ def a_transaction_reads_its_own_events_after_the_stored(lab: Lab) -> None:
                         "order-1", after_version=after, limit=limit, direction=Direction.BACKWARD
                     )
                     equal([event.event_id for event in back], want[::-1][:limit], f"backward, after {after}, {limit}")
+
+
+@check("TX-01", "FEED-03", needs=[Capability.TRANSACTIONS])
+def an_interrupted_transaction_is_undone_at_once(lab: Lab) -> None:
+    """What is no Exception, as KeyboardInterrupt, rolls a transaction back like any error: no lock and no hold is left."""
+    store = lab.open()
+    with suppress(_InterruptedError), store.transaction() as transaction:
+        transaction.append("order-1", lab.events(1), expected_version=0)
+        raise _InterruptedError
+    given = lab.events(2)
+    again = Started(partial(store.append, "order-1", given, expected_version=0))
+    true(again.ended(promptly()), "an append to its stream afterwards", expected="an end", seen="it waits")
+    equal(again.result().last_version, 2, "the version of an append afterwards")
+    equal([it.event_id for it in store.read_all()], [it.event_id for it in given], "the feed afterwards")

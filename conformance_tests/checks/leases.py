@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = {Capability.CHECKPOINTS}
 DURABLE = {Capability.DURABLE_SUBSCRIPTIONS}
+
+
+class _UndoneError(Exception):
+    """Rolls a transaction back."""
 
 
 def hold(store: Any, owner: str, *, partitions: int = 4, seconds: float = 60) -> Holding:
@@ -81,3 +86,71 @@ def a_rewind_takes_every_lease_away(lab: Lab) -> None:
     store.subscriptions.reset("s")
     equal(position_of(store, "s"), None, "the checkpoint after the reset")
     true(hold(store, "a", partitions=2).leases[0].token > lease.token, "the token after a reset", seen="not above")
+
+
+@check("SUB-09", needs=DURABLE | {Capability.PARTITIONS})
+def shares_differ_by_one_at_most(lab: Lab) -> None:
+    """Three workers share five partitions as 2, 2 and 1, whoever came first; a lease that was lost hands nothing back."""
+    store = lab.open()
+    old = hold(store, "a", partitions=5).leases
+    for _ in range(4):
+        for owner in "abc":
+            share = hold(store, owner, partitions=5)
+            for lease in share.leases:
+                if lease.partition in share.surplus:
+                    store.subscriptions.release(lease)
+    shares = {owner: hold(store, owner, partitions=5) for owner in "abc"}
+    equal(sorted(len(share.leases) for share in shares.values()), [1, 2, 2], "how many partitions each has")
+    equal([share.surplus for share in shares.values()], [frozenset()] * 3, "what each should hand back")
+    for lease in old:
+        if lease not in shares["a"].leases:
+            store.subscriptions.release(lease)
+    after = {owner: hold(store, owner, partitions=5).leases for owner in "abc"}
+    equal(after, {owner: share.leases for owner, share in shares.items()}, "the leases after stale ones were released")
+
+
+@check("SUB-09", "SUB-10", needs=DURABLE | CHECKPOINTS)
+def operators_pause_resume_and_forget(lab: Lab) -> None:
+    """A worker is told of a pause until `resume`; the lag counts events; `reset` forgets parked events as well."""
+    store = lab.open()
+    with raises(SubscriptionNotFoundError, "pausing nobody", name="s"):
+        store.subscriptions.pause("s")
+    store.append("order-1", lab.events(5), expected_version=0)
+    second = list(store.read_all())[1]
+    (lease,) = hold(store, "a", partitions=1).leases
+    store.checkpoints.save("s", second.global_position, expected=None, lease=lease)
+    store.parked.park("s", second, attempts=3, error="no")
+    store.parked.park("other", second, attempts=1, error="no")
+    told = []
+    for change in (store.subscriptions.pause, store.subscriptions.resume):
+        change("s")
+        (status,) = store.subscriptions.list()
+        told.append((hold(store, "a", partitions=1).paused, status.paused_at is not None))
+    equal(told, [(True, True), (False, False)], "what the worker and the list are told after a pause and a resume")
+    equal((status.lag_events, status.parked), (3, 1), "the lag and what is parked")
+    equal(status.partitions[0].owner, "a", "the owner in the list")
+    store.subscriptions.reset("s")
+    equal([it.subscription for it in store.parked.list()], ["other"], "what is parked after the reset")
+    equal(store.subscriptions.list(), [], "the subscriptions after the reset")
+
+
+@check("SUB-10", "TX-01", needs=DURABLE | {Capability.TRANSACTIONS})
+def events_are_parked_with_their_transaction(lab: Lab) -> None:
+    """What is parked or let go of in a transaction is undone with it; a replay is asked for all, or for one."""
+    store = lab.open()
+    store.append("order-1", lab.events(2), expected_version=0)
+    first, second = store.read_all()
+    for event in (first, second):
+        with suppress(_UndoneError), store.transaction() as transaction:
+            transaction.parked.park("s", event, attempts=2, error="no")
+            if event is second:
+                raise _UndoneError
+    equal([it.global_position for it in store.parked.list("s")], [first.global_position], "what is parked")
+    with suppress(_UndoneError), store.transaction() as transaction:
+        true(transaction.parked.remove("s", first.global_position), "letting go of it in a transaction")
+        raise _UndoneError
+    store.parked.park("s", second, attempts=1, error="no")
+    equal(store.parked.replay("s", second.global_position), 1, "how many a replay of one asks for")
+    equal([it.replay for it in store.parked.list("s")], [False, True], "which are to be replayed")
+    equal(store.parked.replay("s"), 2, "how many a replay of all asks for")
+    equal((store.parked.remove("s", 10**9), store.parked.list("t")), (False, []), "what was never parked")

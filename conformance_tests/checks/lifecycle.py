@@ -44,7 +44,21 @@ def _uses(lab: Lab) -> list[tuple[str, Callable[[Store], object]]]:
         uses.append(("subscribe", lambda store: store.subscribe()))
     if Capability.TRANSACTIONS in lab.capabilities:
         uses.append(("transaction", lambda store: store.transaction().__enter__()))
-    return uses
+    return uses + _sub_store_uses(lab.capabilities)
+
+
+def _sub_store_uses(capabilities: frozenset[Capability]) -> list[tuple[str, Callable[[Store], object]]]:
+    uses: list[tuple[Capability, str, Callable[[Store], object]]] = [
+        (Capability.CHECKPOINTS, "checkpoints.load", lambda store: store.checkpoints.load("c")),
+        (Capability.SNAPSHOTS, "snapshots.load", lambda store: store.snapshots.load("a-1")),
+        (Capability.OUTBOX, "outbox.list", lambda store: store.outbox.list()),
+        (Capability.OUTBOX, "outbox.claim", lambda store: store.outbox.claim("w")),
+        (Capability.IDEMPOTENCY, "idempotency.get", lambda store: store.idempotency.get("k")),
+        (Capability.SAGAS, "sagas.load", lambda store: store.sagas.load("s")),
+        (Capability.DURABLE_SUBSCRIPTIONS, "subscriptions.list", lambda store: store.subscriptions.list()),
+        (Capability.DURABLE_SUBSCRIPTIONS, "parked.list", lambda store: store.parked.list()),
+    ]
+    return [(name, use) for needed, name, use in uses if needed in capabilities]
 
 
 @check("LIFE-01")
@@ -54,9 +68,9 @@ def a_closed_store_refuses_every_use(lab: Lab) -> None:
     witness.append("a-1", lab.events(3), expected_version=0)
     by_close, by_context = lab.open(), lab.unopened()
     by_close.close()
-    with by_context:
-        by_context.initialize()
-        equal(versions(by_context, "a-1"), [1, 2, 3], "what it reads while it is open")
+    with by_context as entered:
+        entered.initialize()
+        equal(versions(entered, "a-1"), [1, 2, 3], "what it reads while it is open")
     with nothing_stored(witness, "uses of closed stores"):
         for store in (by_close, by_context):
             for name, use in _uses(lab):

@@ -75,9 +75,11 @@ def messages_are_committed_with_their_transaction(lab: Lab) -> None:
         tx.append("order-1", lab.events(1), expected_version=0, outbox=[message(1)])
         _sub_store(tx).add(message(2))
         equal(numbers(_sub_store(tx).list()), [1, 2], "what the transaction sees")
-        equal(_sub_store(lab.open()).claim("early"), [], "what a claim sees before the commit")
+        other = _sub_store(lab.open())
+        equal((other.claim("early"), other.list()), ([], []), "what others see before the commit")
     with suppress(_UndoneError), store.transaction() as tx:
         _sub_store(tx).add(message(3))
+        tx.append("order-1", lab.events(1), expected_version=1, outbox=[message(4)])
         raise _UndoneError
     equal(numbers(_sub_store(store).list()), [1, 2], "after a commit and a rollback")
 

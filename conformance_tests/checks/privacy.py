@@ -10,8 +10,10 @@ from conformance_tests.looking import versions
 from mink_core import (
     Capability,
     ConcurrencyError,
+    Direction,
     ExpectedVersion,
     NewEvent,
+    StreamAppend,
     StreamNotFoundError,
     StreamTombstonedError,
 )
@@ -35,6 +37,9 @@ def a_soft_deleted_stream_reads_as_missing(lab: Lab) -> None:
         store.append(name, lab.events(3), expected_version=0)
         _sub_store(store).soft_delete(name, by="kit")
         equal(versions(other, name), [], "the versions that are read")
+        if Capability.BACKWARDS in lab.capabilities:
+            backward = list(other.read_stream(name, direction=Direction.BACKWARD))
+            equal(backward, [], "what is read of it backward")
         true(other.stream_info(name).deleted_at is not None, "deleted_at", expected="a time", seen=None)
         for wrong in (EXISTS, 3, 1, 7):
             with raises(ConcurrencyError, f"an append to it, expecting {wrong}", actual=0):
@@ -62,6 +67,10 @@ def a_tombstoned_stream_refuses_every_append(lab: Lab) -> None:
                     handle.append(name, lab.events(1), expected_version=expected)
     with raises(StreamTombstonedError, "a repeated append", stream_id="a-1"):
         store.append("a-1", events, expected_version=0)
+    if Capability.APPEND_BATCH in lab.capabilities:
+        batch = [StreamAppend(name, lab.events(1), ANY) for name in ("b-1", "a-1")]
+        with raises(StreamTombstonedError, "a batch, the second item of which is to it", stream_id="a-1"):
+            store.append_batch(batch)
     equal(versions(store, "a-1"), [1, 2], "what it holds is read as before")
     equal(len(list(store.read_all())), 2, "events in the feed")
 
@@ -99,4 +108,8 @@ def a_purge_leaves_holes_and_gives_no_version_twice(lab: Lab) -> None:
     equal(store.stream_info("a-1").version, 3, "its version")
     equal(store.append("a-1", lab.events(1), expected_version=3).first_version, 4, "where it goes on")
     equal([(it.stream_id, it.version) for it in store.poll(0).events], [("b-1", 1), ("a-1", 4)], "the feed in the end")
-    equal([record.version for record in _sub_store(store).audit()], [2, 3], "what the audit says")
+    records = _sub_store(store).audit()
+    equal([record.version for record in records], [2, 3], "what the audit says")
+    equal(_sub_store(store).audit(limit=1), records[:1], "the audit, of one record")
+    equal(_sub_store(store).audit(after=records[0].number), records[1:], "the audit after the first record")
+    equal(_sub_store(store).audit(stream_id="b-1"), [], "the audit of another stream")

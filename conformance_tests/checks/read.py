@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal, raises, true
+from conformance_tests.interleavings.holding import Started
 from conformance_tests.looking import nothing_stored
-from mink_core import Capability, Direction, EventFilter, ExpectedVersion, StreamNotFoundError
+from conformance_tests.patience import soon
+from mink_core import Capability, ConcurrencyError, Direction, EventFilter, ExpectedVersion, StreamNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +69,9 @@ def bounds_and_limits_of_a_stream(lab: Lab) -> None:
     store.append("order-1", lab.events(5), expected_version=0)
     for after in (0, 1, 2, 4, 5, 6, 100, 2**62):
         for limit in (None, 0, 1, 2, 4, 5, 6, 2**62):
-            got = numbers(store.read_stream("order-1", after_version=after, limit=limit))
+            reader = store.read_stream("order-1", after_version=after, limit=limit)
+            true(hasattr(reader, "__next__"), "what read_stream gives", expected="an iterator", seen=type(reader))
+            got = numbers(reader)
             equal(got, list(range(after + 1, 6))[:limit], f"versions after {after}, limit {limit}")
 
 
@@ -119,13 +124,16 @@ def bounds_and_limits_of_the_feed_backward(lab: Lab) -> None:
                 equal(got, above[::-1][:limit], f"the feed backward, after {after}, limit {limit}")
 
 
-@check("READ-03", "READ-04")
+@check("READ-03", "READ-04", "APPEND-03")
 def long_streams_are_read_whole(lab: Lab) -> None:
     """A stream and a feed of many pages are read whole, with limits and bounds across the pages' edges."""
     store = lab.open()
     fill(store, lab, "order-1", _LONG)
     everything = list(range(1, _LONG + 1))
     equal(numbers(store.read_stream("order-1")), everything, "the versions of a long stream")
+    for wrong in (_LONG - 1, _LONG + 1):
+        with raises(ConcurrencyError, f"expecting {wrong} of a long stream", expected=wrong, actual=_LONG):
+            store.append("order-1", lab.events(1), expected_version=wrong)
     equal(numbers(store.read_all()), everything, "the feed of a long stream")
     for edge in (99, 100, 101, 499, 500, 501, 512, 999, 1000, 1001, 1024, _LONG - 1, _LONG, _LONG + 1):
         equal(numbers(store.read_stream("order-1", limit=edge)), everything[:edge], f"limit {edge}")
@@ -169,7 +177,10 @@ def unfinished_readers_hold_nothing(lab: Lab) -> None:
         reader = store.read_stream("order-1") if number % 2 else store.read_all()
         equal(next(reader).version, 1, "a reader's first event")
         readers.append(reader)
-    equal(store.append("order-1", lab.events(1), expected_version=700).last_version, 701, "an append meanwhile")
+    # From another thread: a lock that the readers' own thread has would let it pass.
+    appended = Started(partial(store.append, "order-1", lab.events(1), expected_version=700))
+    true(appended.ended(soon()), "an append by another thread meanwhile", expected="an end", seen="it waits")
+    equal(appended.result().last_version, 701, "an append meanwhile")
     equal(store.stream_info("order-1").version, 701, "stream_info meanwhile")
     for number, reader in enumerate(readers):
         rest = numbers(reader)

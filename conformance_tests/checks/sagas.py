@@ -143,3 +143,38 @@ def sagas_in_transactions(lab: Lab) -> None:
         loaded = _sub_store(store).load("s-1")
         equal(loaded and (loaded.state, loaded.version), None if undo else (1, 1), "the saga afterwards")
         equal(len(list(store.read_stream("order-1"))), 0 if undo else 1, "the events afterwards")
+
+
+@check("SAGA-01", "READ-02", needs=SAGAS)
+def sagas_are_found_by_all_that_is_asked(lab: Lab) -> None:
+    """`find` joins what it is asked for by AND, takes any of the statuses, and goes on after an id in code point order."""
+    sagas = _sub_store(lab.open())
+    for saga_id, kind, status, correlation in (
+        ("a-1", "T", SagaStatus.RUNNING, "c-1"),
+        ("B-1", "T", SagaStatus.COMPLETED, "c-1"),
+        ("a-2", "U", SagaStatus.FAILED, "c-1"),
+        ("a-3", "T", SagaStatus.FAILED, "c-2"),
+    ):
+        sagas.save(Saga(saga_id, kind, status=status, correlation_id=correlation), expected_version=0)
+
+    def found(**wanted: Any) -> list[str]:
+        return [it.saga_id for it in sagas.find(**wanted)]
+
+    equal(found(), ["B-1", "a-1", "a-2", "a-3"], "all sagas")
+    equal(found(saga_type="T", correlation_id="c-1"), ["B-1", "a-1"], "of a type and a correlation")
+    either = [SagaStatus.COMPLETED, SagaStatus.FAILED]
+    equal(found(statuses=either), ["B-1", "a-2", "a-3"], "of two statuses")
+    equal(found(statuses=either, saga_type="T", after="B-1"), ["a-3"], "of two statuses and a type, after an id")
+    equal((found(after="a-1"), found(after="a-1", limit=1)), (["a-2", "a-3"], ["a-2"]), "after an id")
+
+
+@check("SAGA-03", needs=SAGAS)
+def the_sagas_that_have_waited_longest_are_claimed(lab: Lab) -> None:
+    """A claim takes no more than its limit, those that were due first, and only of the type asked for."""
+    sagas = _sub_store(lab.open())
+    now = datetime.now(UTC)
+    for saga_id, kind, late in (("a", "T", 10), ("b", "U", 40), ("c", "T", 30), ("d", "T", 20)):
+        sagas.save(Saga(saga_id, kind, due_at=now - timedelta(seconds=late)), expected_version=0)
+    equal([it.saga_id for it in sagas.claim_due(saga_type="T", limit=2)], ["c", "d"], "two of a type")
+    equal([it.saga_id for it in sagas.claim_due(saga_type="T")], ["a"], "the rest of it")
+    equal([it.saga_id for it in sagas.claim_due()], ["b"], "what is left")

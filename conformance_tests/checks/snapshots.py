@@ -139,3 +139,30 @@ def snapshots_in_transactions(lab: Lab) -> None:
                 raise _UndoneError
         found = _sub_store(store).load("order-1")
         equal(found and (found.version, found.data), None if undo else (1, {"n": 1}), "the snapshot afterwards")
+
+
+@check("SNAP-02", needs=SNAPSHOTS)
+def just_the_newest_are_kept_and_every_wish_counts(lab: Lab) -> None:
+    """`keep` says how many stay, one by default; version, type and shape are asked for together."""
+    snapshots = _sub_store(lab.open())
+
+    def loaded(**wanted: Any) -> int | None:
+        found = snapshots.load("order-1", **wanted)
+        return None if found is None else int(found.version)
+
+    for number, kind, shape in ((10, "A", 1), (20, "B", 2), (30, "A", 2), (40, "B", 1)):
+        snapshots.save("order-1", number, number, snapshot_type=kind, schema_version=shape, keep=10)
+    equal(loaded(at_version=39, snapshot_type="B"), 20, "at or before version 39, of a type")
+    equal(loaded(at_version=39, schema_version=1), 10, "at or before version 39, of a shape")
+    equal(loaded(snapshot_type="A", schema_version=1), 10, "of a type and a shape")
+    equal(loaded(at_version=19, snapshot_type="B"), None, "at or before version 19, of a type that came later")
+    snapshots.save("order-1", 50, 50, keep=2)
+    equal([loaded(at_version=at) for at in (50, 49, 39)], [50, 40, None], "the two that are kept")
+    snapshots.save("order-1", 60, 60)
+    equal([loaded(at_version=at) for at in (60, 59)], [60, None], "the one that is kept")
+    for name in ("b-1", "B-1", "\u00e9-1"):
+        snapshots.save(name, 7, {"n": 7}, snapshot_type="C")
+    listed = [(it.stream_id, it.version) for it in snapshots.list()]
+    equal(listed, [("B-1", 7), ("b-1", 7), ("order-1", 60), ("\u00e9-1", 7)], "each stream's newest one")
+    equal([it.stream_id for it in snapshots.list(after="b-1", limit=1)], ["order-1"], "the list after a stream")
+    equal(snapshots.delete("missing-1"), 0, "how many were deleted of a stream that has none")

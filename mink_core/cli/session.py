@@ -32,7 +32,7 @@ class Session:
     """The URL given by option."""
     as_json: bool = False
     debug: bool = False
-    for_example: ClassVar[str] = "postgresql://user@localhost/app, postgresql+embedded://./folder, memory://"
+    for_example: ClassVar[str] = "postgresql://localhost/app, postgresql+embedded://./folder, memory://"
 
     def take(self, store: str | None, *, as_json: bool, debug: bool) -> None:
         """Take options over; what was given closer to the command wins."""

@@ -20,5 +20,6 @@ class ServerUnavailableError(MinkError):
     def __init__(self, problem: str, tried: Sequence[str] = (), *, advice: str = "") -> None:
         """Put the problem, what was tried and the advice into one message."""
         listed = "".join(f"\n  - {line}" for line in tried)
-        super().__init__(f"{problem}{listed}{advice and chr(10) + advice}")
+        between = "\n" if listed else ". "
+        super().__init__(f"{problem}{listed}{advice and between + advice}")
         self.tried = tuple(tried)

@@ -113,13 +113,12 @@ class Grouping:
 
     def _lead(self, group: list[Entry[_Waiter]]) -> None:
         """Send a group, hand the lane on, and wake those who have their answers."""
-        items = [entry.item for entry in group]
         answers: Sequence[Answer] = ()
         try:
-            answers = self._send(items)
+            answers = self._send([entry.item for entry in group])
         finally:
             if not answers:  # whoever sends was interrupted
-                answers = [unknown(INTERRUPTED, item) for item in items]
+                answers = [unknown(INTERRUPTED, entry.item) for entry in group]
             with self._lock:
                 self._planner.landed(group)
                 following = self._next()

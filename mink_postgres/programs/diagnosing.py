@@ -72,11 +72,27 @@ def _guards(context: Context) -> Program[list[Diagnosis]]:
             kind,
             Level.CRITICAL,
             f"the trigger {trigger} on {table} is missing, disabled or not ENABLE ALWAYS",
-            f"ALTER TABLE {context.sql.quoted}.{table} ENABLE ALWAYS TRIGGER {trigger}",
+            _rearming(context.sql.quoted, table, trigger),
             {"table": table, "trigger": trigger},
         )
         for table, kind, trigger in lost
     ]
+
+
+_MADE_BY = {
+    "events_guard_positions": "BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {schema}.guard_positions()",
+    "events_append_only": (
+        "BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION {schema}.guard_events()"
+    ),
+}
+"""The guards that a partition does not get from its table."""
+
+
+def _rearming(schema: str, name: str, trigger: str) -> str:
+    table = f'{schema}."{name.replace(chr(34), chr(34) * 2)}"'
+    made = _MADE_BY.get(trigger)
+    again = "" if made is None else f"CREATE OR REPLACE TRIGGER {trigger} {made.format(table=table, schema=schema)}; "
+    return f"{again}ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
 
 
 def _partitions(context: Context) -> Program[list[Diagnosis]]:

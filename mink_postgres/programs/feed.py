@@ -129,9 +129,9 @@ def poll(context: Context, after: int, limit: int, where: EventFilter, identity:
         return Page([], after)
     events: list[StoredEvent] = []
     position = after
-    settled = context.settled
-    if settled.position > after and identity in (None, settled.identity):
-        known = yield from _scan(context, after, settled.position, limit, where)
+    settled, history = context.settled.known()
+    if settled > after and identity in (None, history):
+        known = yield from _scan(context, after, settled, limit, where)
         events, position = stored_events(known.rows, context.transforms), known.end
         if not known.exhausted:
             return Page(events, position)

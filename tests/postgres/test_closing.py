@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from mink_core import StoreClosedError
+from mink_core import ExpectedVersion, NewEvent, StoreClosedError
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 from mink_postgres.ahead import _Keeper
 
@@ -123,3 +123,47 @@ def test_a_page_that_comes_while_another_is_taken_in_is_taken_in_too() -> None:
     keeper.watch(Page("first"))  # type: ignore[arg-type]
     assert done.wait(2)
     assert finished == ["first", "second"]
+
+
+@DRIVERS
+def test_a_reader_that_is_cancelled_while_it_lets_go_is_cancelled(postgres_url: str, schema: str, driver: str) -> None:
+    """The page asked for ahead is cancelled with its reader; whoever cancels the reader's task meanwhile is heard."""
+
+    async def scenario() -> None:
+        async with AsyncPostgresEventStore(postgres_url, driver=driver, schema=schema, min_size=1) as store:
+            await store.initialize()
+            events = [NewEvent("Made", n) for n in range(1001)]
+            await store.append("a-1", events, expected_version=ExpectedVersion.NO_STREAM)
+            letting_go = asyncio.Event()
+            fetch = store._backend.fetch
+
+            async def slow(connection: Any, query: Any) -> Any:
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    letting_go.set()
+                    await asyncio.sleep(0.1)  # as long as it takes to cancel a query
+
+            async def read() -> None:
+                reader: Any = store.read_stream("a-1")
+                await anext(reader)
+                await reader.aclose()
+                raise AssertionError("it went on, although it was cancelled")
+
+            first = True
+
+            async def once(connection: Any, query: Any) -> Any:
+                nonlocal first
+                if first:
+                    first = False
+                    return await fetch(connection, query)
+                return await slow(connection, query)
+
+            store._backend.fetch = once  # type: ignore[method-assign]
+            task = asyncio.create_task(read())
+            await asyncio.wait_for(letting_go.wait(), 5)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(scenario())

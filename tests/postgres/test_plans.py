@@ -70,3 +70,15 @@ def test_no_append_reads_the_whole_table(small: PostgresEventStore, way: Any) ->
     assert after[0] == before[0]
     assert after[1] > before[1]
     assert locks == [(1,)]
+
+
+def test_a_stream_made_in_a_group_is_as_old_as_its_first_event(small: PostgresEventStore) -> None:
+    """As by `append()`, and in memory."""
+    with small.transaction() as tx:
+        for number in range(100):
+            group(small, tx, f"new-{number}", ANY)
+        differ = tx.connection.execute(
+            f"SELECT s.stream_id FROM {small._context.sql.quoted}.streams AS s JOIN {small._context.sql.quoted}.events AS e ON e.stream_id = s.stream_id "
+            "WHERE e.version = 1 AND e.timestamp <> s.created_at"
+        ).fetchall()
+    assert differ == []

@@ -42,7 +42,7 @@ class Remembering(SettledMark):
 
     def __init__(self, mark: int, identity: StoreIdentity) -> None:
         super().__init__()
-        self.position, self.identity = mark, identity
+        self._seen = (0, mark, identity)
 
     def forget(self) -> None:
         """Nothing."""
@@ -105,11 +105,12 @@ def test_what_was_seen_before_a_connection_was_lost_is_not_taken_over() -> None:
     identity = StoreIdentity("x", 1)  # type: ignore[arg-type]
     settled = SettledMark()
     settled.saw(5, identity, settled.times_forgotten)
-    assert settled.position == 5
+    assert settled.known() == (5, identity)
     before = settled.times_forgotten
     settled.forget()
     settled.saw(9, identity, before)
-    assert settled.position == 0
+    settled._seen = (before, 9, identity)  # as if the other thread had been between the look at the count and this
+    assert settled.known() == (0, None)
     settled.saw(3, identity, settled.times_forgotten)
     settled.saw(2, identity, settled.times_forgotten)
-    assert settled.position == 3
+    assert settled.known() == (3, identity)

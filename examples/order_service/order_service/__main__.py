@@ -1,4 +1,4 @@
-"""`python -m order_service`: serve on port 8000, on `MINK_STORE_URL` or a PostgreSQL started for it."""
+"""`python -m order_service`: serve on `PORT` (8000), on `MINK_STORE_URL` or a PostgreSQL started for it."""
 
 import os
 
@@ -6,4 +6,6 @@ import uvicorn
 
 from order_service.app import create_app
 
-uvicorn.run(create_app(os.environ.get("MINK_STORE_URL", "postgresql+embedded://")), port=8000)
+uvicorn.run(
+    create_app(os.environ.get("MINK_STORE_URL", "postgresql+embedded://")), port=int(os.environ.get("PORT", "8000"))
+)

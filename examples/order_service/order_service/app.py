@@ -17,6 +17,9 @@ from mink_core import (
     AsyncStore,
     ClaimedMessage,
     ConcurrencyError,
+    OutcomeUnknownError,
+    TransientStorageError,
+    UsageError,
     open_async_store,
 )
 from order_service import domain, read_model, service
@@ -106,8 +109,23 @@ def create_app(store_url: str, publish: Callable[[ClaimedMessage], Awaitable[obj
     app.include_router(routes)
     app.add_exception_handler(domain.RefusedError, _conflict)
     app.add_exception_handler(ConcurrencyError, _conflict)
+    app.add_exception_handler(UsageError, _wrong)
+    app.add_exception_handler(TransientStorageError, _again)
+    app.add_exception_handler(OutcomeUnknownError, _again)
     return app
 
 
 async def _conflict(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=409)
+
+
+async def _wrong(_: Request, error: Exception) -> JSONResponse:
+    # Such as an id that is too long: the client chose it.
+    return JSONResponse({"detail": str(error)}, status_code=400)
+
+
+async def _again(_: Request, error: Exception) -> JSONResponse:
+    # Every command here may be repeated: it decides by what is stored.
+    log.warning("%s", error)
+    detail = "the storage cannot be reached at the moment: send the request again"
+    return JSONResponse({"detail": detail}, status_code=503, headers={"Retry-After": "1"})

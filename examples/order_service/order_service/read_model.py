@@ -39,6 +39,8 @@ CREATE INDEX IF NOT EXISTS order_view_customer ON order_view (customer)
 async def prepare(store: AsyncStore) -> None:
     """Create the table, in the schema that the store's connections find first."""
     async with store.transaction() as tx:
+        # IF NOT EXISTS alone fails where two processes begin at the same moment.
+        await tx.connection.execute("SELECT pg_advisory_xact_lock(hashtext('order_view'))")
         await tx.connection.execute(_TABLE)
 
 

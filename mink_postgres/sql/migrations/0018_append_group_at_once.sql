@@ -105,8 +105,9 @@ BEGIN
                 changed := true;
                 outcomes[item] := 'appended';
             ELSIF surrogate IS NULL AND expected IN (0, -1) THEN
+                stamp := clock_timestamp();
                 INSERT INTO {schema}.streams AS s (stream_id, category, version, created_at, updated_at)
-                VALUES (name, split_part(name, '-', 1), n, clock_timestamp(), clock_timestamp())
+                VALUES (name, split_part(name, '-', 1), n, stamp, stamp)
                 ON CONFLICT (stream_id) DO NOTHING
                 RETURNING s.id, 0, s.updated_at INTO surrogate, current, stamp;
                 IF FOUND THEN
