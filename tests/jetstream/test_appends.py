@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections import Counter
+from contextlib import suppress
 from uuid import uuid4
 
 import nats
@@ -16,6 +17,7 @@ from mink_core import (
     ConcurrencyError,
     DuplicateEventError,
     ExpectedVersion,
+    MinkError,
     NewEvent,
     OutcomeUnknownError,
     SchemaError,
@@ -153,12 +155,18 @@ class Losing:
         self._batch = Wire.batch
         self.ways: list[str] = []
         self.late: list[asyncio.Task[object]] = []
+        self.held: list[Request] = []
         monkeypatch.setattr(Wire, "batch", self._wrapped())
 
     def _wrapped(self):
         async def batch(wire, requests, deadline):
             is_write = not requests[0].subject.startswith("$JS.API")
             way = self.ways.pop(0) if is_write and self.ways else None
+            if is_write and self.held:  # it arrives just before what is sent in its place
+                held, self.held = self.held, []
+                await self._batch(wire, held, deadline)
+            if way == "held":
+                self.held = [Request(it.subject, it.payload, dict(it.headers)) for it in requests]
             if way == "reply":
                 await self._batch(wire, requests, deadline)
             if way == "late":  # what a cut has held up arrives after all
@@ -172,10 +180,22 @@ class Losing:
 
     async def _later(self, wire, requests, deadline):
         await asyncio.sleep(0.1)
-        return await self._batch(wire, requests, deadline)
+        with suppress(MinkError, UnansweredError):  # the store may be closed by then
+            await self._batch(wire, requests, deadline)
 
 
-@pytest.mark.parametrize("ways", [["reply"], ["message"], ["late"], ["message", "reply"], ["late", "message", "reply"]])
+@pytest.mark.parametrize(
+    "ways",
+    [
+        ["reply"],
+        ["message"],
+        ["late"],
+        ["message", "reply"],
+        ["late", "message", "reply"],
+        ["held"],
+        ["message", "held", "message"],
+    ],
+)
 def test_an_append_whose_reply_is_lost_is_found_or_sent_again(url, monkeypatch, ways):
     """Whatever is lost, it is stored once and told where, under every expectation and for several streams."""
 
