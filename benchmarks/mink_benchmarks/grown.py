@@ -165,13 +165,18 @@ def blocks_of(grown: Grown, workload: Workload, events: int) -> dict[str, float]
                 ),
             }
             for name, (text, arguments) in things.items():
-                for _ in range(2):  # the catalog is cached the second time
-                    explain: Any = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}"
-                    row: Any = psycopg.RawCursor(connection).execute(explain, arguments).fetchone()
-                    connection.rollback()
-                plan = row[0][0]["Plan"]
+                _explained(connection, text, arguments)
+                plan = _explained(connection, text, arguments)  # the catalog is cached now
                 found.setdefault(name, []).append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
     return {name: statistics.median(counts) for name, counts in found.items()}
+
+
+def _explained(connection: psycopg.Connection[Any], text: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    explain: Any = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}"
+    row: Any = psycopg.RawCursor(connection).execute(explain, arguments).fetchone()
+    connection.rollback()
+    plan: dict[str, Any] = row[0][0]["Plan"]
+    return plan
 
 
 class GrownCase:
