@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class LongCallsInTwo(Wrapped):
         prepare_append(stream_id, events, expected_version)
         half = len(events) // 2
         first = self.store.append(stream_id, events[:half], expected_version=expected_version)
+        time.sleep(0.01)  # the second statement's way
         last = self.store.append(stream_id, events[half:], expected_version=first.last_version)
         return replace(
             last,
