@@ -156,9 +156,10 @@ def test_a_store_that_hangs_fails_one_check(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_minutes_go_on_with_other_seeds() -> None:
     few = Budget(examples=3, steps=5, histories=1, seconds=1)
-    once = _run(stores.sound, "*programs*", budget=few).results[0].counters["programs"]
-    more = _run(stores.sound, "*programs*", budget=few, minutes=0.05).results[0].counters["programs"]
-    assert more > once
+    once = _run(stores.sound, "*programs*", budget=few)
+    # By what this machine takes just now: the first of them counts, too.
+    more = _run(stores.sound, "*programs*", budget=few, minutes=max(3.0, 5 * once.seconds) / 60)
+    assert more.results[0].counters["programs"] > once.results[0].counters["programs"]
 
 
 def test_the_page_escapes_what_stores_say() -> None:

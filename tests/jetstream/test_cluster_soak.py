@@ -115,8 +115,11 @@ class SkipsInTheFeed(Wrapped):
 )
 def test_the_soak_finds_a_store_that_is_wrong(wrap: type[Wrapped]) -> None:
     url = f"memory://soak-{wrap.__name__}"
-    report = asyncio.run(soak(None, url, seconds=0.3, seed=1, callers=8, wrap=wrap))
-    assert not report["passed"], report
+    for seconds in (0.3, 3, 20):  # on a busy machine the fault may not have occurred yet
+        report = asyncio.run(soak(None, f"{url}-{seconds}", seconds=seconds, seed=1, callers=8, wrap=wrap))
+        if not report["passed"]:
+            return
+    raise AssertionError(report)
 
 
 def test_the_soak_passes_a_store_that_is_right() -> None:

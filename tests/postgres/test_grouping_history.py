@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SECONDS = float(os.environ.get("MINK_GROUPING_SECONDS", "3"))
 STREAMS = 12
 CALLERS = 24
+ENOUGH = 1000
 ANY, NONE = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM
 
 
@@ -64,10 +65,14 @@ class Caller:
 
 
 def play(url: str, schema: str, seconds: float) -> tuple[list[Call], list[int]]:
-    """Let all callers append until the time is over."""
+    """Let all callers append until the time is over, and they made calls enough to meet one another."""
     calls: list[Call] = []
     end = time.monotonic() + seconds
     followed: list[int] = []
+
+    def goes_on() -> bool:
+        now = time.monotonic()
+        return now < end or (len(calls) < ENOUGH and now < end + 60)
 
     def one(caller: Caller, append: Callable[..., Any]) -> None:
         asked = caller.next()
@@ -93,7 +98,7 @@ def play(url: str, schema: str, seconds: float) -> tuple[list[Call], list[int]]:
     def tasks(driver: str) -> None:
         async def loop(store: Any, number: int) -> None:
             caller = Caller(driver, number)
-            while time.monotonic() < end:
+            while goes_on():
                 await one_async(caller, store.append)
 
         async def main() -> None:
@@ -114,7 +119,7 @@ def play(url: str, schema: str, seconds: float) -> tuple[list[Call], list[int]]:
 
         def thread(number: int) -> None:
             caller = Caller("threads", number)
-            while time.monotonic() < end:
+            while goes_on():
                 one(caller, store.append)
 
         follower = threading.Thread(target=follow, args=(reading,))

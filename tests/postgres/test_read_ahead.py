@@ -30,7 +30,7 @@ def log(postgres_url: str, schema: str) -> Iterator[PostgresEventStore]:
         yield store
 
 
-def _until(holds: Callable[[], bool], seconds: float = 5.0) -> None:
+def _until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it never came to that"
