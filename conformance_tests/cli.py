@@ -26,7 +26,7 @@ from conformance_tests.target import Target, target_of
 from conformance_tests.zoo.command import passed, run_zoo, write_zoo
 from conformance_tests.zoo.matrix import BASE
 from conformance_tests.zoo.report import as_html_table
-from mink_core import MinkError, UsageError
+from mink_core import MinkError, UsageError, __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,15 +110,13 @@ def conformance(  # noqa: PLR0913 -- the options
 ) -> None:
     """Run the storage contract's rules against an event store."""
     console = Console(highlight=False, soft_wrap=True)
-    _check_folders(json, junit, html, markdown, badge)
+    _check_files(json, junit, html, markdown, badge)
     if list_:
         show_rules(console, all_checks(), rules or ["*"])
         return
     if replay_ is not None:
         _replay(console, replay_, target, door)
         return
-    for path in (json, junit, html, markdown, badge):
-        _refuse_unwritable(path)
     if zoo:
         _zoo(console, target, _Zoo(Level[level.name], seed or 0, rules, json, html, markdown))
         return
@@ -136,7 +134,7 @@ def conformance(  # noqa: PLR0913 -- the options
         (badge, as_badge),
     ]
     if not any(check.level <= chosen and choice.select(check) for check in all_checks()):
-        msg = f"no check of level {chosen.name.lower()} is named by {rules}: --list shows them"
+        msg = f"no check is named by {rules} at level {chosen.name.lower()}: --list shows them"
         raise UsageError(msg)
     with target_of(target, door=_door(door)) as entered:
         report = _run(console, entered, choice)
@@ -148,11 +146,16 @@ def conformance(  # noqa: PLR0913 -- the options
         raise typer.Exit(1)
 
 
-def _check_folders(*files: Path | None) -> None:
+def _check_files(*files: Path | None) -> None:
     # Before the run, which may take minutes.
     for path in files:
-        if path is not None and not path.parent.is_dir():
+        if path is None:
+            continue
+        if not path.parent.is_dir():
             msg = f"{path} cannot be written: there is no folder {path.parent}; nothing was run"
+            raise UsageError(msg)
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            msg = f"{path} cannot be written: it is a folder, or not ours to write; nothing was run"
             raise UsageError(msg)
 
 
@@ -197,6 +200,8 @@ def _run(console: Console, target: Target, choice: _Choice) -> Report:
 
 def _replay(console: Console, path: Path, target: str, door: DoorName | None) -> None:
     record = load(path)
+    if (kit := record.get("kit")) != __version__:
+        console.print(f"{path} was kept by version {kit} of the kit, and this is {__version__}.", markup=False)
     spec = target or record["target"]
     if not spec:
         msg = f"{path} does not name its target, whose URL holds a password: give it as TARGET"
@@ -241,15 +246,6 @@ def _zoo(console: Console, target: str, choice: _Zoo) -> None:
         _write(choice.html, as_html(report, zoo=as_html_table(trials)))
     if not passed(trials):
         raise typer.Exit(1)
-
-
-def _refuse_unwritable(path: Path | None) -> None:
-    """Refuse before a long run what could not be written after it."""
-    if path is None:
-        return
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        msg = f"{path} cannot be written: nothing was run"
-        raise UsageError(msg)
 
 
 def _write(path: Path, text: str) -> None:

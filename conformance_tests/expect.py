@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
-from conformance_tests.failure import CheckFailedError
+from conformance_tests.failure import CheckFailedError, tell
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -79,4 +79,4 @@ _MISSING = object()
 
 def _told(error: Exception, fields: dict[str, Any]) -> str:
     facts = ", ".join(f"{name}={getattr(error, name)!r}" for name in fields if hasattr(error, name))
-    return f"{type(error).__name__}({facts}): {error}"
+    return f"{type(error).__name__}({facts}): {tell(error)}"

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from conformance_tests.target import Target
 
 PROGRAM = "python -m conformance_tests"
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "target": (str, type(None)),
+    "check": (str,),
+    "level": (str,),
+    "seed": (int,),
+    "what": (str,),
+    "expected": (str,),
+    "seen": (str,),
+    "replay": (object,),
+}
+"""What a file must have, and of which kinds."""
 
 
 def keep(result: Result, target: Target, level: Level, folder: Path, *, door: str | None = None) -> Result:
@@ -59,10 +70,17 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         record: Any = json.loads(path.read_text("utf-8"))
-        return {"target": record["target"], "seed": record["seed"], "level": Level[record["level"]], **record}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         msg = f"{path} is no failure kept by this kit: {error}"
         raise UsageError(msg) from error
+    for name, kinds in _FIELDS.items():
+        if not isinstance(record, dict) or name not in record or not isinstance(record[name], kinds):
+            msg = f"{path} is no failure kept by this kit: it has no fitting {name!r}"
+            raise UsageError(msg)
+    if record["level"] not in Level.__members__:
+        msg = f"{path} is no failure kept by this kit: there is no level {record['level']!r}"
+        raise UsageError(msg)
+    return dict(record)
 
 
 def replay(record: dict[str, Any], target: Target) -> Result:
@@ -79,7 +97,7 @@ def replay(record: dict[str, Any], target: Target) -> Result:
     return run_check(
         check,
         target,
-        level=Level[record["level"]] if isinstance(record["level"], str) else record["level"],
+        level=Level[record["level"]],
         seed=record["seed"],
         capabilities=capabilities,
         exactly=True,

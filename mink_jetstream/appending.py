@@ -25,7 +25,7 @@ from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
 from mink_jetstream.answers import RefusedError
-from mink_jetstream.attempts import Attempts
+from mink_jetstream.attempts import Attempts, Wait, over
 from mink_jetstream.drafts import Draft, Write, next_time
 from mink_jetstream.grouping import Grouping
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
@@ -35,7 +35,7 @@ from mink_jetstream.refusals import Refusals
 from mink_jetstream.requests import Request, UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from mink_core.encoded import EncodedEvent
     from mink_core.prepare import PreparedAppend
@@ -74,7 +74,7 @@ class Appending:
             ConcurrencyError: As `EventLog.append`, and the other errors of that.
         """
         check_limits(items, self.limits)
-        deadline, attempts = self._jetstream.deadline(), Attempts(self._reading)
+        deadline, attempts = self._jetstream.deadline(), Attempts(self._reading, self._place.options.timeout)
         try:
             async with self._alone({item.stream_id for item in items}, deadline):
                 self._forget_other_histories()
@@ -91,11 +91,7 @@ class Appending:
                 raise OutcomeUnknownError(msg, retry_is_safe=safe) from error
             if isinstance(error, TransientStorageError):
                 raise
-            msg = (
-                f"JetStream did not answer within {self._place.options.timeout:g} s; nothing was stored, and the same call may "
-                "be made again"
-            )
-            raise TransientStorageError(msg) from error
+            raise attempts.over() from error
 
     @property
     def limits(self) -> Limits:
@@ -124,7 +120,7 @@ class Appending:
                     async with asyncio.timeout_at(deadline):
                         await lock.acquire()
                 except TimeoutError:
-                    raise self._contended() from None
+                    raise over(Wait.OTHERS, self._place.options.timeout) from None
                 stack.callback(lock.release)
             yield
 
@@ -134,12 +130,6 @@ class Appending:
             del self._locks[stream_id]
         else:
             self._locks[stream_id] = lock, users - 1
-
-    def _contended(self) -> TransientStorageError:
-        return TransientStorageError(
-            f"others appended to the same stream all the {self._place.options.timeout:g} s that this call waited; nothing "
-            "was stored, and the same call may be made again"
-        )
 
     # One stream, as it is remembered
 
@@ -187,7 +177,8 @@ class Appending:
                     raise
                 wait = None if attempts.are_open else await self._refusals.may_be_told_next(error)
                 confirmed = None if wait is None else tails
-                await self._pause(pause if wait is None else wait, deadline, self._unled)
+                attempts.waits_for(Wait.LEADER)
+                await self._pause(pause if wait is None else wait, deadline, attempts)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             if not draft.writes:
@@ -206,20 +197,15 @@ class Appending:
                 ]
             # Somebody else's append is newer than what was known, or is being decided on; or no reply came.
             trusting = False
-            await self._pause(pause, deadline, self._contended)
+            attempts.waits_for(Wait.OTHERS)
+            await self._pause(pause, deadline, attempts)
             pause = min(pause * 2, _LONGEST_PAUSE)
             patience *= 2 if asyncio.get_running_loop().time() >= until else 1
 
-    async def _pause(self, pause: float, deadline: float, over: Callable[[], TransientStorageError]) -> None:
+    async def _pause(self, pause: float, deadline: float, attempts: Attempts) -> None:
         if asyncio.get_running_loop().time() + pause >= deadline:
-            raise over()
+            raise attempts.over()
         await asyncio.sleep(pause)
-
-    def _unled(self) -> TransientStorageError:
-        return TransientStorageError(
-            f"the stream is not as expected on a server that has lost its majority for {self._place.options.timeout:g} s, so it "
-            "may be otherwise by now; nothing was stored, and the same call may be made again"
-        )
 
     async def _known_tails(self, items: Sequence[PreparedAppend], *, trusting: bool) -> dict[str, StreamTail]:
         """The streams' newest events: from the leader, but for what may be trusted until the server compares it."""

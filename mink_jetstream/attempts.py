@@ -7,9 +7,11 @@ read, it is there or will never be. Until then the same events may be sent again
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.encoded import result_of
+from mink_core.errors import TransientStorageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +20,21 @@ if TYPE_CHECKING:
     from mink_jetstream.drafts import Write
     from mink_jetstream.messages import StreamTail
     from mink_jetstream.reading import Reading
+
+
+class Wait(StrEnum):
+    """What a call waits for, as is told when its time is over."""
+
+    REPLY = "JetStream did not answer within {:g} s"
+    OTHERS = "others appended to the same stream all the {:g} s that this call waited"
+    LEADER = (
+        "the stream is not as expected on a server that has lost its majority for {:g} s, so it may be otherwise by now"
+    )
+
+
+def over(wait: Wait, seconds: float) -> TransientStorageError:
+    """The error of a call whose time is over, of which nothing was stored."""
+    return TransientStorageError(f"{wait.format(seconds)}; nothing was stored, and the same call may be made again")
 
 
 class Attempt(NamedTuple):
@@ -31,8 +48,10 @@ class Attempt(NamedTuple):
 class Attempts:
     """The attempts of one call whose outcome is open."""
 
-    def __init__(self, reading: Reading) -> None:
-        """Nothing was sent."""
+    def __init__(self, reading: Reading, seconds: float) -> None:
+        """Nothing was sent. The call has so many seconds."""
+        self._seconds = seconds
+        self._wait = Wait.REPLY
         self._reading = reading
         self._open: list[Attempt] = []
         self.problem = ""
@@ -42,6 +61,14 @@ class Attempts:
     def are_open(self) -> bool:
         """Whether something may be stored."""
         return bool(self._open)
+
+    def waits_for(self, wait: Wait) -> None:
+        """Note what the call waits for now."""
+        self._wait = wait
+
+    def over(self) -> TransientStorageError:
+        """The error for when its time is over: what it has waited for last."""
+        return over(self._wait, self._seconds)
 
     def begin(self, writes: Sequence[Write], tails: Mapping[str, StreamTail]) -> Attempt:
         """Note what is sent now: whatever happens to the call from here on, it may be stored."""

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from mink_core.errors import SchemaError, StorageError
 from mink_core.events import StoreIdentity
 from mink_jetstream.answers import Info, RefusedError
-from mink_jetstream.jetstream import NO_STREAM, OTHER_CONFIG, JetStream, missing
+from mink_jetstream.jetstream import NO_PEERS, NO_STREAM, OTHER_CONFIG, JetStream, missing
 from mink_jetstream.subjects import Keys, Subjects
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ FRESH_SECONDS = 3.0
 """Seconds of silence after which a copy may be about to follow somebody else."""
 HEALING = 1.2
 """Seconds in which a former leader hears of its successor once they reach each other: one sends each second."""
+_PEERS = 0.2
+"""Seconds between two tries to make a stream for which there are too few servers."""
 _LOOK = 60.0
 """Seconds after which a store looks again at how it is kept: copies may be added while it is in use."""
 _SAFE = 3
@@ -163,12 +165,19 @@ class Place:
                 raise self.refused(error) from error
         else:
             return
-        try:
-            await self.jetstream.manage("CREATE", name, wanted)
-        except RefusedError as error:
-            if error.code != OTHER_CONFIG:  # somebody else was first, with another identity
+        loop, deadline = asyncio.get_running_loop(), self.jetstream.deadline()
+        while True:
+            try:
+                await self.jetstream.manage("CREATE", name, wanted)
+            except RefusedError as error:
+                if error.code == OTHER_CONFIG:  # somebody else was first, with another identity
+                    return
+                if error.code == NO_PEERS and loop.time() + _PEERS < deadline:
+                    await asyncio.sleep(_PEERS)  # some have just started, and are not known yet
+                    continue
                 msg = f"JetStream refused to make {name} with {copies} copies: {error}; nothing was made"
                 raise StorageError(msg) from error
+            return
 
     async def bump_epoch(self) -> StoreIdentity:
         """Say that the history may have lost its newest events: readers get `PositionAheadError` (FEED-08)."""

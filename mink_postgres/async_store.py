@@ -178,7 +178,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             msg = "bind takes a psycopg.AsyncConnection or an asyncpg connection, not None"
             raise UsageError(msg)
         backend = choose_backend(None, None, None, connection, self._options)
-        return AsyncBoundPostgresTransaction(self._context, connection, backend.fetch)
+        return AsyncBoundPostgresTransaction(self._context, connection, backend.fetch, backend.commits_by_itself)
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:

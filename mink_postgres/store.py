@@ -186,7 +186,9 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     def bind(self, connection: sync_psycopg.Connection) -> PostgresTransaction:
         """See `mink_core.EventStore.bind`. Takes a `psycopg.Connection`."""
         self._check_open()
-        return BoundPostgresTransaction(self._context, sync_psycopg.checked(connection), psycopg_sync.fetch)
+        return BoundPostgresTransaction(
+            self._context, sync_psycopg.checked(connection), psycopg_sync.fetch, psycopg_sync.commits_by_itself
+        )
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:

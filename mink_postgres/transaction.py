@@ -77,10 +77,9 @@ class _State:
         """Refuse further use."""
         self._ended = True
 
-
-def _inside(query: Query) -> Query:
-    """A statement inside a transaction stores nothing by itself: a lost reply there loses nothing."""
-    return query if query.retry_is_safe is None else query._replace(retry_is_safe=None)
+    def _inside(self, query: Query) -> Query:
+        """A statement inside a transaction stores nothing by itself: a lost reply there loses nothing."""
+        return query if query.retry_is_safe is None else query._replace(retry_is_safe=None)
 
 
 PROBE = Query("SELECT 1")
@@ -98,7 +97,7 @@ class PostgresTransaction(_State, SyncLog, PostgresSubStores):
     def _run(self, program: Program[T]) -> T:
         self._check_open()
         try:
-            return run(program, lambda query: self._fetch(_inside(query)))
+            return run(program, lambda query: self._fetch(self._inside(query)))
         except StorageError as error:
             self._failed = error
             raise
@@ -115,16 +114,35 @@ class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
     async def _run(self, program: Program[T]) -> T:
         self._check_open()
         try:
-            return await run_async(program, lambda query: self._fetch(_inside(query)))
+            return await run_async(program, lambda query: self._fetch(self._inside(query)))
         except StorageError as error:
             self._failed = error
             raise
 
 
-class BoundPostgresTransaction(PostgresTransaction):
-    """The caller's transaction: checks the schema's version once, and never ends anything."""
+class _Bound(_State):
+    """The caller's connection, on which there may be no transaction after all."""
 
     _checked = False
+    _commits_by_itself: Callable[[Any], bool]
+
+    def _inside(self, query: Query) -> Query:
+        return query if self._commits_by_itself(self._connection) else super()._inside(query)
+
+
+class BoundPostgresTransaction(_Bound, PostgresTransaction):
+    """The caller's transaction: checks the schema's version once, and never ends anything."""
+
+    def __init__(
+        self,
+        context: Context,
+        connection: Any,
+        fetch: Callable[[Any, Query], Rows],
+        commits_by_itself: Callable[[Any], bool],
+    ) -> None:
+        """Use the caller's connection as it is at each call."""
+        PostgresTransaction.__init__(self, context, connection, fetch)
+        self._commits_by_itself = commits_by_itself
 
     def _run(self, program: Program[T]) -> T:
         if not self._checked:
@@ -133,10 +151,19 @@ class BoundPostgresTransaction(PostgresTransaction):
         return super()._run(program)
 
 
-class AsyncBoundPostgresTransaction(AsyncPostgresTransaction):
+class AsyncBoundPostgresTransaction(_Bound, AsyncPostgresTransaction):
     """`BoundPostgresTransaction` for asyncio."""
 
-    _checked = False
+    def __init__(
+        self,
+        context: Context,
+        connection: Any,
+        fetch: Callable[[Any, Query], Awaitable[Rows]],
+        commits_by_itself: Callable[[Any], bool],
+    ) -> None:
+        """Use the caller's connection as it is at each call."""
+        AsyncPostgresTransaction.__init__(self, context, connection, fetch)
+        self._commits_by_itself = commits_by_itself
 
     async def _run(self, program: Program[T]) -> T:
         if not self._checked:

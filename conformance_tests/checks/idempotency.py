@@ -158,3 +158,14 @@ def a_completed_key_keeps_its_response(lab: Lab) -> None:
     found = keys.get("k")
     equal((found.response, found.completed), (done.response, True), "the key after that")
     true(not keys.reserve("k").is_mine, "reserving it", expected="answered with the response", seen="free")
+
+
+@check("IDEM-03", "TX-01", needs=[Capability.IDEMPOTENCY, Capability.TRANSACTIONS])
+def a_key_expires_also_while_a_transaction_is_open(lab: Lab) -> None:
+    """Time goes on in a transaction: a key that expires after its beginning is free in it."""
+    store, other = lab.open(), lab.open()
+    _sub_store(other).reserve("k", ttl=0.1)
+    with store.transaction() as tx:
+        tx.append("order-1", lab.events(1), expected_version=0)
+        time.sleep(0.15)
+        true(_sub_store(tx).reserve("k").is_mine, "reserving a key that has expired by now")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.checks.checkpoints import position_of
 from conformance_tests.expect import equal, fail, raises, true
-from mink_core import Capability, Lease, LeaseLostError, SubscriptionNotFoundError, UsageError
+from conformance_tests.interleavings.holding import Started
+from mink_core import Capability, Lease, LeaseLostError, StorageError, SubscriptionNotFoundError, UsageError
 
 if TYPE_CHECKING:
     from conformance_tests.lab import Lab
@@ -51,10 +53,15 @@ def every_partition_has_one_owner(lab: Lab) -> None:
 @check("SUB-09", "SUB-08", needs=DURABLE | CHECKPOINTS)
 def a_silent_worker_is_replaced_and_refused(lab: Lab) -> None:
     """Its lease is taken over when its time is over, not before, and what it saves then is refused."""
-    store, other = lab.open(), lab.open()
-    (old,) = hold(store, "old", partitions=1, seconds=0.3).leases
-    store.checkpoints.save("s", 1, expected=None, lease=old)
-    waiting = hold(other, "new", partitions=1)
+    for seconds in (0.3, 2.0, 10.0):  # longer where the machine stood still for as long
+        namespace = lab.namespace()
+        store, other = lab.open(namespace), lab.open(namespace)
+        begun = time.monotonic()
+        (old,) = hold(store, "old", partitions=1, seconds=seconds).leases
+        store.checkpoints.save("s", 1, expected=None, lease=old)
+        waiting = hold(other, "new", partitions=1)
+        if not waiting.leases or time.monotonic() - begun < seconds:
+            break
     equal(waiting.leases, (), "what another worker is given while the first one lives")
     if waiting.next_expiry is None:
         fail("next_expiry beside a living worker", expected="seconds", seen=None)
@@ -154,3 +161,23 @@ def events_are_parked_with_their_transaction(lab: Lab) -> None:
     equal([it.replay for it in store.parked.list("s")], [False, True], "which are to be replayed")
     equal(store.parked.replay("s"), 2, "how many a replay of all asks for")
     equal((store.parked.remove("s", 10**9), store.parked.list("t")), (False, []), "what was never parked")
+
+
+@check("SUB-09", "TX-01", needs=DURABLE | CHECKPOINTS | {Capability.TRANSACTIONS})
+def a_save_is_fenced_until_its_commit(lab: Lab) -> None:
+    """While a save is not committed its partition has no second owner, or the commit is refused: never both."""
+    store, other = lab.open(), lab.open()
+    (old,) = hold(store, "old", partitions=1, seconds=0.1).leases
+    refused = False
+    try:
+        with store.transaction() as transaction:
+            transaction.checkpoints.save("s", 1, expected=None, lease=old)
+            time.sleep(0.15)
+            taking = Started(partial(hold, other, "new", partitions=1))
+            taken = taking.ended(0.5) and bool(taking.result().leases)
+    except (LeaseLostError, StorageError):
+        refused = True
+    true(refused or not taken, "a partition that was taken over amid a save", expected="one owner", seen="two")
+    (new,) = taking.result().leases or hold(other, "new", partitions=1).leases
+    true(new.token > old.token, "the new token", expected=f"above {old.token}", seen=new.token)
+    equal(position_of(other, "s"), None if refused else 1, "the checkpoint")

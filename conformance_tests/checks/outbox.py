@@ -160,13 +160,15 @@ def a_message_that_ends_its_workers_is_given_up_alone(lab: Lab) -> None:
 def one_bad_message_stops_no_other(lab: Lab) -> None:
     """A failed message waits out a backoff, is given up after its attempts, and can be requeued."""
     outbox = _sub_store(lab.open())
-    outbox.add([message(1, max_attempts=2), message(2)])
-    bad, good = outbox.claim("w")
+    outbox.add([message(1, max_attempts=2), message(2), message(3)])
+    bad, good, waiting = outbox.claim("w")
+    outbox.fail(waiting, "broken for long", retry_in=86_400)
     outbox.fail(bad, "broken", retry_in=0.1)
     outbox.complete(good)
-    equal(outbox.claim("w"), [], "what is due during the backoff")
     time.sleep(0.15)
-    (again,) = outbox.claim("w")
+    claimed = outbox.claim("w")
+    equal(numbers(claimed), [1], "what is due after the one backoff and during the other")
+    (again,) = claimed
     outbox.fail(again, "still broken")
     equal([(it.payload["n"], it.last_error) for it in outbox.dead_letters()], [(1, "still broken")], "the dead letters")
     true(not outbox.requeue(good.message_id), "requeueing what is no dead letter", expected=False, seen=True)

@@ -110,11 +110,12 @@ def a_due_saga_is_claimed_by_one_and_fenced(lab: Lab) -> None:
     """A claim gives a new version; whoever had it before cannot save, and after too many claims it is stuck."""
     sagas = _sub_store(lab.open())
     past = datetime.now(UTC) - timedelta(seconds=5)
+    sagas.save(Saga("held", "T", due_at=past - timedelta(seconds=5)), expected_version=0)
     sagas.save(Saga("due", "T", due_at=past), expected_version=0)
     sagas.save(Saga("later", "T", due_at=past + timedelta(hours=1)), expected_version=0)
+    equal([it.saga_id for it in sagas.claim_due(limit=1)], ["held"], "what was due first")
     (first,) = sagas.claim_due(lease=0.1)
-    equal((first.saga_id, first.version), ("due", 2), "what was claimed")
-    equal(sagas.claim_due(), [], "what is due while it is claimed")
+    equal((first.saga_id, first.version), ("due", 2), "what is due while the other is claimed")
     time.sleep(0.15)
     (again,) = sagas.claim_due(lease=0.1)
     with raises(SagaConflictError, "a save by the first claimer", actual=3):
@@ -178,3 +179,22 @@ def the_sagas_that_have_waited_longest_are_claimed(lab: Lab) -> None:
     equal([it.saga_id for it in sagas.claim_due(saga_type="T", limit=2)], ["c", "d"], "two of a type")
     equal([it.saga_id for it in sagas.claim_due(saga_type="T")], ["a"], "the rest of it")
     equal([it.saga_id for it in sagas.claim_due()], ["b"], "what is left")
+
+
+@check("SAGA-03", needs=SAGAS)
+def racing_claims_share_no_saga(lab: Lab) -> None:
+    """Of callers that claim due sagas at once each saga goes to one, and all go to somebody."""
+    handles = [lab.open() for _ in range(6)]
+    past = datetime.now(UTC) - timedelta(seconds=5)
+    names = [f"s-{number:02}" for number in range(48)]
+    for name in names:
+        _sub_store(handles[0]).save(Saga(name, "T", due_at=past), expected_version=0)
+    taken: list[list[str]] = [[] for _ in handles]
+
+    def work(index: int) -> None:
+        while claimed := _sub_store(handles[index]).claim_due(limit=3):
+            taken[index] += [it.saga_id for it in claimed]
+
+    results = lab.together([partial(work, index) for index in range(len(handles))])
+    equal(results, [None] * len(handles), "how the callers ended")
+    equal(sorted(name for one in taken for name in one), names, "what was claimed, by all together")

@@ -45,7 +45,7 @@ class HandlerFailedError(MinkError):
     def __init__(self, subscription: str, position: int, event_type: str, attempts: int, cause: str) -> None:
         """Keep the facts and say them in one sentence."""
         super().__init__(
-            f"subscription {subscription!r} has stopped: its handler failed {attempts} times on the {event_type} at "
+            f"subscription {subscription!r} has stopped: its handler failed {attempts} {'time' if attempts == 1 else 'times'} on the {event_type} at "
             f"position {position} ({cause}); everything before it is done: mend the handler and start the worker "
             "again, or let it park what it fails on"
         )

@@ -32,6 +32,8 @@ class _AsyncpgDriver:
 
     fetch = staticmethod(driver.fetch)
 
+    commits_by_itself = staticmethod(driver.commits_by_itself)
+
     @asynccontextmanager
     async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:
         """See `sync_psycopg.transaction`."""

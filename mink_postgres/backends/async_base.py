@@ -46,6 +46,10 @@ class AsyncBackend(Protocol):
         """Run one query."""
         ...
 
+    def commits_by_itself(self, connection: Any) -> bool:
+        """Whether a statement sent now commits with itself: no transaction is open, and none is begun for it."""
+        ...
+
     def transaction(self, connection: Any, commit: Query) -> AbstractAsyncContextManager[None]:
         """BEGIN, then COMMIT, or ROLLBACK when the block raises."""
         ...

@@ -14,7 +14,7 @@ from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psy
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
-from mink_postgres.drivers.psycopg_sync import SETTINGS
+from mink_postgres.drivers.psycopg_sync import SETTINGS, commits_by_itself
 from mink_postgres.programs.append_group import array_literal
 from mink_postgres.query import Query
 from mink_postgres.reaching import timeouts
@@ -35,6 +35,8 @@ class _PsycopgDriver:
     array = staticmethod(array_literal)
 
     fetch = staticmethod(psycopg_async.fetch)
+
+    commits_by_itself = staticmethod(commits_by_itself)
 
     @asynccontextmanager
     async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:

@@ -47,6 +47,14 @@ def is_closed(connection: Any) -> bool:
         return True
 
 
+def commits_by_itself(connection: Any) -> bool:
+    """See `psycopg_sync.commits_by_itself`."""
+    try:
+        return not connection.is_in_transaction()
+    except asyncpg.InterfaceError:  # given back to its pool: what is sent next fails
+        return False
+
+
 async def connect(conninfo: str, **options: Any) -> Any:
     """See `psycopg_sync.connect`."""
     check_conninfo(conninfo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
@@ -37,6 +38,11 @@ def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
         return cursor.fetchall() if has_rows(cursor.pgresult) else ()
     except psycopg.Error as error:
         raise translated(error, query, lost=connection.broken) from error
+
+
+def commits_by_itself(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
+    """Whether a statement sent now commits with itself: no transaction is open, and none is begun for it."""
+    return connection.autocommit and connection.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 class PooledConnection(psycopg.Connection[Any]):

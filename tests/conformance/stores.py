@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -104,3 +105,77 @@ def saves_late(namespace: str) -> MemoryEventStore:
 
 
 NOT_CALLABLE = 1
+
+
+def giving_none(namespace: str) -> None:
+    del namespace
+
+
+def giving_the_class(namespace: str) -> type[MemoryEventStore]:
+    del namespace
+    return MemoryEventStore
+
+
+async def awaited(namespace: str) -> MemoryEventStore:
+    return MemoryEventStore(namespace)
+
+
+def failing_to_open(namespace: str) -> MemoryEventStore:
+    msg = f"no database for {namespace}"
+    raise OSError(msg)
+
+
+def ending_the_program(namespace: str) -> MemoryEventStore:
+    sys.exit(f"no {namespace}")
+
+
+class _NeverClosing(MemoryEventStore):
+    def close(self) -> None:
+        msg = "cannot close"
+        raise OSError(msg)
+
+
+def never_closing(namespace: str) -> MemoryEventStore:
+    return _NeverClosing(namespace)
+
+
+class _OtherCapabilities(MemoryEventStore):
+    @property
+    def capabilities(self) -> Any:
+        return ["OUTBOX"]
+
+
+def other_capabilities(namespace: str) -> MemoryEventStore:
+    return _OtherCapabilities(namespace)
+
+
+class _WordlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class _Wordless(MemoryEventStore):
+    def stream_info(self, stream_id: str) -> Any:
+        raise _WordlessError
+
+
+def wordless(namespace: str) -> MemoryEventStore:
+    return _Wordless(namespace)
+
+
+class _Unprintable(MemoryEventStore):
+    def stream_info(self, stream_id: str) -> Any:
+        raise ValueError("\ud800 [bold]")
+
+
+def unprintable(namespace: str) -> MemoryEventStore:
+    return _Unprintable(namespace)
+
+
+class _Asleep(MemoryEventStore):
+    def append(self, *arguments: Any, **more: Any) -> Any:
+        time.sleep(60)
+
+
+def asleep(namespace: str) -> MemoryEventStore:
+    return _Asleep(namespace)

@@ -27,7 +27,7 @@ from mink_core import (
 from mink_core.registry import open_administration
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.answers import RefusedError
-from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream
+from mink_jetstream.jetstream import NO_PEERS, WRONG_SEQUENCE_NOW, JetStream
 from mink_jetstream.place import Place
 from mink_jetstream.requests import Request, UnansweredError
 from mink_jetstream.wire import Wire
@@ -353,6 +353,29 @@ def test_a_hot_stream_takes_every_append_of_many_callers(url):
             return [event.version async for event in one.read_stream("hot-1")]
 
     assert asyncio.run(run()) == list(range(1, 61))
+
+
+def test_a_store_is_made_once_there_are_servers_enough(url, monkeypatch):
+    manage, refused = JetStream.manage, []
+
+    async def few(self, verb, stream, wanted=None):
+        if verb == "CREATE" and len(refused) < 2:
+            refused.append(stream)
+            raise RefusedError(NO_PEERS, "no suitable peers for placement, peer offline")
+        await manage(self, verb, stream, wanted)
+
+    monkeypatch.setattr(JetStream, "manage", few)
+    with JetStreamEventStore(url) as store:
+        store.initialize()
+        assert store.append("order-1", events(), expected_version=0).last_version == 1
+    assert len(refused) == 2
+    refused.clear()
+    monkeypatch.setattr("mink_jetstream.place._PEERS", 1.0)
+    with (
+        JetStreamEventStore(f"{url}_more", timeout=0.5) as store,
+        pytest.raises(StorageError, match=r"1 copies.*nothing was made"),
+    ):
+        store.initialize()
 
 
 def test_a_store_that_is_not_there_is_told_at_once(url):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import io
+import threading
+import time
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +19,12 @@ from mink_core import (
     CapabilityNotSupportedError,
     NewEvent,
     OutboxMessage,
+    OutcomeUnknownError,
     Saga,
     SchemaError,
+    StorageError,
     StoreClosedError,
+    TransientStorageError,
     UsageError,
     open_store,
 )
@@ -27,6 +32,8 @@ from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.postgres.sessions import Session
 
 EVENT = NewEvent("Made", 1)
 
@@ -75,6 +82,55 @@ def test_the_async_store_takes_either_driver(postgres_url: str, schema: str, dri
             assert await store.head_position() == 0
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg async", "asyncpg"])
+def test_a_lost_reply_where_no_transaction_is_open(
+    store: PostgresEventStore, postgres_url: str, schema: str, session: Callable[..., Session], driver: str, alone: bool
+) -> None:
+    """What commits by itself may be stored; inside a transaction nothing is."""
+    store.append("a-1", [EVENT], expected_version=0)
+    holder = session()
+    holder.lock("a-1")
+
+    def cut() -> None:
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            for _ in range(500):
+                if found := other.execute(waiting).fetchone():
+                    other.execute("SELECT pg_terminate_backend(%s)", found)
+                    return
+                time.sleep(0.01)
+
+    told: list[Exception] = []
+
+    def append() -> None:
+        with psycopg.connect(postgres_url, autocommit=alone) as connection:
+            try:
+                store.bind(connection).append("a-1", [NewEvent("Made", 2)], expected_version=1)
+            except StorageError as error:
+                told.append(error)
+
+    async def append_async() -> None:
+        async with AsyncPostgresEventStore(postgres_url, schema=schema) as opened:
+            if driver == "asyncpg":
+                connection: Any = await asyncpg.connect(postgres_url)
+                if not alone:
+                    await connection.transaction().start()
+            else:
+                connection = await psycopg.AsyncConnection.connect(postgres_url, autocommit=alone)
+            try:
+                await opened.bind(connection).append("a-1", [NewEvent("Made", 2)], expected_version=1)
+            except StorageError as error:
+                told.append(error)
+            await connection.close()
+
+    work = threading.Thread(target=append if driver == "psycopg" else lambda: asyncio.run(append_async()))
+    work.start()
+    cut()
+    work.join(20)
+    assert [type(error) for error in told] == [OutcomeUnknownError if alone else TransientStorageError]
 
 
 def test_what_cannot_be_bound_is_refused(
