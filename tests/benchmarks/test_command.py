@@ -12,6 +12,7 @@ from mink_benchmarks.appends import Appends, Calls, Tally
 from mink_benchmarks.cli import main
 from mink_benchmarks.compare import compare
 from mink_benchmarks.goal_runs import summary
+from mink_benchmarks.growth import HOWS
 from mink_benchmarks.judging import Goal, judge
 from mink_benchmarks.mixed import Mixed
 from mink_benchmarks.peers.naive import NaiveStore
@@ -260,10 +261,7 @@ def test_progress_is_a_line_that_changes_on_a_terminal_and_rare_in_a_log(
 def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
     cases = [series(f"mink, {writers}", 100 * writers, 110 * writers).as_json() for writers in (1, 16)]
     ratio = {"ratio": {"median": 0.9, "min": 0.8, "max": 1.0}}
-    steps = [
-        {"events": 10**n, "sizes": {"events": 10**n}, "appends": ratio, "streams": ratio, "replay": ratio}
-        for n in (5, 6)
-    ]
+    steps = [{"events": 10**n, "sizes": {"events": 10**n}, **dict.fromkeys(HOWS, ratio)} for n in (5, 6)]
     result = {
         "groups": {"append-1": {"cases": cases}},
         "growth": steps,

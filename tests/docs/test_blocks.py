@@ -97,7 +97,7 @@ def test_how_many_run(capsys: pytest.CaptureFixture[str]) -> None:
         ("```\nwhat is it\n```\n", "is not known"),
         ("<!-- not run: no -->\n```sh\nfalse\n```\n", "wants a reason"),
         ("<!-- run by: tests/nothing.py -->\n```sh\nfalse\n```\n", "is no file"),
-        ('```python title="mink_core/errors.py"\nnothing of the kind\n```\n', "not in mink_core/errors.py"),
+        ('```python title="mink_core/events.py"\nnothing of the kind\n```\n', "not in mink_core/events.py"),
         ('```python title="test_it.py"\ndef test_it():\n    assert False\n```\n', "1 failed"),
         ('```python title="it.py"\nimport nothing_so_called\n```\n', "ModuleNotFoundError"),
     ],
