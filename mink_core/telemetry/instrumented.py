@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from mink_core.runtime.updating import Updating
 
@@ -31,6 +32,17 @@ class _Recorded:
         self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected, **options: Any
     ) -> AppendResult:
         """See `mink_core.EventLog.append`."""
+        began = perf_counter()
+        if self._signals.is_silent(began):
+            # As a silent `operation`, without what that costs a call.
+            try:
+                return cast(
+                    "AppendResult",
+                    self._inner.append(stream_id, events, expected_version=expected_version, **options),
+                )
+            except Exception as error:
+                self._signals.log_failure("append", error, perf_counter() - began, {"stream_id": str(stream_id)})
+                raise
         with self._signals.operation("append", stream_id=str(stream_id)):
             result: AppendResult = self._inner.append(stream_id, events, expected_version=expected_version, **options)
         self._signals.appended(len(result.event_ids))
@@ -46,6 +58,13 @@ class _Recorded:
 
     def poll(self, after_position: int, **options: Any) -> Page:
         """See `mink_core.EventLog.poll`."""
+        began = perf_counter()
+        if self._signals.is_silent(began):
+            try:
+                return cast("Page", self._inner.poll(after_position, **options))
+            except Exception as error:
+                self._signals.log_failure("poll", error, perf_counter() - began, {})
+                raise
         with self._signals.operation("poll"):
             page: Page = self._inner.poll(after_position, **options)
         self._signals.read(len(page.events))

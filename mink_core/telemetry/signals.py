@@ -81,9 +81,10 @@ class Signals:
     @property
     def silent(self) -> bool:
         """Whether nobody listens: no SDK is set, and no log record of a success is wanted."""
-        return self._is_silent(time.perf_counter())
+        return self.is_silent(time.perf_counter())
 
-    def _is_silent(self, now: float) -> bool:
+    def is_silent(self, now: float) -> bool:
+        """`silent`, at this moment by `time.perf_counter()`."""
         if now >= self._look_at:
             tracers, meters = self._given
             self._silent = (
@@ -105,7 +106,7 @@ class Signals:
             about: Attributes of the span and the record.
         """
         began = time.perf_counter()
-        if self._is_silent(began):
+        if self.is_silent(began):
             return _Silent(self, name, began, about)
         return self._recorded(name, began, about, current=current)
 
