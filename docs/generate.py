@@ -131,7 +131,7 @@ def decisions_page() -> str:
 _BENCHMARKS = """\
 # Benchmark results
 
-Runs on one machine of two cores, which the server shares and which had other work meanwhile: the rounds of one case differ by
+Runs on one machine of two cores, which the server shares and which had no other work: the rounds of one case differ by
 up to {spread:.1f} times, so see how far the lowest and the highest are apart before you read a median. Rounds were
 interleaved, and figures compare within a table only. Written by `docs/generate.py` from the runs' own files.
 [Performance](performance.md) says where the time goes, what makes it faster, and what was tried and lost; what is said of
