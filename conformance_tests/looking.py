@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.expect import equal
+from conformance_tests.expect import equal, true
 from mink_core import AppendResult
 
 if TYPE_CHECKING:
@@ -41,6 +41,25 @@ def nothing_stored(store: EventLog, what: str = "a refused call") -> Generator[N
     equal(told(after.feed), told(before.feed), f"the feed after {what}")
     equal(after.streams, before.streams, f"the streams after {what}")
     equal(after, before, f"all that is stored after {what}")
+
+
+def paged(store: EventLog, after: int, limit: int, **more: Any) -> list[StoredEvent]:
+    """The feed above a position, page by page to its end.
+
+    `limit` is the most that a page may have: a store may end it sooner, and with a filter give none at all and
+    move on.
+    """
+    got: list[StoredEvent] = []
+    while True:
+        page = store.poll(after, limit=limit, **more)
+        what = f"the page after {after}, limit {limit}"
+        true(len(page.events) <= limit, what, expected=f"{limit} events at most", seen=len(page.events))
+        true(page.next_position >= after, f"next_position of {what}", expected="not below", seen=page.next_position)
+        got += page.events
+        if page.next_position == after:
+            equal(told(list(page.events)), [], f"{what}, which does not move on")
+            return got
+        after = page.next_position
 
 
 def told(events: list[StoredEvent]) -> list[str]:

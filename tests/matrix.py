@@ -2,10 +2,14 @@
 
     python -m tests.matrix --minutes 60 --write
 
-Runs at `standard` over three seeds, within so many minutes; members that were not reached are told. The last seed
+Runs at `standard` over three seeds, within so many minutes; members that were not reached are told. Seed 3
 makes the table; with the others a member is let go when it is killed. Exits with 1
 where a member survives, a rule has no member, or the minutes did not suffice. `--write` puts the figures into
-docs/kill-matrix.md.
+docs/kill-matrix.md. With `--keep FILE` each trial is added to a file, and those that it has are not run again:
+
+    python -m tests.matrix --keep trials.jsonl --seeds 1 2      beside, in another shell: --seeds 3
+    python -m tests.matrix --keep trials.jsonl --write          runs what is missing and makes the page of all
+    python -m tests.matrix --keep trials.jsonl --again --members 'NewOne'
 """
 
 from __future__ import annotations
@@ -25,8 +29,11 @@ from conformance_tests.check import all_checks
 from conformance_tests.zoo.matrix import Trial, put_through, rules_without_member
 from conformance_tests.zoo.report import as_markdown, first_kill, idle_checks, verdict
 from mink_postgres.server import postgres_for_tests
+from tests.kept_trials import keep, kept
 from tests.zoo.bases import ON_MEMORY, ON_POSTGRES, base_of
 
+TABLE = 3
+"""The seed whose trials make the table: with it all examples run on each member."""
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 HEAD = """\
 # Kill matrix
@@ -46,6 +53,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--level", choices=["smoke", "standard"], default="standard")
     parser.add_argument("--members", default="*", help="a glob")
+    parser.add_argument("--keep", type=Path, help="a file that trials are kept in, and not run again")
+    parser.add_argument("--again", action="store_true", help="run also what --keep has; the new trial counts")
     parser.add_argument("--write", action="store_true", help="write docs/kill-matrix.md")
     given = parser.parse_args()
     faulthandler.enable()
@@ -53,31 +62,40 @@ def main() -> int:
     members = [member for member in [*ON_MEMORY, *ON_POSTGRES] if fnmatchcase(member.name, given.members)]
     until = time.monotonic() + given.minutes * 60
     begun = time.monotonic()
-    trials: list[tuple[int, Trial]] = []
+    known = kept(given.keep, members) if given.keep and not given.again else {}
+    todo = [(seed, member) for seed in given.seeds for member in members if (seed, member.name) not in known]
+    ran: dict[tuple[int, str], Trial] = {}
     with ExitStack() as stack:
-        url = stack.enter_context(postgres_for_tests()) if set(members) & set(ON_POSTGRES) else ""
-        for seed, member in ((seed, member) for seed in given.seeds for member in members):
+        url = stack.enter_context(postgres_for_tests()) if {it for _, it in todo} & set(ON_POSTGRES) else ""
+        for seed, member in todo:
             if time.monotonic() > until:
                 print(f"not reached: {member.name}, seed {seed}")
                 continue
             base = base_of(member, url if member in ON_POSTGRES else "")
-            trial = put_through(member, base, level=level, seed=seed, stop_at_failure=seed != given.seeds[-1])
-            trials.append((seed, trial))
+            trial = put_through(member, base, level=level, seed=seed, stop_at_failure=seed != TABLE)
+            ran[seed, member.name] = trial
+            if given.keep:
+                keep(given.keep, seed, trial)
             print(f"{seed} {verdict(trial):9} {member.name:28} {trial.seconds:7.2f} s  {first_kill(trial)}", flush=True)
     took = time.monotonic() - begun
+    every = known | ran
+    trials = [
+        (seed, every[seed, member.name]) for seed in given.seeds for member in members if (seed, member.name) in every
+    ]
     survivors = sorted({trial.member.name for _, trial in trials if trial.survived and not trial.is_out_of_reach})
     without = rules_without_member([*ON_MEMORY, *ON_POSTGRES])
     times = sorted(trial.seconds for _, trial in trials if not trial.survived)
     figures = (
         f"{len(members)} members, {len(all_checks())} checks, level `{given.level}`, seeds {given.seeds}: "
-        f"{len(trials)} trials in {took / 60:.1f} minutes, {sum(trial.survived for _, trial in trials)} survived. "
+        f"{len(trials)} trials, {sum(trial.survived for _, trial in trials)} survived. "
         f"Seconds to the first kill: min {times[0]:.2f}, median {median(times):.2f}, max {times[-1]:.2f} "
         f"(CPython {platform.python_version()}, {platform.system()})."
     )
     print(figures)
+    print(f"{len(ran)} trials were run now, in {took / 60:.1f} minutes; {len(known)} were kept")
     print(f"survivors: {survivors}; rules without a member: {without}")
     if given.write:
-        write(figures, [trial for seed, trial in trials if seed == given.seeds[-1]], [trial for _, trial in trials])
+        write(figures, [trial for seed, trial in trials if seed == TABLE], [trial for _, trial in trials])
     return 1 if survivors or without or len(trials) < len(members) * len(given.seeds) else 0
 
 
@@ -86,7 +104,7 @@ def write(figures: str, first: list[Trial], every: list[Trial]) -> None:
     text = [
         HEAD,
         figures,
-        f"\nThe table is of the last seed.\n\n{as_markdown(first)}\n\n## Checks that killed nobody\n",
+        f"\nThe table is of seed 3.\n\n{as_markdown(first)}\n\n## Checks that killed nobody\n",
     ]
     text.append(
         "They ran and no member failed on them: they guard what no member breaks, or what others saw first (a check that "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal, true
-from conformance_tests.looking import told
+from conformance_tests.looking import paged, told
 from conformance_tests.matching import passes
 from mink_core import Capability, Direction, EventFilter, ExpectedVersion, Partition, partition_of
 
@@ -274,4 +274,4 @@ def filters_by_partition(lab: Lab) -> None:
                 want = [it for it in share if passes(it, EventFilter(**axes))]
                 what = f"partition {index} of {of} with {axes}"
                 equal(told(list(store.read_all(where=where))), told(want), f"read_all of {what}")
-                equal(told(list(store.poll(0, limit=1000, where=where).events)), told(want), f"a page of {what}")
+                equal(told(paged(store, 0, 1000, where=where)), told(want), f"the pages of {what}")

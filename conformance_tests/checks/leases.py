@@ -11,7 +11,15 @@ from conformance_tests.check import check
 from conformance_tests.checks.checkpoints import position_of
 from conformance_tests.expect import equal, fail, raises, true
 from conformance_tests.interleavings.holding import Started
-from mink_core import Capability, Lease, LeaseLostError, StorageError, SubscriptionNotFoundError, UsageError
+from mink_core import (
+    Capability,
+    Lease,
+    LeaseLostError,
+    StorageError,
+    SubscriptionNotFoundError,
+    TransientStorageError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from conformance_tests.lab import Lab
@@ -168,17 +176,61 @@ def a_save_is_fenced_until_its_commit(lab: Lab) -> None:
     """While a save is not committed its partition has no second owner, or the commit is refused: never both."""
     store, other = lab.open(), lab.open()
     (old,) = hold(store, "old", partitions=1, seconds=0.1).leases
-    taking, taken, refused = None, False, False
+    taking, refused = None, False
+    leases: tuple[Lease, ...] = ()
     try:
         with store.transaction() as transaction:
             transaction.checkpoints.save("s", 1, expected=None, lease=old)
             time.sleep(0.15)
             taking = Started(partial(hold, other, "new", partitions=1))
-            taken = taking.ended(0.5) and bool(taking.result().leases)
+            if taking.ended(0.5):
+                leases = _taken(taking)
     except (LeaseLostError, StorageError):
         refused = True
-    true(refused or not taken, "a partition that was taken over amid a save", expected="one owner", seen="two")
+    true(refused or not leases, "a partition that was taken over amid a save", expected="one owner", seen="two")
     # A slow machine may have lost its lease before it saved: then nobody has asked yet.
-    (new,) = (taking is not None and taking.result().leases) or hold(other, "new", partitions=1).leases
+    leases = leases or (_taken(taking) if taking is not None else ())
+    (new,) = leases or hold(other, "new", partitions=1).leases
     true(new.token > old.token, "the new token", expected=f"above {old.token}", seen=new.token)
     equal(position_of(other, "s"), None if refused else 1, "the checkpoint")
+
+
+@check("SUB-09", "TX-01", needs=DURABLE | {Capability.TRANSACTIONS, Capability.PARTITIONS})
+def a_beat_counts_from_its_commit(lab: Lab) -> None:
+    """A worker that comes back, its beat not committed yet, and one that takes its partition: one of them is told that it has it."""
+    store, other = lab.open(), lab.open()
+    for _ in range(3):
+        for owner in "abc":
+            share = hold(store, owner)
+            for lease in share.leases:
+                if lease.partition in share.surplus:
+                    store.subscriptions.release(lease)
+    hold(store, "b", seconds=0.1)
+    time.sleep(0.15)
+    hold(store, "a")  # has its share: it finds that b is gone, and takes nothing
+    taking = None
+    back: tuple[Lease, ...] = ()
+    taken: tuple[Lease, ...] = ()
+    try:
+        with store.transaction() as transaction:
+            back = hold(transaction, "b").leases
+            taking = Started(partial(hold, other, "c"))
+            if taking.ended(0.5):
+                taken = _taken(taking)
+    except StorageError:
+        back = ()  # refused at its commit: nobody is back
+    taken = taken or (_taken(taking) if taking is not None else ())
+    both = {lease.partition for lease in back} & {lease.partition for lease in taken}
+    equal(sorted(both), [], "partitions that two workers were told to have")
+    now = {lease.partition: lease.token for owner in "abc" for lease in hold(store, owner).leases}
+    for lease in (*back, *taken):
+        equal(lease.token, now.get(lease.partition), f"the token of partition {lease.partition}, as it was told")
+
+
+def _taken(taking: Started) -> tuple[Lease, ...]:
+    """What a worker was given that may have waited for a commit, and given up by the lock time-out (TX-04)."""
+    try:
+        found: Holding = taking.result()
+    except TransientStorageError:
+        return ()
+    return found.leases

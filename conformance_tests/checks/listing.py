@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance_tests.check import check
-from conformance_tests.expect import equal
-from mink_core import StreamInfo, category_of
+from conformance_tests.check import Layer, Level, check
+from conformance_tests.expect import equal, true
+from conformance_tests.resources.held import peak, tracing
+from mink_core import Capability, StreamAppend, StreamInfo, category_of
 
 if TYPE_CHECKING:
     from conformance_tests.lab import Lab
     from mink_core import Store
 
+_MANY = 6000
+"""Streams that are too many for their entries to be held at once."""
+_BATCH = 500
 NAMES = (
     "!",
     "0",
@@ -110,9 +114,36 @@ def many_streams_are_listed_whole(lab: Lab) -> None:
     store = lab.open()
     names = [f"many-{number}" for number in range(1050)]
     lab.random.shuffle(names)
-    for name in names:
-        store.append(name, lab.events(1), expected_version=0)
+    _make(lab, store, names)
     equal([info.stream_id for info in store.streams()], sorted(names), "the ids of 1,050 streams")
     equal([info.stream_id for info in store.streams(category="many")], sorted(names), "the ids of one category")
     for edge in (499, 500, 501, 1000, 1001):
         equal([it.stream_id for it in store.streams(limit=edge)], sorted(names)[:edge], f"limit {edge}")
+
+
+@check("READ-04", "READ-09", needs=[Capability.APPEND_BATCH], layer=Layer.RESOURCE, level=Level.STANDARD)
+def a_long_list_of_streams_takes_bounded_memory(lab: Lab) -> None:
+    """Going through the streams one by one takes a fraction of the memory that all their entries take."""
+    store = lab.open()
+    _make(lab, store, [f"many-{number:04}" for number in range(_MANY)])
+    counted = [len(list(store.streams()))]  # what is made once for all listings is made now
+    with tracing():
+        whole = peak(lambda: counted.append(len(list(store.streams()))))
+        single = peak(lambda: counted.append(sum(1 for _ in store.streams())))
+    equal(counted, [_MANY] * 3, "how many streams were listed each time")
+    true(
+        single < whole * 0.6,
+        f"READ-04: the memory that a pass over {_MANY} streams takes at most",
+        expected=f"under six tenths of the {whole >> 10} KiB that a list of them takes",
+        seen=f"{single >> 10} KiB",
+    )
+
+
+def _make(lab: Lab, store: Store, names: list[str]) -> None:
+    """Streams of one event; in batches where the store has them, as they are many."""
+    if Capability.APPEND_BATCH not in lab.capabilities:
+        for name in names:
+            store.append(name, lab.events(1), expected_version=0)
+        return
+    for start in range(0, len(names), _BATCH):
+        store.append_batch([StreamAppend(name, lab.events(1), 0) for name in names[start : start + _BATCH]])

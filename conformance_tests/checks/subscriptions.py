@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal, fail, raises, true
+from conformance_tests.failure import tell
 from conformance_tests.looking import told
 from conformance_tests.patience import promptly, soon, take
 from mink_core import Capability, EventFilter, ExpectedVersion, PositionAheadError, StoreIdentity, UsageError
@@ -66,11 +67,19 @@ class Follower:
 
 
 def wait_until(condition: Callable[[], bool], what: str, seen: Callable[[], Any]) -> None:
-    """Wait for a condition; tell when it does not come true."""
-    deadline = time.monotonic() + soon()
+    """Wait for a condition; tell when it does not come true, and what is seen no longer changes.
+
+    A store that is slow goes on, and one that is broken does not: so the time begins again where there was
+    progress, up to twice.
+    """
+    begun = time.monotonic()
+    before, deadline = tell(seen()), begun + soon()
     while not condition():
         if time.monotonic() > deadline:
-            fail(f"after {soon():g} seconds", expected=what, seen=seen())
+            now = tell(seen())
+            if now == before or time.monotonic() > begun + 2 * soon():
+                fail(f"after {time.monotonic() - begun:.0f} seconds", expected=what, seen=now)
+            before, deadline = now, deadline + soon()
         time.sleep(0.002)
 
 

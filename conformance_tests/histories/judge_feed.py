@@ -128,8 +128,7 @@ def heads_are_in_the_feed(facts: Facts) -> Iterator[Violation]:
         if head > facts.history.start and head not in positions:
             yield Violation("FEED-05", "the head", "the position of a committed event", str(head), (call,))
         for poll in polls:
-            exhausted = poll.limit is not None and len(poll.events) < poll.limit and poll.stream is None
-            if exhausted and poll.begun > ended(call) and poll.number is not None and poll.number < head:
+            if _at_the_end(poll) and poll.begun > ended(call) and poll.number is not None and poll.number < head:
                 yield Violation(
                     "FEED-05", "a poll after the head was told", f"events up to {head}", str(poll.number), (call, poll)
                 )
@@ -140,6 +139,11 @@ def heads_are_in_the_feed(facts: Facts) -> Iterator[Violation]:
             highest = call
 
 
+def _at_the_end(poll: Call) -> bool:
+    """Whether a page says that there is no more: any other may be shorter than its limit, and is gone on from."""
+    return not poll.events and poll.number == poll.after and poll.stream is None
+
+
 def the_feed_waits_for_appends_only(facts: Facts) -> Iterator[Violation]:
     """READ-06, FEED-03, 04, 07: what was stored before any append in flight began is shown at once."""
     if not facts.complete or facts.history.faults:
@@ -147,7 +151,7 @@ def the_feed_waits_for_appends_only(facts: Facts) -> Iterator[Violation]:
     for call in facts.calls:
         if call.outcome != "ok" or call.stream is not None or call.kind not in {"poll", "read_all", "head"}:
             continue
-        if call.kind == "poll" and call.limit is not None and len(call.events) >= call.limit:
+        if call.kind == "poll" and not _at_the_end(call):
             continue
         flying = [span.begun for span in facts.spans if span.begun < ended(call) and span.ended > call.begun]
         floor = min([call.begun, *flying])

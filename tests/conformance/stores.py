@@ -6,7 +6,8 @@ import sys
 import time
 from typing import Any
 
-from mink_core import Capability, ConcurrencyError, ExpectedVersion
+from mink_core import Capability, ConcurrencyError, ExpectedVersion, Page
+from mink_core.adapter import EVERYTHING
 from mink_memory import AsyncMemoryEventStore, MemoryEventStore, forget
 
 
@@ -179,3 +180,62 @@ class _Asleep(MemoryEventStore):
 
 def asleep(namespace: str) -> MemoryEventStore:
     return _Asleep(namespace)
+
+
+class _ShortPages(MemoryEventStore):
+    """Right, and sparing: a page has seven events at most, and looks at sixteen."""
+
+    def poll(self, after_position: int, *, limit: int = 100, where: Any = EVERYTHING, **more: Any) -> Any:
+        page = super().poll(after_position, limit=limit, where=where, **more)
+        if limit < 1:
+            return page
+        scanned = super().poll(after_position, limit=min(limit, 7 if where == EVERYTHING else 16))
+        until = min(page.next_position, scanned.next_position)
+        return Page([it for it in page.events if it.global_position <= until], until)
+
+
+def short_pages(namespace: str) -> MemoryEventStore:
+    return _ShortPages(namespace)
+
+
+class _LateClaims:
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def claim(self, worker: str, **more: Any) -> Any:
+        time.sleep(0.15)
+        return self._inner.claim(worker, **more)
+
+
+class _Lagging(MemoryEventStore):
+    """Right, and far away: what lasts a tenth of a second is over before the next claim."""
+
+    @property
+    def outbox(self) -> Any:
+        return _LateClaims(super().outbox)
+
+
+def lagging(namespace: str) -> MemoryEventStore:
+    return _Lagging(namespace)
+
+
+class _TurnsOnce(MemoryEventStore):
+    """Gives a partition's first page of many events turned, once in this process."""
+
+    turned = False
+
+    def poll(self, after_position: int, *, where: Any = EVERYTHING, **more: Any) -> Any:
+        page = super().poll(after_position, where=where, **more)
+        if where.partition is None or _TurnsOnce.turned:
+            return page
+        if len(page.events) < 20:  # not before there are two of one stream
+            return Page([], after_position)
+        _TurnsOnce.turned = True
+        return Page(list(page.events)[::-1], page.next_position)
+
+
+def turns_once(namespace: str) -> MemoryEventStore:
+    return _TurnsOnce(namespace)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import threading
+import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,8 +17,11 @@ import pytest
 from conformance_tests import Layer, Level, Status, run, target_of
 from conformance_tests.__main__ import main
 from conformance_tests.check import all_checks
+from conformance_tests.checks.subscriptions import wait_until
+from conformance_tests.failure import CheckFailedError
 from conformance_tests.lab import BUDGETS, Budget
 from conformance_tests.model import machine
+from conformance_tests.patience import patience
 from conformance_tests.replaying import keep, load, replay
 from conformance_tests.report.html import as_html
 from conformance_tests.report.timeline import as_svg, as_text
@@ -73,6 +78,36 @@ def test_a_store_that_writes_slowly_passes() -> None:
     """Its first worker ends before its checkpoint is stored, so the second one handles those events again."""
     report = _run(stores.saves_late, "one_worker_is_active_and_another_takes_over")
     assert [result.status for result in report.results] == [Status.PASSED], report.failures
+
+
+def test_a_store_with_short_pages_passes() -> None:
+    """`limit` is the most that a page may have, and not what it has."""
+    report = _run(stores.short_pages, "READ-0[1-6]", "FEED-0*", "SUB-01", "*:a_long_call*", "*:filters_by_partition")
+    assert [(it.check.id, it.what, it.seen) for it in report.failures] == []
+
+
+def test_a_store_that_is_far_away_passes() -> None:
+    report = _run(stores.lagging, "OUTBOX-02")
+    assert [(it.check.id, it.what, it.seen) for it in report.failures] == []
+
+
+def test_progress_is_waited_for_and_a_standstill_is_not() -> None:
+    begun = time.monotonic()
+    looks = count()
+    with patience(0.1):
+        wait_until(lambda: time.monotonic() > begun + 0.15, "it goes on", lambda: next(looks))
+        with pytest.raises(CheckFailedError, match="it stands still"):
+            wait_until(lambda: False, "it stands still", lambda: 7)
+        with pytest.raises(CheckFailedError, match="it never ends"):
+            wait_until(lambda: False, "it never ends", lambda: next(looks))
+
+
+def test_what_a_standstill_does_not_explain_fails_at_once() -> None:
+    """A worker that lost its lease handles an event twice; that it goes out of order is not tried again."""
+    report = _run(stores.turns_once, "*:partitions_keep_the_order_of_each_stream")
+    assert [result.what for result in report.failures] == [
+        "the versions of each stream, in the order in which each was first handled"
+    ]
 
 
 def test_a_slow_store_is_given_fewer_programs(monkeypatch: pytest.MonkeyPatch) -> None:

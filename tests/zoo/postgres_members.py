@@ -140,6 +140,14 @@ class SqlRepeatWithoutEdges(_OtherSql):
     new = "NOT whole OR false AND EXISTS ("
 
 
+@breaks("SUB-09")
+class SqlBeatsWithoutALock(_OtherSql):
+    """Does not lock the subscription at a worker's beat: two workers are told that they have one partition."""
+
+    old = "WHERE s.name = p_name FOR UPDATE;"
+    new = "WHERE s.name = p_name;"
+
+
 @breaks("FEED-08")
 class SqlForgetsItsIdentity(_OtherSql):
     """Makes a new identity at each look."""

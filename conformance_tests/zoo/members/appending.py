@@ -234,3 +234,19 @@ class TellsTheLastVersionTwice(Wrapped):
     def append(self, stream_id: str, events: Any, *, expected_version: Any) -> Any:
         result = self.store.append(stream_id, events, expected_version=expected_version)
         return replace(result, first_version=result.last_version)
+
+
+@breaks("APPEND-03", "APPEND-06")
+class DecidesOnce(Wrapped):
+    """`update` decides once, and appends the same events after a conflict."""
+
+    def update(self, stream_id: str, decide: Any, *, retries: int = 5) -> Any:
+        decided: list[Any] = []
+
+        def once(events: list[StoredEvent]) -> Any:
+            if not decided:
+                decided.append(list(decide(events)))
+            return decided[0]
+
+        inner: Any = super()
+        return inner.update(stream_id, once, retries=retries)

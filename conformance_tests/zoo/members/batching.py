@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from conformance_tests.zoo.expecting import number_of, version_of
 from conformance_tests.zoo.member import breaks
 from conformance_tests.zoo.wrapped import Wrapped
 from mink_core import (
     Capability,
     ConcurrencyError,
+    NewEvent,
+    StreamAppend,
 )
 
 
@@ -51,3 +55,22 @@ class BatchChecksFirst(Wrapped):
                 raise ConcurrencyError(item.stream_id, wanted, version_of(self.store, item.stream_id))
             named.add(getattr(item, "stream_id", ""))
         return self.store.append_batch(items)
+
+
+@breaks("APPEND-07", needs=[Capability.APPEND_BATCH])
+class EqualIdsInABatch(Wrapped):
+    """Looks for equal ids in each item of a batch by itself."""
+
+    def append_batch(self, items: Any) -> Any:
+        seen: set[Any] = set()
+        given = []
+        for item in items:
+            if isinstance(item, StreamAppend) and isinstance(item.events, (list, tuple)):
+                events = [
+                    replace(event, event_id=None) if isinstance(event, NewEvent) and event.event_id in seen else event
+                    for event in item.events
+                ]
+                seen |= {event.event_id for event in item.events if isinstance(event, NewEvent)}
+                item = replace(item, events=events)  # noqa: PLW2901 -- the one to send
+            given.append(item)
+        return self.store.append_batch(given)

@@ -142,3 +142,15 @@ class UntilInclusive(_Filtering):
     def lets(self, where: EventFilter, event: StoredEvent) -> bool:
         until = where.until + timedelta(microseconds=1) if where.until else None
         return passes(replace(where, until=until), event)
+
+
+@breaks("READ-05")
+class NobodyIsEverybody(Wrapped):
+    """A filter for one stream that does not exist lets everything through."""
+
+    def poll(self, after_position: int, *, where: EventFilter = EVERYTHING, **arguments: Any) -> Any:
+        page = self.store.poll(after_position, where=where, **arguments)
+        known = {info.stream_id for info in self.store.streams()}
+        if where.stream_ids and not known & set(where.stream_ids):
+            return self.store.poll(after_position, where=replace(where, stream_ids=()), **arguments)
+        return page

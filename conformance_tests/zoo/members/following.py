@@ -11,7 +11,7 @@ from typing import Any
 from conformance_tests.zoo.member import breaks
 from conformance_tests.zoo.wrapped import Wrapped, subscribing
 from mink_core import Capability
-from mink_core.adapter import PollingSubscription
+from mink_core.adapter import EVERYTHING, PollingSubscription
 
 SUBSCRIBE = [Capability.SUBSCRIBE]
 
@@ -224,5 +224,48 @@ class BatchesTooLarge(Followed):
     def subscribe(self, **arguments: Any) -> Any:
         self.store.subscribe(**arguments).close()
         subscription = Following(self.store, {**arguments, "batch_size": 100})
+        self.note(subscription)
+        return subscription
+
+
+@breaks("SUB-01", "READ-05", needs=[Capability.SUBSCRIBE])
+class FollowsEverything(Wrapped):
+    """A subscription ignores its filter."""
+
+    def subscribe(self, **arguments: Any) -> Any:
+        return super().subscribe(**{**arguments, "where": EVERYTHING}) if self._checked(arguments) else None
+
+    def _checked(self, arguments: dict[str, Any]) -> bool:
+        self.store.subscribe(**arguments).close()
+        return True
+
+
+@breaks("SUB-01", "READ-02", needs=[Capability.SUBSCRIBE])
+class FollowsFromTheStart(Wrapped):
+    """A subscription begins at the beginning, whatever `after_position` says."""
+
+    def subscribe(self, **arguments: Any) -> Any:
+        self.store.subscribe(**arguments).close()
+        return super().subscribe(**{**arguments, "after_position": 0})
+
+
+class _StandsStill(PollingSubscription):
+    began = 0
+
+    @property
+    def position(self) -> int:
+        return self.began
+
+
+@breaks("SUB-01", needs=[Capability.SUBSCRIBE])
+class PositionStandsStill(Wrapped):
+    """A subscription's `position` stays where it began."""
+
+    def subscribe(self, **arguments: Any) -> Any:
+        self.store.subscribe(**arguments).close()
+        log: Any = self
+        given = subscribing(arguments)
+        subscription = _StandsStill(log, **given)
+        subscription.began = given["after_position"]
         self.note(subscription)
         return subscription

@@ -68,23 +68,6 @@ class PollInclusive(Wrapped):
         return self.store.poll(max(after_position - 1, 0), **arguments) if page.events else page
 
 
-@breaks("READ-02", "READ-09")
-class NamesInclusive(Wrapped):
-    """`streams` gives the stream `after` itself."""
-
-    def streams(self, **arguments: Any) -> Any:
-        infos = self.store.streams(**arguments)
-        after, limit, category = (arguments.get(name) for name in ("after", "limit", "category"))
-        if after is None or limit == 0:
-            return infos
-        try:
-            info = self.store.stream_info(after)
-        except StreamNotFoundError:
-            return infos
-        found = [info, *infos] if category in (None, info.category) else list(infos)
-        return iter(found[:limit])
-
-
 @breaks("READ-02", needs=BACKWARDS)
 class BackwardIgnoresAfter(Wrapped):
     """Reading backwards goes down to the beginning, whatever `after_version` says."""
@@ -233,43 +216,6 @@ class HandsOutOneObject(Altered):
     def out(self, event: StoredEvent) -> StoredEvent:
         kept: StoredEvent = self.shared.facts.setdefault((event.stream_id, event.version), event)
         return kept
-
-
-@breaks("READ-09")
-class ListsByLocale(Wrapped):
-    """Lists streams as a dictionary does: case and punctuation aside."""
-
-    def streams(self, **arguments: Any) -> Any:
-        self.store.streams(**arguments)
-        after, limit = arguments.pop("after", None), arguments.pop("limit", None)
-        infos = sorted(self.store.streams(**arguments), key=lambda info: (info.stream_id.casefold(), info.stream_id))
-        if after is not None:
-            infos = [info for info in infos if (info.stream_id.casefold(), info.stream_id) > (after.casefold(), after)]
-        return iter(infos[:limit])
-
-
-@breaks("READ-09")
-class ListsByUtf16(Wrapped):
-    """Lists streams by UTF-16 units, as some languages compare text."""
-
-    def streams(self, **arguments: Any) -> Any:
-        self.store.streams(**arguments)
-        after, limit = arguments.pop("after", None), arguments.pop("limit", None)
-        infos = sorted(self.store.streams(**arguments), key=lambda info: info.stream_id.encode("utf-16-be"))
-        if after is not None:
-            infos = [info for info in infos if info.stream_id.encode("utf-16-be") > after.encode("utf-16-be")]
-        return iter(infos[:limit])
-
-
-@breaks("READ-05", "READ-09")
-class ListsByPrefix(Wrapped):
-    """Lists the streams of a category by its letters, without the dash."""
-
-    def streams(self, **arguments: Any) -> Any:
-        self.store.streams(**arguments)
-        category, limit = arguments.pop("category", None), arguments.pop("limit", None)
-        infos = self.store.streams(**arguments)
-        return iter([info for info in infos if category is None or info.stream_id.startswith(category)][:limit])
 
 
 @breaks("APPEND-12")

@@ -206,3 +206,16 @@ class AbsentMetadataIsNone(Altered):
 
     def out(self, event: StoredEvent) -> StoredEvent:
         return event if event.metadata else replace(event, metadata=None)
+
+
+@breaks("APPEND-12", "JSON-01")
+class ShallowJson(Altered):
+    """Cannot decode what is nested deeper than 64."""
+
+    def out(self, event: StoredEvent) -> StoredEvent:
+        depth, value = 0, event.data
+        while isinstance(value, (list, dict)) and value:
+            depth, value = depth + 1, next(iter(value.values() if isinstance(value, dict) else value))
+        if depth > 64:  # noqa: PLR2004 -- the story's
+            raise RecursionError
+        return event
