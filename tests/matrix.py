@@ -52,14 +52,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--level", choices=["smoke", "standard"], default="standard")
-    parser.add_argument("--members", default="*", help="a glob")
+    parser.add_argument("--members", nargs="+", default=["*"], help="globs")
     parser.add_argument("--keep", type=Path, help="a file that trials are kept in, and not run again")
     parser.add_argument("--again", action="store_true", help="run also what --keep has; the new trial counts")
     parser.add_argument("--write", action="store_true", help="write docs/kill-matrix.md")
     given = parser.parse_args()
     faulthandler.enable()
     level = Level[given.level.upper()]
-    members = [member for member in [*ON_MEMORY, *ON_POSTGRES] if fnmatchcase(member.name, given.members)]
+    members = [
+        member for member in [*ON_MEMORY, *ON_POSTGRES] if any(fnmatchcase(member.name, it) for it in given.members)
+    ]
     until = time.monotonic() + given.minutes * 60
     begun = time.monotonic()
     known = kept(given.keep, members) if given.keep and not given.again else {}
