@@ -97,8 +97,15 @@ def main() -> int:
     print(f"{len(ran)} trials were run now, in {took / 60:.1f} minutes; {len(known)} were kept")
     print(f"survivors: {survivors}; rules without a member: {without}")
     if given.write:
-        write(figures, [trial for seed, trial in trials if seed == TABLE], [trial for _, trial in trials])
+        write(figures, table_of(trials), [trial for _, trial in trials])
     return 1 if survivors or without or len(trials) < len(members) * len(given.seeds) else 0
+
+
+def table_of(trials: list[tuple[int, Trial]]) -> list[Trial]:
+    """A trial for each member: that of the table's seed, or where it was not reached, another one."""
+    rows = {trial.member.name: trial for _, trial in trials}
+    rows |= {trial.member.name: trial for seed, trial in trials if seed == TABLE}
+    return list(rows.values())
 
 
 def write(figures: str, first: list[Trial], every: list[Trial]) -> None:
