@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +83,20 @@ def test_a_stream_made_in_a_group_is_as_old_as_its_first_event(small: PostgresEv
             "WHERE e.version = 1 AND e.timestamp <> s.created_at"
         ).fetchall()
     assert differ == []
+
+
+def test_a_group_leaves_no_slow_plan_for_repeated_appends(small: PostgresEventStore) -> None:
+    """A session keeps the plans of what a group calls, and a long append is compared event by event (APPEND-09)."""
+    events = made(5_000)
+    first = small.append("long-1", events, expected_version=0)
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        assert small.append("long-1", events, expected_version=0) == first
+        return time.perf_counter() - began
+
+    alone = max(seconds() for _ in range(5))  # so often that a plan may be kept
+    with small.transaction() as tx:
+        item = prepare_append("long-1", events[:1], 0)  # no repeat, as it is shorter: find_repeat() says so
+        run(append_group(small._context, [item], array_literal), partial(psycopg_sync.fetch, tx.connection))
+    assert min(seconds() for _ in range(3)) < 10 * alone
