@@ -298,6 +298,11 @@ class MemoryLog:
         """Events of a stream up to here read as missing; 0 for most."""
         return self._streams.states.get(stream_id, UNMARKED).hidden_version
 
+    def gone_version(self, stream_id: str) -> int:
+        """Events of a stream up to here are hidden or purged; 0 for most."""
+        state = self._streams.states.get(stream_id, UNMARKED)
+        return max(state.hidden_version, state.purged_version)
+
     def rewriter(self) -> Rewriter:
         """What privacy operations work with, inside a change."""
         return Rewriter(self._streams, self._feed)
