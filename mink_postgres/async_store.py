@@ -251,13 +251,18 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
             subscription.stop()
         # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.
         async with AsyncExitStack() as closing:
-            if self._opening is not None:  # what is being opened is closed once it is there
-                await closing.enter_async_context(self._opening)
-            closing.push_async_callback(self._backend.close)
+            closing.push_async_callback(self._close_backend)
             if self._wakeups is not None:
                 closing.push_async_callback(asyncio.to_thread, self._wakeups.close)
             if self._grouping is not None:
                 closing.push_async_callback(self._grouping.close)
+
+    async def _close_backend(self) -> None:
+        if self._opening is None:
+            await self._backend.close()
+            return
+        async with self._opening:  # what is being opened is closed once it is there
+            await self._backend.close()
 
     async def __aenter__(self) -> Self:
         """Open the pool."""
@@ -293,6 +298,9 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                 if not self._opened:
                     await self._backend.open()
                     self._opened = True
+                if self._closed:  # and whoever closes it was perhaps interrupted while it waited here
+                    await self._backend.close()
+                    self._check_open()
 
     def _pages(self, reader: Reader[T]) -> AsyncIterator[T]:
         # A connection of the caller's serves one statement at a time, and the next may be the caller's.
