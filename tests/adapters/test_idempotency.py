@@ -124,9 +124,9 @@ def test_the_waiting_caller_gets_the_first_one_s_response(door: Door) -> None:
             return await reserve() if is_async else await asyncio.to_thread(reserve)
 
         mine = await script(keys.reserve("k"))
-        waited, _ = await asyncio.gather(waits(5), later(partial(keys.complete, mine, "r", ttl=0.3), 0.1))
+        waited, _ = await asyncio.gather(waits(5), later(partial(keys.complete, mine, "r", ttl=1), 0.1))
         assert (waited.is_mine, waited.record.response) == (False, "r")
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(1.05)
         mine = await script(keys.reserve("k"))
         waited, _ = await asyncio.gather(waits(5), later(partial(keys.release, mine), 0.1))
         assert waited.is_mine  # the first has given up: the waiting caller does the work

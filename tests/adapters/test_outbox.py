@@ -146,14 +146,14 @@ def test_one_worker_at_a_time_fenced_by_token_and_lease(door: Door) -> None:
         assert [(item.attempts, item.token, item.claimed_by, item.suspect) for item in first] == [
             (1, 1, "one", False)
         ] * 3
-        second = await script(outbox.claim("two", limit=3, lease=0.2))
+        second = await script(outbox.claim("two", limit=3, lease=0.6))
         assert [item.payload["n"] for item in second] == [3, 4]
         assert await script(outbox.claim("three")) == []
         await script(outbox.complete(first[0]))
         assert (await script(outbox.get(first[0].message_id))).status is MessageStatus.DONE
         with pytest.raises(LeaseLostError):
             await script(outbox.complete(first[0]))
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.65)
         # The lease has passed, though nobody has claimed it again.
         with pytest.raises(LeaseLostError) as caught:
             await script(outbox.complete(second[0]))
@@ -261,11 +261,11 @@ def test_order_is_kept_per_stream_where_asked(door: Door) -> None:
         got = await claimed()
         assert sorted(got) == [11, 14, 21]
         await script(outbox.complete(got[21]))
-        await script(outbox.fail(got[11], "broken", retry_in=0.1))
+        await script(outbox.fail(got[11], "broken", retry_in=0.6))
         got = await claimed()
         assert sorted(got) == [22]
         await script(outbox.complete(got[22]))
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.65)
         got = await claimed()
         assert sorted(got) == [11]
         assert await claimed() == {}
@@ -281,9 +281,9 @@ def test_order_is_kept_per_stream_where_asked(door: Door) -> None:
 def test_due_after_its_delay_by_the_servers_clock(door: Door) -> None:
     async def scenario(script: Script) -> None:
         outbox = script.store.outbox
-        await script(outbox.add([message(1, delay=0.3), message(2)]))
+        await script(outbox.add([message(1, delay=0.6), message(2)]))
         assert [item.payload["n"] for item in await script(outbox.claim("w"))] == [2]
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(0.65)
         assert [item.payload["n"] for item in await script(outbox.claim("w"))] == [1]
 
     play(door, scenario)

@@ -158,12 +158,12 @@ def test_due_sagas_are_claimed_by_one_and_fenced(door: Door) -> None:
         for name, due_at in (("late", soon(-5)), ("later", soon(-1)), ("future", soon(60)), ("none", None)):
             await script(sagas.save(Saga(name, "T", name, due_at=due_at), expected_version=0))
         assert await script(sagas.claim_due(saga_type="Other")) == []
-        [first] = await script(sagas.claim_due(limit=1, lease=0.2))
+        [first] = await script(sagas.claim_due(limit=1, lease=0.6))
         assert (first.saga_id, first.version, first.claims, first.due_at) == ("late", 2, 1, None)
         [second] = await script(sagas.claim_due(lease=30))
         assert second.saga_id == "later"
         assert await script(sagas.claim_due()) == []
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.65)
         [again] = await script(sagas.claim_due())
         assert (again.saga_id, again.version, again.claims) == ("late", 3, 2)
         with pytest.raises(SagaConflictError) as caught:

@@ -106,7 +106,7 @@ def test_closing_ends_it_promptly_from_elsewhere(door: Door, closing: str) -> No
         closer.start()
         start = time.monotonic()
         assert list(subscription) == []
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 5
         closer.join()
 
     async def awaited(store: Any) -> None:
@@ -119,7 +119,7 @@ def test_closing_ends_it_promptly_from_elsewhere(door: Door, closing: str) -> No
         task = asyncio.create_task(close())
         start = time.monotonic()
         assert [batch async for batch in subscription] == []
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 5
         await task
 
     door.run(awaited if door.is_async else sync)
@@ -133,7 +133,7 @@ def test_an_async_subscription_closes_from_another_thread(door: Door) -> None:
         closer.start()
         start = time.monotonic()
         assert [batch async for batch in subscription] == []
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 5
         closer.join()
 
     door.run(awaited)

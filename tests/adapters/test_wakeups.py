@@ -62,7 +62,7 @@ def test_every_way_to_append_wakes_who_waits(door: Door, durable: bool) -> None:
             start = time.monotonic()
             await act()
             while name not in came:
-                assert time.monotonic() - start < 5, f"no hint for {name}"
+                assert time.monotonic() - start < 20, f"no hint for {name}"
                 await asyncio.sleep(0.001)
             await asyncio.sleep(0.1)
         await script(worker.close())
@@ -97,14 +97,14 @@ def test_another_process_s_store_is_woken_also_after_its_connection_was_lost(
                 start = time.monotonic()
                 writer.append("a-1", [NewEvent("Made", {})], expected_version=ANY)
                 while len(came) < wanted:
-                    assert time.monotonic() - start < 5, "no hint came"
+                    assert time.monotonic() - start < 20, "no hint came"
                     time.sleep(0.001)
                 return came[-1] - start
 
             time.sleep(0.3)
             put()
             time.sleep(0.3)
-            assert put() < 1
+            assert put() < 5  # of 60
             with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
                 killed = admin.execute(
                     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
@@ -112,9 +112,9 @@ def test_another_process_s_store_is_woken_also_after_its_connection_was_lost(
                 ).fetchone()
             assert killed is not None
             assert killed[0] >= 2
-            assert put() < 5  # lost or not: the listener looks when it is back
+            assert put() < 20  # lost or not: the listener looks when it is back
             time.sleep(0.3)
-            assert put() < 1
+            assert put() < 5  # of 60
 
 
 def test_wakeups_need_connections_of_their_own(postgres_url: str) -> None:

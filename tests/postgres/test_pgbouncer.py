@@ -195,7 +195,7 @@ def test_lock_time_outs_go_with_each_statement(postgres_url: str, pooled: str, s
             began = time.monotonic()
             with pytest.raises(TransientStorageError):
                 act()
-            assert 0.2 <= time.monotonic() - began < 2, name
+            assert 0.2 <= time.monotonic() - began < 8, name
         blocker.rollback()
         blocker.connection.close()
         store.append("a-1", [NewEvent("Made", {})], expected_version=1)

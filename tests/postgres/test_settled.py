@@ -73,15 +73,15 @@ def test_a_crash_that_no_call_notices_skips_nothing(monkeypatch: pytest.MonkeyPa
                 object.__setattr__(twin._context, "settled", Remembering(mark, await twin.identity()))
                 reading, twin_reading = store.read_all(), twin.read_all()
                 given = [(await anext(reading)).global_position]
-                await asyncio.sleep(0.1)  # the page after this one is asked for ahead
+                await asyncio.sleep(0.5)  # the page after this one is asked for ahead
                 with monkeypatch.context() as broken:
                     broken.setattr("mink_postgres.programs.feed._settle", settled_by_mark)
                     twin_given = [(await anext(twin_reading)).global_position]
-                    await asyncio.sleep(0.1)
+                    await asyncio.sleep(0.5)
 
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.restart)
-                await asyncio.sleep(0.1)  # the loop hears of its lost connections
+                await asyncio.sleep(0.5)  # the loop hears of its lost connections
                 session = Session(server.url(), "mink")
                 held = await asyncio.to_thread(session.insert, "held-1", 1)
                 committed = (await store.append("b-1", [NewEvent("After", {})], expected_version=0)).first_position
