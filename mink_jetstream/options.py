@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator  # noqa: TC003 -- msgspec resolves a Struct's annotations at run time
+from collections.abc import Iterable  # noqa: TC003 -- msgspec resolves a Struct's annotations at run time
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -40,11 +40,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a call waits in all for the servers. They take up to nine to choose another leader."""
     transforms: tuple[EventTransform, ...] = ()
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         """Without the password."""
-        for name in self.__struct_fields__:
-            if name != "password":
-                yield name, getattr(self, name)
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "password"]
 
     def __repr__(self) -> str:
         """Without the password."""
