@@ -119,7 +119,11 @@ class Wakeups:
             self._dirty.clear()
             count, self._count = self._count, 0
             self._nudge()  # those in this process need no detour by the server
-            connection.execute("SELECT pg_notify(%s, %s)", (self._channel, self._me))
+            try:
+                connection.execute("SELECT pg_notify(%s, %s)", (self._channel, self._me))
+            except psycopg.Error:
+                self._dirty.set()  # the next connection sends it: nobody else knows of these appends
+                raise
             gap = min(max(SHORTEST_GAP, count * _GAP_PER_APPEND), LONGEST_GAP)
             time.sleep(max(began + gap - time.monotonic(), 0))
 
