@@ -97,7 +97,7 @@ def test_a_lost_reply_where_no_transaction_is_open(
     def cut() -> None:
         waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         with psycopg.connect(postgres_url, autocommit=True) as other:
-            for _ in range(3000):
+            for _ in range(6000):
                 if found := other.execute(waiting).fetchone():
                     other.execute("SELECT pg_terminate_backend(%s)", found)
                     return
