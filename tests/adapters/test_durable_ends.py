@@ -12,7 +12,6 @@ from mink_core import (
     NewEvent,
     RetryPolicy,
 )
-from mink_core.runtime.settings import LEASE_SECONDS
 from tests.adapters.doors import ASYNC_DOORS, DOORS
 from tests.adapters.following import ANY, put, taking, until
 from tests.adapters.script import play
