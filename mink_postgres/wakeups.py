@@ -133,7 +133,11 @@ class Wakeups:
             if self._owed:
                 self._owed = False
                 self._nudge()  # nor one by the server
-            connection.execute("SELECT pg_notify(%s, %s)", (self._channel, self._me))
+            try:
+                connection.execute("SELECT pg_notify(%s, %s)", (self._channel, self._me))
+            except psycopg.Error:
+                self._dirty.set()  # the next connection sends it: nobody else knows of these appends
+                raise
             gap = min(max(SHORTEST_GAP, count * _GAP_PER_APPEND), LONGEST_GAP)
             self._quiet = gap == SHORTEST_GAP
             time.sleep(max(began + gap - time.monotonic(), 0))
