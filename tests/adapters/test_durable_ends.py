@@ -162,6 +162,10 @@ def test_a_handler_that_ends_its_worker_ends_it(door: Door, transactional: bool,
         first = (await script(script.store.poll(0))).events[0]
         assert (await script(script.store.checkpoints.load("s"))).position == first.global_position
         await put(script, 1)  # nothing is left locked
-        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+        async def is_free() -> bool:
+            return bool((await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases)
+
+        await until(is_free)
 
     play(door, scenario)

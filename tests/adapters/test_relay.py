@@ -183,6 +183,31 @@ def test_a_storage_failure_is_waited_out_and_what_was_published_is_acknowledged(
     play(door, scenario)
 
 
+def test_what_cannot_be_acknowledged_while_the_lease_lasts_is_counted_and_published_again(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        sent: list[int] = []
+        await script(script.store.outbox.add([message(1), message(2)]))
+        relay = relay_of(script, lambda item: sent.append(item.payload["n"]), lease=0.5)
+        real, down = relay._outbox, ["settle"]
+
+        class Down:
+            def __getattr__(self, name: str) -> Any:
+                if name in down:
+                    raise TransientStorageError("gone for longer")
+                return getattr(real, name)
+
+        relay._outbox = Down()
+        with pytest.raises(TransientStorageError):
+            await script(relay.run_once())
+        assert (relay.counts.claimed, relay.counts.refused) == (2, 2)
+        down.clear()
+        await relayed(script, relay, lambda: relay.counts.published == 2)
+        assert sent == [1, 2, 1, 2]
+        assert relay.counts.claimed == relay.counts.published + relay.counts.refused == 4
+
+    play(door, scenario)
+
+
 def test_a_publisher_that_miscounts_or_raises_loses_nothing(door: Door) -> None:
     async def scenario(script: Script) -> None:
         await script(script.store.outbox.add(message(1)))

@@ -86,6 +86,28 @@ def test_a_close_that_is_cancelled_closes_all_the_same(postgres_url: str, schema
     assert connections(postgres_url) == 0
 
 
+@DRIVERS
+def test_a_close_that_is_cancelled_while_the_store_is_opened(postgres_url: str, schema: str, driver: str) -> None:
+    source = SlowSource(postgres_url)
+
+    async def scenario() -> None:
+        store: Any = AsyncPostgresEventStore(source, driver=driver, schema=schema, min_size=1, wakeups=True)
+        opening = asyncio.create_task(store.ping())
+        await asyncio.to_thread(source.asked.wait, 30)
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.05)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        source.there.set()
+        with pytest.raises(StoreClosedError):
+            await opening
+        assert store._wakeups._closed.is_set()
+
+    asyncio.run(scenario())
+    assert connections(postgres_url) == 0
+
+
 def test_opened_by_a_thread_that_comes_after_the_close(postgres_url: str, schema: str) -> None:
     source = SlowSource(postgres_url)
     source.there.set()
