@@ -40,6 +40,9 @@ def opened(name: str, mode: str) -> Generator[IO[bytes]]:
     with ExitStack() as stack:
         if name == STANDARD:
             file: IO[bytes] = sys.stdin.buffer if mode == "rb" else sys.stdout.buffer
+            if mode != "rb" and isinstance(file, io.RawIOBase):  # PYTHONUNBUFFERED: a write may take a part only
+                file = io.BufferedWriter(file)
+                stack.callback(file.detach)
         else:
             file = stack.enter_context(Path(name).open(mode))  # pyright: ignore[reportAssignmentType] -- a binary mode
         if is_compressed(name):
@@ -51,7 +54,7 @@ def opened(name: str, mode: str) -> Generator[IO[bytes]]:
                 file = stack.enter_context(zstd.ZstdCompressor().stream_writer(file, closefd=False))
             stack.enter_context(_naming_the_damage(name, zstd.ZstdError))
         yield file
-        if file is sys.stdout.buffer:
+        if name == STANDARD and mode != "rb":
             file.flush()
 
 

@@ -93,7 +93,9 @@ def write_json(records: Iterable[dict[str, Any]]) -> None:
     """Write one JSON object a line, and flush."""
     sys.stdout.flush()
     out = sys.stdout.buffer
-    out.write(b"".join(_encode(record) + b"\n" for record in records))
+    left = memoryview(b"".join(_encode(record) + b"\n" for record in records))
+    while left:  # with PYTHONUNBUFFERED it is raw: a write may take a part only
+        left = left[out.write(left) or 0 :]
     out.flush()
 
 

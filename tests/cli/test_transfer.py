@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mink_core import ExpectedVersion, NewEvent, open_store
+from mink_core.cli.files import opened
 from tests.cli.conftest import lines
 from tests.cli.programs import finish, start_mink
 
@@ -156,3 +159,21 @@ def test_through_a_pipe(target: str, postgres_url: str, schema: str) -> None:
     finally:
         with open_store(other) as store, store.transaction() as transaction:
             transaction.connection.execute(f'DROP SCHEMA "{schema}_b" CASCADE')
+
+
+def test_standard_output_takes_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With PYTHONUNBUFFERED it is raw: a write into a pipe may take a part of the bytes only."""
+    taken: list[bytes] = []
+
+    class Pipe(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int:
+            taken.append(bytes(data[:10]))
+            return len(taken[-1])
+
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(buffer=Pipe()))
+    with opened("-", "wb") as file:
+        file.write(b"x" * 95)
+    assert b"".join(taken) == b"x" * 95

@@ -13,7 +13,7 @@ import random
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +178,11 @@ def _stream_size(node: EmbeddedServer) -> int:
 
 def _disk(node: EmbeddedServer) -> int:
     """Bytes of the node's files, the replicated log's among them."""
-    return sum(path.stat().st_blocks * 512 for path in (node.folder / "data").rglob("*") if path.is_file())
+    total = 0
+    for path in (node.folder / "data").rglob("*"):
+        with suppress(FileNotFoundError):  # the server writes and renames meanwhile
+            total += path.stat().st_blocks * 512 if path.is_file() else 0
+    return total
 
 
 def main() -> int:
