@@ -252,7 +252,7 @@ def _growth(options: argparse.Namespace) -> int:
 
 
 def _cost(options: argparse.Namespace) -> int:
-    from mink_benchmarks.cost import measure_costs  # noqa: PLC0415 -- needs the drivers
+    from mink_benchmarks.cost import as_table, measure_costs  # noqa: PLC0415 -- needs the drivers
 
     with benchmark_server(options.server) as server:
         costs = measure_costs(server, Workload(), options.seconds, _progress(options))
@@ -261,8 +261,7 @@ def _cost(options: argparse.Namespace) -> int:
             "costs": {name: [asdict(cost) for cost in found] for name, found in costs.items()},
         }
     for name, found in costs.items():
-        rows = [[cost.name, f"{cost.client:.1f}", f"{cost.server:.1f}"] for cost in found]
-        _say("\n" + report.table([f"{name}, processor time", "client µs", "server µs"], rows))
+        _say(f"\n{as_table(name, found)}")
     if options.json:
         report.write_json(options.json, result)
     return 0
