@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import report
-from mink_benchmarks.compare import compare
-from mink_benchmarks.peers import PEERS, peer_case
+from mink_benchmarks.peers import PEERS
 from mink_benchmarks.progress import Progress
-from mink_benchmarks.samples import BenchmarkError, run_rounds
-from mink_benchmarks.scenarios import APPENDING, DESCRIPTIONS, SCENARIOS, WRITING, cases_of
-from mink_benchmarks.server import NoServer, benchmark_server
-from mink_benchmarks.targets import target_of
-from mink_benchmarks.workload import Workload, workload_of
+from mink_benchmarks.samples import BenchmarkError
+from mink_benchmarks.scenarios import DESCRIPTIONS, SCENARIOS
+from mink_benchmarks.server import benchmark_server
+from mink_benchmarks.workload import Workload
 from mink_core import MinkError
 from mink_core.cli.failures import INTERRUPTED, WRONG_USAGE, exit_code_of
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
-
-    from mink_benchmarks.samples import Case
-    from mink_benchmarks.server import Server
 
 _EPILOG = """\
 examples:
@@ -135,84 +128,10 @@ def _progress(options: argparse.Namespace) -> Callable[[str], None]:
     return (lambda _: None) if options.quiet else Progress()
 
 
-def _loop_factory(options: argparse.Namespace) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if not options.uvloop:
-        return None
-    import uvloop  # noqa: PLC0415  # pyright: ignore[reportMissingImports] -- an extra
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
-def _stores(options: argparse.Namespace, server: Server) -> list[tuple[str, bool]]:
-    """What to measure, and whether it is async."""
-    if not options.store and not options.async_store:
-        tail = f"?schema={server.new_schema('mink')}"
-        asyncpg = server.url.replace("postgresql://", "postgresql+asyncpg://")
-        return [(server.url + tail, False), (asyncpg + tail, True), (server.url + tail, True)]
-    # asyncpg has no other door.
-    given = [(store, "+asyncpg" in store) for store in options.store]
-    return given + [(store, True) for store in options.async_store]
-
-
-def _peers(
-    options: argparse.Namespace, scenario: str, server: Server, workload: Workload, writers: Sequence[int]
-) -> list[Case]:
-    """The peers' cases; one that is not installed is told, not missed."""
-    cases: list[Case] = []
-    for peer in options.peer:
-        if scenario in PEERS[peer]:
-            try:
-                cases += [peer_case(peer, scenario, server, workload, count, options.events) for count in writers]
-            except BenchmarkError as error:
-                _say(f"not measured: {error}")
-    return cases
-
-
 def _run(options: argparse.Namespace) -> int:
-    workload, loop_factory = workload_of(options.payload), _loop_factory(options)
-    older = report.read_json(options.compare) if options.compare else None  # before minutes are spent
-    groups: dict[str, Any] = {}
-    # Stores that are given bring their own servers.
-    given = (options.store or options.async_store) and not options.peer
-    with nullcontext(NoServer()) if given else benchmark_server(options.server) as server:
-        for scenario in options.scenario:
-            cases: list[Case] = []
-            default = [1, 16, 64] if scenario in APPENDING else [1]
-            writers = (options.writers or default) if scenario in WRITING else [1]
-            for text, is_async in _stores(options, server):
-                cases.extend(
-                    cases_of(
-                        scenario,
-                        target_of(text, is_async=is_async),
-                        workload,
-                        writers=count,
-                        events=options.events,
-                        loop_factory=loop_factory,
-                    )
-                    for count in writers
-                )
-            cases += _peers(options, scenario, server, workload, writers)
-            found = run_rounds(
-                cases,
-                rounds=options.rounds,
-                seconds=options.seconds,
-                progress=_progress(options),
-                settle=server.settle,
-            )
-            baseline = options.baseline or cases[0].name
-            groups[scenario] = {"cases": [series.as_json() for series in found.values()], "baseline": baseline}
-            _say(f"\n{scenario}: {DESCRIPTIONS[scenario]}; ratios to {baseline}")
-            _say(report.series_table(found, baseline))
-        result = {"environment": report.environment(server.describe()), "groups": groups}
-    if options.json:
-        report.write_json(options.json, result)
-    if older is not None:
-        text, slower = compare(older, result)
-        _say(f"\ncompared with {options.compare}")
-        _say(text)
-        return 1 if slower else 0
-    return 0
+    from mink_benchmarks.runs import measure_run  # noqa: PLC0415 -- needs the drivers
+
+    return measure_run(options, _progress(options), _say)
 
 
 def _goals(options: argparse.Namespace) -> int:
@@ -279,7 +198,7 @@ def _scale_out(options: argparse.Namespace) -> int:
 
 
 def _plots(options: argparse.Namespace) -> int:
-    run = report.read_json(options.json)
+    run = report.read_run(options.json, "groups", "costs", "growth")
     try:
         from mink_benchmarks.plots import draw  # noqa: PLC0415 -- matplotlib is an extra
     except ModuleNotFoundError as error:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 mpl.rcParams["svg.hashsalt"] = "mink"  # the same figures give the same file
 _NO_DATE: dict[str, Any] = {".svg": {"Date": None}, ".png": {}}
+_CLIENT, _SERVER = "#4878a8", "#d08c4a"
+_TENS = 20
+"""Above so many, decimals tell nothing."""
 _WRITERS = re.compile(r"^(.*), (\d+)$")
 
 
@@ -61,7 +64,7 @@ def _saved(folder: Path, formats: Sequence[str], name: str, paint: Callable[[Any
 def _rates(axes: Any, name: str, group: dict[str, Any]) -> None:
     cases = sorted(group["cases"], key=lambda case: case["median"])
     places = range(len(cases))
-    axes.barh(places, [case["median"] for case in cases], color="#4878a8", height=0.6)
+    axes.barh(places, [case["median"] for case in cases], color=_CLIENT, height=0.6)
     low = [case["median"] - case["min"] for case in cases]
     high = [case["max"] - case["median"] for case in cases]
     axes.errorbar([case["median"] for case in cases], places, xerr=[low, high], fmt="none", ecolor="black", capsize=3)
@@ -74,12 +77,19 @@ def _costs(axes: Any, name: str, costs: list[dict[str, Any]]) -> None:
     ordered = costs[::-1]
     places = range(len(ordered))
     client = [cost["client"] for cost in ordered]
-    axes.barh(places, client, color="#4878a8", height=0.6, label="client")
-    axes.barh(places, [cost["server"] for cost in ordered], left=client, color="#d08c4a", height=0.6, label="server")
+    server = [cost["server"] or 0.0 for cost in ordered]  # None where it was not counted
+    axes.barh(places, client, color=_CLIENT, height=0.6, label="client")
+    axes.barh(places, server, left=client, color=_SERVER, height=0.6, label="server")
+    widest = max(one + other for one, other in zip(client, server, strict=True))
+    for place, cost, own, other in zip(places, ordered, client, server, strict=True):
+        told = "server not counted" if cost["server"] is None else f"{own + other:{'.0f' if widest > _TENS else '.1f'}}"
+        axes.text(own + other + widest / 100, place, told, va="center", fontsize=9)
+    axes.set_xlim(right=1.12 * widest)
     axes.set_yticks(list(places), [cost["name"] for cost in ordered])
-    axes.set_xlabel("microseconds of processor time")
-    axes.set_title(f"cost of {name}")
-    axes.legend(frameon=False)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(f"microseconds of processor time for {name}")
+    axes.set_title(f"where the time of {name} goes")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, -0.3), ncols=2)
 
 
 def _by_writers(group: dict[str, Any]) -> dict[str, list[tuple[int, dict[str, Any]]]]:

@@ -30,6 +30,11 @@ class Server:
         self._schemas.append(name)
         return name
 
+    def drop_later(self, schema: str) -> None:
+        """Drop this one as well."""
+        if schema not in self._schemas:
+            self._schemas.append(schema)
+
     def run(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:
         """Run one statement by itself."""
         with psycopg.connect(self.url, autocommit=True) as connection:

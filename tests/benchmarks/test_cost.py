@@ -125,4 +125,4 @@ def test_a_lone_caller_costs_the_server_what_it_computes(postgres_url: str, monk
     (found,) = measure_costs(server, Workload(), 0.5, lambda _: None)["one append"]
     assert found.server is not None
     assert found.server > 10
-    server.run("DROP SCHEMA floor CASCADE")
+    server.drop()
