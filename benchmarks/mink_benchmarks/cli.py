@@ -151,13 +151,13 @@ def _growth(options: argparse.Namespace) -> int:
 
     with benchmark_server(options.server, options.folder) as server:
         logs = growth.Growth(server, Workload(), _progress(options), min(growth.MILLION, options.to))
-        wanted = growth.steps_to(options.to)
+        wanted = logs.steps_left(options.to)
         if options.only == "fill":
             have = logs.fill(wanted[-1], options.fill_seconds)
             _say(f"{have:,} of {wanted[-1]:,} events")
             return 0 if have >= wanted[-1] else 1
         steps: list[dict[str, Any]] = []
-        for events in [wanted[-1]] if options.only == "measure" else wanted:
+        for events in wanted[-1:] if options.only == "measure" else wanted:
             logs.fill(events)
             steps.append(logs.measure(events, options.rounds, options.seconds))
             if options.folder:
