@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 ENOUGH_ROUNDS = 4
 """With so many of each, two ranges of the same thing lie apart by chance in 1 case of 35; with three in 1 of 10."""
+PACED = "subscribe-latency"
+"""The scenario whose rate is given, and whose delay is what is measured."""
 SMALL, LARGE = 0.95, 0.75
 """A change that nobody notices is no finding, however quiet the machine was; one round of a busy machine must not hide a
 large one. With noise of 10 % and a disturbed round in ten, an equal case is called slower in 0.7 % of comparisons, one at
@@ -36,20 +38,15 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, int]:
         after = _cases(content)
         base = _base(old["groups"].get(group, {}), content, before, after)
         for name in [name for name in after if name in before]:
-            of = base if name != base and not _is_paced(group) else None
+            of = base if name != base and group != PACED else None
             own, other = (sorted(_values(group, cases[name], cases[of] if of else None)) for cases in (after, before))
             word = "the machine" if name in _floors(content) else _word(own, other)
             slower += word == "slower"
             middle, old_middle = statistics.median(own), statistics.median(other)
             change = f"{100 * (middle / old_middle - 1):+.0f} %"
-            unit = "1/ms" if _is_paced(group) else f"of {of}" if of else "events/s"
+            unit = "1/ms" if group == PACED else f"of {of}" if of else "events/s"
             rows.append([f"{group}: {name}", number(old_middle), number(middle), unit, change, word])
     return table(["case", "old", "new", "", "change", ""], rows), slower
-
-
-def _is_paced(group: str) -> bool:
-    """Whether the rate is given, and the delay is what is measured."""
-    return group == "subscribe-latency"
 
 
 def _cases(group: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -73,7 +70,7 @@ def _base(
 
 def _values(group: str, case: Mapping[str, Any], base: Mapping[str, Any] | None) -> Sequence[float]:
     """One a round; more is better."""
-    if _is_paced(group):
+    if group == PACED:
         return [1 / delay for delay in case["p50_ms_rounds"]]
     rates: Sequence[float] = case["rates"]
     return rates if base is None else [own / other for own, other in zip(rates, base["rates"], strict=True)]
