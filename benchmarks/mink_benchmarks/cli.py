@@ -50,6 +50,8 @@ def main(arguments: Sequence[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        if isinstance(getattr(options, "json", None), Path) and hasattr(options, "quiet"):
+            report.check_place(options.json)
         result: int = options.work(options)
     except MinkError as error:
         sys.stderr.write(f"mink bench: {error}\n")
@@ -84,21 +86,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
     run.add_argument("--uvloop", action="store_true", help="run async stores on uvloop")
-    run.add_argument("--baseline", help="the case that ratios are taken to; the first one else")
+    run.add_argument("--baseline", help="the case that ratios are taken to; the first floor or store else")
     run.set_defaults(work=_run)
     goals = commands.add_parser("goals", help="the numbers to beat: each ratio, and whether it is reached")
     goals.add_argument("--only", action="append", default=[], help="a group of goals by name; repeat")
-    goals.add_argument("--runs", type=int, default=1, help="measure all of it so often; a row passes in two thirds")
+    goals.add_argument(
+        "--runs", type=_at_least(1), default=1, help="measure all of it so often; a row passes in two thirds"
+    )
     goals.set_defaults(work=_goals)
     verdict = commands.add_parser("verdict", help="what several runs' JSON of goals come to: 2 of 3")
-    verdict.add_argument("json", type=Path, nargs="+")
+    verdict.add_argument("json", type=Path, nargs="+", help="a file that goals wrote with --json")
     verdict.set_defaults(work=_verdict)
     plots = commands.add_parser("plots", help="draw the plots of a run's JSON")
-    plots.add_argument("json", type=Path)
-    plots.add_argument("folder", type=Path)
+    plots.add_argument("json", type=Path, help="a file that run, goals, growth, cost or scale-out wrote with --json")
+    plots.add_argument("folder", type=Path, help="where PNG and SVG files are put")
     plots.set_defaults(work=_plots)
     growth = commands.add_parser("growth", help="appends, reads, sizes and vacuum while the log grows")
-    growth.add_argument("--to", type=int, default=3_000_000, help="events at the end")
+    growth.add_argument("--to", type=_at_least(1_000_000), default=3_000_000, help="events at the end, whole millions")
     growth.add_argument("--only", choices=["fill", "measure"], help="fill up to `--to`, or measure what is filled")
     growth.add_argument("--fill-seconds", type=float, default=1e9, help="end the filling after so long")
     growth.set_defaults(work=_growth)
@@ -107,21 +111,50 @@ def _parser() -> argparse.ArgumentParser:
     out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
     out.set_defaults(work=_scale_out)
     for command in (run, out):
-        command.add_argument("--writers", action="append", type=int, default=[], help="threads or tasks that append")
-        command.add_argument("--events", type=int, default=100_000, help="events in the log that is read")
+        command.add_argument(
+            "--writers",
+            action="append",
+            type=_at_least(1, 1000),
+            default=[],
+            help="threads or tasks that append; repeat",
+        )
+        command.add_argument("--events", type=_at_least(100), default=100_000, help="events in the log that is read")
     for command in (goals, growth):
         command.add_argument("--folder", type=Path, help="where the log that grew is kept, and its server started")
     for command in (run, goals, growth, cost, out):
-        command.add_argument("--server", help="a PostgreSQL URL; one is started for the run else")
-        command.add_argument("--rounds", type=int, default=5)
+        command.add_argument(
+            "--server",
+            help="a PostgreSQL URL, where schemas are made and dropped; a server is started for the run else",
+        )
+        if command is not cost:
+            command.add_argument("--rounds", type=_at_least(1), default=5, help="how often each case is measured")
         seconds = 2.0 if command is goals else 3.0  # so that all goals take ten minutes
         command.add_argument(
-            "--seconds", type=float, default=seconds, help="how long each case is measured, each round"
+            "--seconds", type=_seconds, default=seconds, help="how long each case is measured, each round"
         )
         command.add_argument("--json", type=Path, help="write the result here")
         command.add_argument("--quiet", action="store_true", help="say nothing about progress")
     run.add_argument("--compare", type=Path, help="an older run's JSON: tell what got slower beyond noise")
     return parser
+
+
+def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        value = int(text.replace("_", ""))
+        if value < least or (most is not None and value > most):
+            msg = f"{text} is not {f'from {least} to {most}' if most else f'{least} or more'}"
+            raise argparse.ArgumentTypeError(msg)
+        return value
+
+    return number
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        msg = f"{text} seconds cannot be measured"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def _progress(options: argparse.Namespace) -> Callable[[str], None]:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import report
-from mink_benchmarks.goals import Plan
+from mink_benchmarks.goals import GROUPS, Plan
 from mink_benchmarks.judging import judge
 from mink_benchmarks.samples import run_rounds
 from mink_benchmarks.server import benchmark_server
@@ -31,6 +31,10 @@ def measure_runs(options: Namespace, progress: Callable[[str], None], say: Calla
     Returns:
         The exit code: 1 where a row was missed in more than a third of the runs, or a group failed.
     """
+    for name in options.only:
+        if name not in GROUPS:
+            msg = f"no group of goals is named {name!r}; there are: {', '.join(GROUPS)}"
+            raise UsageError(msg)
     runs: list[dict[str, Any]] = []
     for number in range(options.runs):
         if options.runs > 1:

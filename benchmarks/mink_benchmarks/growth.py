@@ -100,9 +100,9 @@ class Growth:
             "vacuum_again": again,
             # Before the rounds append, so that they are of that many events.
             "sizes": self.grows.sizes(),
-            "blocks": blocks_of(self.grows, self._workload, events),
         }
         found = run_rounds(cases, rounds=rounds, seconds=seconds, progress=self._progress, settle=lambda: None)
+        step["blocks"] = blocks_of(self.grows, self._workload, events)
         for how, still, grows in zip(HOWS, cases[::2], cases[1::2], strict=True):
             ratios = found[grows.name].ratios(found[still.name])
             step[how] = {

@@ -99,6 +99,22 @@ def read_run(path: Path, *kinds: str) -> dict[str, Any]:
     return run
 
 
+def check_place(path: Path) -> None:
+    """Look whether a result can be written, before minutes are spent on it.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise UsageError(msg) from None
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        msg = f"{path} cannot be written: it is a folder, or may not be changed"
+        raise UsageError(msg)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a run's result."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,9 @@ import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from mink_benchmarks import floors
@@ -402,9 +404,67 @@ def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
     assert all((tmp_path / name).stat().st_size > 1000 for name in made)
 
 
-def test_wrong_arguments_and_stores_are_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "append-1", "--store", "nonsense", *QUICK]) == 2
-    assert "module:callable" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["run", "append-1", "--store", "nonsense"], 2, "module:callable"),
+        (["run", "append-1", "--store", "no_such_module:store"], 2, "No module named 'no_such_module'"),
+        (["run", "append-1", "--store", "json:no_such_name"], 2, "no_such_name"),
+        (["run", "append-1", "--store", "json:loads"], 2, "without arguments"),
+        (["run", "append-1", "--store", "builtins:dict"], 2, "a dict, which is no store"),
+        (["run", "append-1", "--server", "localhost"], 2, "a server is postgresql://"),
+        (["run", "append-1", "--server", "postgresql://localhost:1/x"], 3, "nothing was measured"),
+        (["goals", "--server", "postgresql://localhost:1/x"], 3, "nothing was measured"),
+        (["cost", "--server", "postgresql://localhost:1/x", "--quiet"], 3, "nothing was measured"),
+        (["growth", "--server", "postgresql://localhost:1/x"], 3, "nothing was measured"),
+        (["goals", "--only", "no-such-group"], 2, "there are: one, tasks"),
+        (["run", "append-1", "--json", "/proc/no/such.json"], 2, "cannot be written"),
+        (["run", "append-1", "--json", "/"], 2, "cannot be written"),
+    ],
+    ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_told_in_one_line(
+    arguments: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.startswith("mink bench: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "no-such-scenario"],
+        ["run", "append-1", "--rounds", "0"],
+        ["run", "append-1", "--seconds", "-1"],
+        ["run", "append-1", "--writers", "0"],
+        ["run", "append-1", "--writers", "1001"],
+        ["run", "replay", "--events", "5"],
+        ["growth", "--to", "5"],
+        ["cost", "--rounds", "5"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_that_cannot_be_measured_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refused:
-        main(["run", "no-such-scenario"])
+        main(arguments)
     assert refused.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_role_that_may_make_no_schema_is_told(
+    admin_url: str, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = urlsplit(postgres_url)
+    role = "mink_bench_reader"
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'")
+    try:
+        url = f"postgresql://{role}:plain@{parts.hostname}:{parts.port}{parts.path}"
+        assert main(["run", "append-1", "--server", url, *QUICK]) == 2
+        assert f"{role} may not create schemas" in capsys.readouterr().err
+    finally:
+        with psycopg.connect(admin_url, autocommit=True) as admin:
+            admin.execute(f"DROP ROLE {role}")
