@@ -24,6 +24,7 @@ from pictures import sequence, timelines
 
 from conformance_tests.check import Check, all_checks
 from conformance_tests.rules import RULES
+from mink_benchmarks.report import number
 from mink_core import Capability, open_store
 
 DOCS = Path(__file__).parent
@@ -140,11 +141,17 @@ others stands in the [comparison](comparison.md).
 _ABOUT = {
     "append-1": "One event an append, with an exact expected version, on streams of each writer's own. `sync` is psycopg with a "
     "thread for each writer, `async` psycopg or asyncpg with a task for each.",
+    "append-conflict": "All writers on the same ten streams with exact versions; who is refused takes the version that the error "
+    "tells and tries again. What was stored counts; beside it, how often one was refused.",
+    "mixed": "Appends, a reader of streams for every four writers, and one live subscriber, all at once. What was appended counts.",
     "replay": "The whole log of 50,000 events, every event's data decoded.",
     "read-stream": "One stream of 100 events, read again and again, decoded.",
 }
 _REPEAT = {
     "appends": "mink bench run append-1 --writers 1 --writers 16 --writers 64{peers} \\\n    --rounds 5 --seconds 1 --json appends.json",
+    "conflicts": "mink bench run append-conflict --writers 64 --rounds 5 --seconds 1 --json conflicts.json",
+    "costs": "mink bench cost --seconds 3 --json costs.json",
+    "mixed": "mink bench run mixed --writers 4 --writers 16 --writers 64 \\\n    --rounds 5 --seconds 1 --json mixed.json",
     "reads": "mink bench run replay read-stream --events 50000{peers} \\\n    --rounds 5 --seconds 1 --json reads.json",
 }
 _PLOTS = {
@@ -152,6 +159,15 @@ _PLOTS = {
         "throughput": "events a second against writers",
         "latency": "median and 99th percentile of a call against writers",
         "latencies": "distribution of the latencies with most writers",
+    },
+    "append-conflict": {
+        "conflicts": "appends stored, and conflicts, a second",
+        "latencies": "distribution of the times until an append was stored",
+    },
+    "mixed": {
+        "throughput": "events appended a second against writers",
+        "delivery": "median and 99th percentile of the time to the subscriber against writers",
+        "latencies": "distribution of the latencies of the appends with most writers",
     },
     "replay": {"rates": "events a second"},
     "read-stream": {"rates": "events a second"},
@@ -162,10 +178,18 @@ PLOTS = DOCS / "pictures" / "benchmarks"
 def benchmarks_page() -> str:
     """The figures of the runs that are kept, with how to repeat them."""
     runs = {path: json.loads(path.read_text("utf-8")) for path in sorted((DOCS / "benchmarks").glob("*.json"))}
-    cases = [case for run in runs.values() for group in run["groups"].values() for case in group["cases"]]
+    cases = [case for run in runs.values() for group in run.get("groups", {}).values() for case in group["cases"]]
     lines = [_BENCHMARKS.format(spread=max(case["max"] / case["min"] for case in cases))]
     for path, result in runs.items():
-        for name, group in result["groups"].items():
+        for name, costs in result.get("costs", {}).items():
+            lines += [
+                f"## The cost of {name}",
+                "",
+                f"![processor time of {name}](pictures/benchmarks/{_cost_plot(name)})",
+                "",
+            ]
+            lines += _costs(costs)
+        for name, group in result.get("groups", {}).items():
             lines += [f"## {name}", "", _ABOUT[name], ""]
             for kind, shown in _PLOTS[name].items():
                 lines += [f"![{name}: {shown}](pictures/benchmarks/{name}-{kind}.svg)", ""]
@@ -186,7 +210,8 @@ def benchmarks_page() -> str:
 def plots() -> set[str]:
     """The names of the plots that the pages show."""
     runs = [json.loads(path.read_text("utf-8")) for path in sorted((DOCS / "benchmarks").glob("*.json"))]
-    return {f"{name}-{kind}.svg" for run in runs for name in run["groups"] for kind in _PLOTS[name]}
+    of_groups = {f"{name}-{kind}.svg" for run in runs for name in run.get("groups", {}) for kind in _PLOTS[name]}
+    return of_groups | {_cost_plot(name) for run in runs for name in run.get("costs", {})}
 
 
 def draw_plots() -> None:
@@ -201,21 +226,38 @@ def draw_plots() -> None:
 
 
 def _peers(result: dict[str, Any]) -> list[str]:
-    measured = {case["name"].partition(",")[0] for group in result["groups"].values() for case in group["cases"]}
+    groups = result.get("groups", {}).values()
+    measured = {case["name"].partition(",")[0] for group in groups for case in group["cases"]}
     return [peer for peer in ("naive", "message-db", "eventsourcing", "umadb") if peer in measured]
 
 
 def _figures(group: dict[str, Any]) -> list[str]:
     (base,) = (case["rates"] for case in group["cases"] if case["name"] == group["baseline"])
+    beside = sorted({name for case in group["cases"] for name in case.get("beside", {}) if name != "delivered/s"})
     rows = [
-        "| store, writers | events/s: median | lowest | highest | p50 ms | p99 ms | of the first |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        f"Ratios are to {group['baseline']}, round by round.",
+        "",
+        f"| {' | '.join(['store, writers', 'events/s: median', 'lowest', 'highest', 'p50 ms', 'p99 ms', 'ratio', *beside])} |",
+        f"|---|{'--:|' * (6 + len(beside))}",
     ]
     for case in group["cases"]:
         ratio = statistics.median(rate / of for rate, of in zip(case["rates"], base, strict=True))
         times = [f"{case[key]:.2f}" if case[key] else "" for key in ("p50_ms", "p99_ms")]
         rates = [f"{case[key]:,.0f}" for key in ("median", "min", "max")]
-        rows.append(f"| {' | '.join([case['name'], *rates, *times, f'{ratio:.2f}'])} |")
+        more = [number(case["beside"][name]["median"]) if name in case.get("beside", {}) else "" for name in beside]
+        rows.append(f"| {' | '.join([case['name'], *rates, *times, f'{ratio:.2f}', *more])} |")
+    return [*rows, ""]
+
+
+def _cost_plot(name: str) -> str:
+    return f"cost-of-{name.replace(' ', '-')}.svg"
+
+
+def _costs(costs: list[dict[str, Any]]) -> list[str]:
+    rows = ["| processor time | client µs | server µs |", "|---|--:|--:|"]
+    for cost in costs:
+        server = "not counted" if cost["server"] is None else f"{cost['server']:.1f}"
+        rows.append(f"| {cost['name']} | {cost['client']:.1f} | {server} |")
     return [*rows, ""]
 
 

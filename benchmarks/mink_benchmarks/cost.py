@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import floors
 from mink_benchmarks.appends import Appends, TenEvents
+from mink_benchmarks.processes import NotCountedError, ServerClock
 from mink_benchmarks.reads import Reads
+from mink_benchmarks.report import table
 from mink_benchmarks.targets import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mink_benchmarks.samples import Case
     from mink_benchmarks.server import Server
     from mink_benchmarks.workload import Workload
 
-_TICK = os.sysconf("SC_CLK_TCK")
 _REAPED = 0.5
-"""Seconds after which a session that ended is in its parent's time."""
+"""Seconds after which a session that ended has computed its last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,39 @@ class Cost:
 
     name: str
     client: float
-    server: float
+    server: float | None
+    """None where it could not be counted."""
+    not_counted: str = ""
+    """Why."""
 
 
 def measure_costs(
     server: Server, workload: Workload, seconds: float, progress: Callable[[str], None]
 ) -> dict[str, list[Cost]]:
     """Appends and reads, ours and the floors'."""
-    return {
-        "one append": [_cost(case, server, seconds, progress) for case in _append_cases(server, workload)],
-        "one event read": [_cost(case, server, seconds, progress) for case in _read_cases(server, workload)],
-    }
+    with ExitStack() as stack:
+        try:
+            server_seconds = stack.enter_context(ServerClock(server.url)).seconds
+        except NotCountedError as error:
+            server_seconds = partial(_not_counted, error)
+
+        def costs(cases: list[Case]) -> list[Cost]:
+            return [_cost(case, server_seconds, seconds, progress) for case in cases]
+
+        return {
+            "one append": costs(_append_cases(server, workload)),
+            "one event read": costs(_read_cases(server, workload)),
+        }
+
+
+def as_table(name: str, costs: Sequence[Cost]) -> str:
+    """The costs of one kind, for people."""
+    rows = [
+        [cost.name, f"{cost.client:.1f}", "not counted" if cost.server is None else f"{cost.server:.1f}"]
+        for cost in costs
+    ]
+    notes = "".join(f"\nnot counted: {why}" for why in sorted({cost.not_counted for cost in costs} - {""}))
+    return table([f"{name}, processor time", "client µs", "server µs"], rows) + notes
 
 
 def _append_cases(server: Server, workload: Workload) -> list[Case]:
@@ -92,56 +116,38 @@ def _target(server: Server, schema: str, driver: str, **options: Any) -> Any:
     return target_of(f"{url}?schema={schema}", is_async=bool(driver), **options)
 
 
-def _cost(case: Case, server: Server, seconds: float, progress: Callable[[str], None]) -> Cost:
+def _cost(case: Case, server_seconds: Callable[[], float], seconds: float, progress: Callable[[str], None]) -> Cost:
     progress(case.name)
     case.open()
+    why = ""
+    before = after = 0.0
     try:
         case.measure(min(seconds, 0.3))
-        postmaster = _parent(int(server.run("SELECT pg_backend_pid()")[0][0]))
         time.sleep(_REAPED)
-        client, backends = _client_seconds(), _server_seconds(postmaster)
+        try:
+            before = server_seconds()
+        except NotCountedError as error:
+            why = str(error)
+        client = _client_seconds()
         count = case.measure(seconds).count
+        client = _client_seconds() - client
         time.sleep(_REAPED)
-        return Cost(
-            case.name,
-            1e6 * (_client_seconds() - client) / count,
-            1e6 * (_server_seconds(postmaster) - backends) / count,
-        )
+        try:
+            after = server_seconds()
+        except NotCountedError as error:
+            why = str(error)
     finally:
         case.close()
+    each = 1e6 / count
+    if after <= before and not why:
+        why = "the server's clock stood still"
+    return Cost(case.name, client * each, None if why else (after - before) * each, why)
+
+
+def _not_counted(error: NotCountedError) -> float:
+    raise error
 
 
 def _client_seconds() -> float:
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
-
-
-def _parent(pid: int) -> int:
-    # The first connection's process may have ended already: then any other postgres process will do.
-    path = Path("/proc", str(pid), "stat")
-    if path.exists():
-        return int(_fields(path)[1])
-    return next(
-        int(_fields(found)[1])
-        for found in Path("/proc").glob("[0-9]*/stat")
-        if found.read_text().split()[1] == "(postgres)"
-    )
-
-
-def _fields(path: Path) -> list[str]:
-    return path.read_text().rpartition(") ")[2].split()
-
-
-def _server_seconds(postmaster: int) -> float:
-    """Of the postmaster, of its children that live, and of those that it has seen end."""
-    ticks = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = _fields(path)
-        except OSError:
-            continue  # it has ended just now
-        if int(path.parent.name) == postmaster:
-            ticks += sum(int(field) for field in fields[11:15])
-        elif int(fields[1]) == postmaster:
-            ticks += sum(int(field) for field in fields[11:13])
-    return ticks / _TICK

@@ -33,11 +33,24 @@ def pgbench_found() -> bool:
     return shutil.which("pgbench") is not None
 
 
+_MADE_HERE = "made by mink bench"
+
+
 def load_floor(server: Server) -> None:
-    """Make the floor's schema anew."""
+    """Make the floor's schema anew, for as long as the server is used.
+
+    Raises:
+        BenchmarkError: Somebody else's schema has its name.
+    """
+    made = server.run("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'floor'")
+    if made and made[0][0] != _MADE_HERE:
+        msg = "the database has a schema named floor that mink bench has not made: give the URL of another database"
+        raise BenchmarkError(msg)
     server.run("DROP SCHEMA IF EXISTS floor CASCADE")
+    server.drop_later("floor")
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute(files("mink_benchmarks").joinpath("sql", "floor.sql").read_bytes())
+        connection.execute(f"COMMENT ON SCHEMA floor IS '{_MADE_HERE}'")
 
 
 class PgbenchFloor:
@@ -79,13 +92,13 @@ def psycopg_call(server: Server, workload: Workload) -> Function:
     data, metadata, mine = json.dumps(workload.data), json.dumps(workload.metadata), share(0, 1)
 
     def work(seconds: float) -> Sample:
-        count, began = 0, time.perf_counter()
         with psycopg.connect(server.url, autocommit=True) as connection, psycopg.RawCursor(connection) as cursor:
-            while time.perf_counter() - began < seconds:
+            count, began = 0, time.perf_counter()
+            while not count or time.perf_counter() - began < seconds:
                 cursor.execute(CALL, (random.choice(mine), EVENT_TYPE, data, metadata))
                 cursor.fetchone()
                 count += 1
-        return Sample(count, time.perf_counter() - began)
+            return Sample(count, time.perf_counter() - began)
 
     return Function("psycopg, bare function, 1", work)
 
@@ -97,7 +110,7 @@ def asyncpg_call(server: Server, workload: Workload, runner: Callable[[Any], Any
     async def work(seconds: float) -> Sample:
         connection = await asyncpg.connect(server.url)
         count, began = 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
+        while not count or time.perf_counter() - began < seconds:
             await connection.fetchrow(CALL, random.choice(mine), EVENT_TYPE, data, metadata)
             count += 1
         took = time.perf_counter() - began
@@ -121,7 +134,7 @@ def asyncpg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Fu
     async def work(seconds: float) -> Sample:
         connection = await asyncpg.connect(server.url)
         count, position, began = 0, 0, time.perf_counter()
-        while time.perf_counter() - began < seconds:
+        while not count or time.perf_counter() - began < seconds:
             rows = await connection.fetch(_pages(schema), position)
             position = rows[-1][0] if rows else 0
             count += len(rows)
@@ -142,9 +155,9 @@ def psycopg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Fu
     statement: Any = _pages(schema)
 
     def work(seconds: float) -> Sample:
-        count, position, began = 0, 0, time.perf_counter()
         with psycopg.connect(server.url, autocommit=True) as connection, psycopg.RawCursor(connection) as cursor:
-            while time.perf_counter() - began < seconds:
+            count, position, began = 0, 0, time.perf_counter()
+            while not count or time.perf_counter() - began < seconds:
                 rows = cursor.execute(statement, (position,)).fetchall()
                 position = rows[-1][0] if rows else 0
                 count += len(rows)
@@ -152,7 +165,7 @@ def psycopg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Fu
                     for row in rows:
                         decoder(row[5])
                         decoder(row[6])
-        return Sample(count, time.perf_counter() - began)
+            return Sample(count, time.perf_counter() - began)
 
     return Function(name, work)
 

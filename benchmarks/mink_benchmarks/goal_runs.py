@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mink_benchmarks import report
-from mink_benchmarks.goals import Plan
+from mink_benchmarks.goals import GROUPS, Plan
 from mink_benchmarks.judging import judge
 from mink_benchmarks.samples import run_rounds
 from mink_benchmarks.server import benchmark_server
 from mink_benchmarks.workload import Workload
+from mink_core import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -30,6 +31,10 @@ def measure_runs(options: Namespace, progress: Callable[[str], None], say: Calla
     Returns:
         The exit code: 1 where a row was missed in more than a third of the runs, or a group failed.
     """
+    for name in options.only:
+        if name not in GROUPS:
+            msg = f"no group of goals is named {name!r}; there are: {', '.join(GROUPS)}"
+            raise UsageError(msg)
     runs: list[dict[str, Any]] = []
     for number in range(options.runs):
         if options.runs > 1:
@@ -98,11 +103,19 @@ def _row(goal: Goal, verdict: Verdict) -> dict[str, Any]:
 
 def judge_files(paths: Sequence[Path], say: Callable[[str], None]) -> int:
     """Say what the runs in files of results come to; the exit code is that of `measure_runs`."""
-    results = [report.read_json(path) for path in paths]
+    results = [_read_goals(path) for path in paths]
     # A file holds one run, or several.
     text, good = summary([run for one in results for run in one.get("runs") or [{"missing": [], "failed": [], **one}]])
     say(text)
     return 0 if good else 1
+
+
+def _read_goals(path: Path) -> dict[str, Any]:
+    run = report.read_run(path, "groups")
+    if not all("goals" in group for group in run["groups"].values()):
+        msg = f"{path} is no result of mink bench goals, but of another command"
+        raise UsageError(msg)
+    return run
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> tuple[str, bool]:

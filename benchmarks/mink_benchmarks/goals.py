@@ -19,26 +19,45 @@ if TYPE_CHECKING:
     from mink_benchmarks.samples import Case
 
 
+GROUPS = (
+    "one",
+    "tasks",
+    "ten",
+    "locked",
+    "hot",
+    "threads",
+    "bulk",
+    "replay",
+    "stream",
+    "memory",
+    "delivery",
+    "wake-ups",
+    "growth",
+)
+"""The names of the groups."""
+
+
 class Plan(Parts):
     """Makes the groups on one server."""
 
     def groups(self) -> dict[str, Callable[[], Group]]:
         """Every group, by name; made when it is measured."""
-        return {
-            "one": self.one_writer,
-            "tasks": self.tasks,
-            "ten": self.ten_events,
-            "locked": self.locked,
-            "hot": self.hot,
-            "threads": self.threads,
-            "bulk": self.bulk,
-            "replay": self.replay,
-            "stream": self.stream,
-            "memory": self.memory,
-            "delivery": self.delivery,
-            "wake-ups": self.wakeups,
-            "growth": self.growth,
-        }
+        makers = (
+            self.one_writer,
+            self.tasks,
+            self.ten_events,
+            self.locked,
+            self.hot,
+            self.threads,
+            self.bulk,
+            self.replay,
+            self.stream,
+            self.memory,
+            self.delivery,
+            self.wakeups,
+            self.growth,
+        )
+        return dict(zip(GROUPS, makers, strict=True))
 
     def one_writer(self) -> Group:
         """One caller, one event."""

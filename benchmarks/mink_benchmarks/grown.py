@@ -157,7 +157,7 @@ def blocks_of(grown: Grown, workload: Workload, events: int) -> dict[str, float]
             things: dict[str, tuple[str, tuple[Any, ...]]] = {
                 "an append": (sql.append_one, (stream, category_of(stream), -1, *event)),
                 "a stream of 100": (sql.read_stream_forward, (stream, 0, STREAM)),
-                "its last event": (sql.read_stream_forward, (stream, STREAM - 1, STREAM)),
+                "its last event": (sql.read_stream_forward, (stream, STREAM - 1, 1)),
                 "a page of 1,000": (sql.read_feed("", backward=False), (start, start + PIECE, 1000)),
                 "a category's 100 of 10,000": (
                     sql.read_feed(where, backward=False),

@@ -4,7 +4,8 @@
     mink bench growth --folder data --to 30000000 --only fill --fill-seconds 120     as often as needed
     mink bench growth --folder data --to 3000000 --only measure
 
-With a folder the server's data is kept, and filling goes on where it stopped. Beside the log that grows stands one
+With a folder the server's data is kept, and filling goes on where it stopped; what was measured at smaller sizes is
+kept in `growth.json` beside them. Beside the log that grows stands one
 that stays at a million events; both are measured in the same rounds, so that a busy machine slows both.
 """
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mink_benchmarks.grown import BLOCK, GENERATION, Grown, GrownCase, blocks_of
 from mink_benchmarks.report import number, table
 from mink_benchmarks.samples import run_rounds, spread
+from mink_core import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +59,19 @@ class Growth:
         self.still.fill(self.base, seconds, self._progress)
         return self.grows.fill(wanted, seconds, self._progress)
 
+    def steps_left(self, to: int) -> list[int]:
+        """The steps up to `to` at which can still be measured: a log that has grown beyond one is no log of that size.
+
+        Raises:
+            UsageError: The log is larger than `to` already.
+        """
+        steps = steps_to(to)
+        have = self.grows.events() if self.grows.exists() else 0
+        if have > steps[-1]:
+            msg = f"the log has grown to {have:,} events already: give a new --folder, or --to {have} or more"
+            raise UsageError(msg)
+        return [step for step in steps if step >= have]
+
     def reaches(self, events: int) -> bool:
         """Whether both logs are there, and the one that grows has so many events."""
         return self.still.exists() and self.grows.exists() and self.grows.events() >= events
@@ -79,14 +94,15 @@ class Growth:
         if events == self.base:
             for case in cases[1::2]:
                 case.name += " (grows)"
-        found = run_rounds(cases, rounds=rounds, seconds=seconds, progress=self._progress, settle=lambda: None)
         step: dict[str, Any] = {
             "events": events,
             "vacuum_after_growth": vacuumed,
             "vacuum_again": again,
+            # Before the rounds append, so that they are of that many events.
             "sizes": self.grows.sizes(),
-            "blocks": blocks_of(self.grows, self._workload, events),
         }
+        found = run_rounds(cases, rounds=rounds, seconds=seconds, progress=self._progress, settle=lambda: None)
+        step["blocks"] = blocks_of(self.grows, self._workload, events)
         for how, still, grows in zip(HOWS, cases[::2], cases[1::2], strict=True):
             ratios = found[grows.name].ratios(found[still.name])
             step[how] = {
@@ -161,6 +177,6 @@ def as_table(steps: Sequence[dict[str, Any]]) -> str:
         rows.append([*row, number(total / 2**30), number(total / step["events"]), number(step["vacuum_after_growth"])])
     things = list(steps[-1]["blocks"])
     looked_at = [
-        [f"{step['events']:,}", *(number(step.get("blocks", {}).get(it, 0)) for it in things)] for step in steps
+        [f"{step['events']:,}", *(f"{step.get('blocks', {}).get(it, 0):,.0f}" for it in things)] for step in steps
     ]
     return f"{table(header, rows)}\n\n{table(['blocks looked at by', *things], looked_at)}"

@@ -40,8 +40,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def series_table(series: Mapping[str, Series], baseline: str | None) -> str:
-    """Each case with its median, lowest and highest rate, its latencies, and its ratio to the baseline."""
-    header = ["case", "median/s", "min", "max", "p50 ms", "p99 ms", "ratio", "min", "max"]
+    """Each case with its median, lowest and highest rate, its latencies, its ratio to the baseline, and what it counts beside."""
+    beside = list(dict.fromkeys(name for found in series.values() for name in found.beside))
+    header = ["case", "median/s", "min", "max", "p50 ms", "p99 ms", "ratio", "min", "max", *beside]
     rows: list[list[str]] = []
     for name, found in series.items():
         rates = spread(found.rates)
@@ -53,6 +54,7 @@ def series_table(series: Mapping[str, Series], baseline: str | None) -> str:
             row += [number(ratios[key]) for key in ("median", "min", "max")]
         else:
             row += ["-", "-", "-"]
+        row += [number(spread(found.beside[name])["median"]) if name in found.beside else "-" for name in beside]
         rows.append(row)
     return table(header, rows)
 
@@ -82,6 +84,35 @@ def read_json(path: Path) -> Any:
     except ValueError as error:
         msg = f"{path} is not JSON: {error}"
         raise UsageError(msg) from None
+
+
+def read_run(path: Path, *kinds: str) -> dict[str, Any]:
+    """A run's result, with figures of one of these kinds: `groups`, `costs`, `growth`.
+
+    Raises:
+        UsageError: There is no such file, or it is something else.
+    """
+    run = read_json(path)
+    if not isinstance(run, dict) or not any(kind in run for kind in kinds):
+        msg = f"{path} is no result of mink bench: it has no {' or '.join(kinds)}"
+        raise UsageError(msg)
+    return run
+
+
+def check_place(path: Path) -> None:
+    """Look whether a result can be written, before minutes are spent on it.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}"
+        raise UsageError(msg) from None
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        msg = f"{path} cannot be written: it is a folder, or may not be changed"
+        raise UsageError(msg)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

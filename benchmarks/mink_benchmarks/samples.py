@@ -30,11 +30,20 @@ class Sample:
     latencies: list[float] = field(default_factory=list)
     """Seconds of single calls, where the case takes them."""
     extra: dict[str, float] = field(default_factory=dict)
+    """What was counted beside, as conflicts; or what was measured in milliseconds, whose name ends in `ms`."""
 
     @property
     def rate(self) -> float:
         """Events a second."""
         return self.count / self.seconds
+
+    @property
+    def beside(self) -> dict[str, float]:
+        """What is in `extra`: counts a second, milliseconds as they are."""
+        return {
+            name if name.endswith(" ms") else f"{name}/s": value if name.endswith(" ms") else value / self.seconds
+            for name, value in self.extra.items()
+        }
 
 
 class Case(Protocol):
@@ -71,6 +80,14 @@ class Series:
         """This case's rate over another's, round by round."""
         return [own / other for own, other in zip(self.rates, baseline.rates, strict=True)]
 
+    @property
+    def beside(self) -> dict[str, list[float]]:
+        """What each round has counted or measured beside, by name; 0 where a round has not."""
+        rounds = [sample.beside for sample in self.samples]
+        return {
+            name: [one.get(name, 0.0) for one in rounds] for name in dict.fromkeys(key for it in rounds for key in it)
+        }
+
     def percentile(self, share: float) -> float:
         """A percentile of all calls, in milliseconds; 0 where none were taken."""
         return self.percentiles([share])[0]
@@ -89,7 +106,9 @@ class Series:
             **dict(
                 zip(("p50_ms", "p90_ms", "p99_ms", "p999_ms"), self.percentiles((0.5, 0.9, 0.99, 0.999)), strict=True)
             ),
+            "p50_ms_rounds": [Series("", [sample]).percentile(0.5) for sample in self.samples],
             "distribution": [*zip(DISTRIBUTION, self.percentiles(DISTRIBUTION), strict=True)],
+            "beside": {name: spread(values) for name, values in self.beside.items()},
             "extra": [sample.extra for sample in self.samples],
         }
 

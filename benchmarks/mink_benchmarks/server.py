@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import psycopg
 from psycopg import sql
 
+from mink_core import TransientStorageError, UsageError
 from mink_postgres.server import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ class Server:
         name = f"bench_{what}_{secrets.token_hex(3)}"
         self._schemas.append(name)
         return name
+
+    def drop_later(self, schema: str) -> None:
+        """Drop this one as well."""
+        if schema not in self._schemas:
+            self._schemas.append(schema)
 
     def run(self, statement: str, *args: Any) -> list[tuple[Any, ...]]:
         """Run one statement by itself."""
@@ -69,11 +75,40 @@ class NoServer(Server):
         return {}
 
 
+def _checked(url: str) -> str:
+    """The URL, where a benchmark can make its schemas.
+
+    Raises:
+        UsageError: It is no such URL, or the role may not create schemas.
+        TransientStorageError: There is no connection.
+    """
+    if not url.startswith("postgresql://") or "?" in url:
+        msg = f"a server is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, without options, not {url!r:.60}"
+        raise UsageError(msg)
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT current_user::text, current_database()::text, "
+                "has_database_privilege(current_database(), 'CREATE')"
+            ).fetchone()
+    except psycopg.ProgrammingError as error:
+        msg = f"not a PostgreSQL URL: {error}"
+        raise UsageError(msg) from None
+    except psycopg.OperationalError as error:
+        told = " ".join(str(error).split())
+        msg = f"no connection to PostgreSQL, so nothing was measured: {told}"
+        raise TransientStorageError(msg) from None
+    if row is not None and not row[2]:
+        msg = f"{row[0]} may not create schemas in {row[1]}: GRANT CREATE ON DATABASE, or give another role's URL"
+        raise UsageError(msg)
+    return url
+
+
 @contextmanager
 def benchmark_server(url: str | None, folder: Path | None = None) -> Generator[Server]:
     """Use the server at `url`, or start one with durable settings for the time of the run; `folder` keeps its data."""
     if url is not None:
-        server = Server(url)
+        server = Server(_checked(url))
         try:
             yield server
         finally:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mink_benchmarks.workload import STREAMS, Workload, stream_name
@@ -46,8 +49,20 @@ def target_of(text: str, *, is_async: bool, **options: Any) -> Target:
     if not separator:
         msg = f"a store is a URL, or module:callable, not {text!r:.60}"
         raise UsageError(msg)
-    factory = getattr(importlib.import_module(module), name)
-    return Target(text, factory, is_async=is_async)
+    return Target(text, _factory(module, name), is_async=is_async)
+
+
+def _factory(module: str, name: str) -> Callable[[], Any]:
+    if (here := str(Path.cwd())) not in sys.path:  # as the script of a command has it not
+        sys.path.insert(0, here)
+    try:
+        factory: Callable[[], Any] = getattr(importlib.import_module(module), name)
+        with suppress(ValueError):  # of what is written in C there may be no signature
+            inspect.signature(factory).bind()
+    except (ImportError, AttributeError, TypeError) as error:
+        msg = f"{module}:{name} is nothing that can be called without arguments for a store: {error}"
+        raise UsageError(msg) from None
+    return factory
 
 
 class OpenStore:
@@ -58,6 +73,9 @@ class OpenStore:
         self.is_async = target.is_async
         self._runner = asyncio.Runner(loop_factory=loop_factory) if target.is_async else None
         self.store = target.make()
+        if not hasattr(self.store, "append"):
+            msg = f"{target.name} gave a {type(self.store).__name__}, which is no store"
+            raise UsageError(msg)
         self.call("initialize")
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

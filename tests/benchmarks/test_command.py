@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
-from mink_benchmarks.appends import Appends, Calls, Tally
+from mink_benchmarks import floors
+from mink_benchmarks.appends import Appends, Calls, HotStreams, Tally
 from mink_benchmarks.cli import main
 from mink_benchmarks.compare import compare
 from mink_benchmarks.goal_runs import summary
@@ -20,6 +24,7 @@ from mink_benchmarks.plots import draw
 from mink_benchmarks.progress import Progress
 from mink_benchmarks.samples import Sample, Series, run_rounds
 from mink_benchmarks.scenarios import SCENARIOS
+from mink_benchmarks.server import Server
 from mink_benchmarks.targets import target_of
 from mink_benchmarks.workload import Workload
 from mink_core import ConcurrencyError, NewEvent, UsageError
@@ -207,19 +212,130 @@ def test_mixed_appends_reads_and_delivers() -> None:
     assert sample.extra["delivery p50 ms"] > 0
 
 
-def test_compare_tells_noise_from_slower() -> None:
-    def run(**cases: list[int]) -> dict[str, Any]:
-        listed = [{"name": name, "rates": rates} for name, rates in cases.items()]
-        return {"groups": {"append-1": {"cases": listed, "baseline": "base"}}}
+def run_of(floors: tuple[str, ...] = (), **cases: list[float]) -> dict[str, Any]:
+    listed = [{"name": name, "rates": rates} for name, rates in cases.items()]
+    return {"groups": {"append-1": {"cases": listed, "baseline": next(iter(cases)), "floors": floors}}}
 
-    old = run(base=[100, 100, 100], same=[200, 210, 220], slow=[200, 210, 220])
-    # The machine is half as fast: the baseline too, so that only one case got slower.
-    text, slower = compare(old, run(base=[90, 100, 95], same=[190, 215, 200], slow=[90, 95, 100], new=[1, 1, 1]))
-    assert slower == 1
-    line = {row.split("  ")[0]: row for row in text.splitlines()}
-    assert "slower" in line["append-1: slow"]
-    assert "within noise" in line["append-1: same"]
-    assert "append-1: new" not in line
+
+def words(old: dict[str, Any], new: dict[str, Any]) -> dict[str, str]:
+    """What is said of each case."""
+    text, slower = compare(old, new)
+    rows = [re.split(r"  +", line) for line in text.splitlines()[2:]]
+    found = {row[0].partition(": ")[2]: row[-1] for row in rows}
+    assert slower == list(found.values()).count("slower")
+    return found
+
+
+def test_compare_tells_noise_from_slower() -> None:
+    steady: list[float] = [200, 210, 220, 205]
+    old = run_of(base=[100] * 4, same=steady, slow=steady, fast=steady)
+    # The machine is half as fast, the baseline too: only one case got slower.
+    new = run_of(base=[50, 55, 52, 51], same=[101, 119, 110, 104], slow=[60, 62, 65, 61], fast=[150] * 4, more=[1] * 4)
+    assert words(old, new) == {"base": "slower", "same": "within noise", "slow": "slower", "fast": "faster"}
+
+
+def test_compare_takes_a_floor_for_the_machine() -> None:
+    old = run_of(("floor",), floor=[100] * 4, store=[200, 210, 220, 205])
+    # All stores half as fast beside a floor that is not: no other case of the run could tell.
+    assert words(old, run_of(("floor",), floor=[100] * 4, store=[90, 95, 100, 105])) == {
+        "floor": "the machine",
+        "store": "slower",
+    }
+    assert words(old, run_of(("floor",), floor=[50] * 4, store=[100, 105, 110, 102])) == {
+        "floor": "the machine",
+        "store": "within noise",
+    }
+    # Without a floor, what Python does alone on the machine is measured in the same rounds.
+    pair = [run_of(store=[200.0, 210, 220, 205]), run_of(store=[100.0, 105, 110, 102])]
+    for run, rate in zip(pair, (1000.0, 500.0), strict=True):
+        run["groups"]["append-1"]["machine"] = {"name": "Python alone", "rates": [rate] * 4}
+    assert words(*pair) == {"store": "within noise", "Python alone": "the machine"}
+
+
+def test_one_disturbed_round_hides_no_large_change() -> None:
+    old = run_of(base=[1.0] * 5, store=[100, 105, 30, 110, 95])
+    assert words(old, run_of(base=[1.0] * 5, store=[40, 42, 45, 41, 44]))["store"] == "slower"
+    assert words(old, run_of(base=[1.0] * 5, store=[90, 92, 85, 91, 94]))["store"] == "within noise"
+    # Nor is a change that nobody notices a finding, or one of three rounds.
+    quiet = run_of(base=[1.0] * 4, store=[100, 100.1, 100.2, 100.3])
+    assert words(quiet, run_of(base=[1.0] * 4, store=[98, 98.1, 98.2, 98.3]))["store"] == "within noise"
+    few = run_of(base=[1.0] * 3, store=[100.0] * 3)
+    assert words(few, run_of(base=[1.0] * 3, store=[50.0] * 3))["store"] == "too few rounds"
+
+
+def test_compare_takes_the_delay_where_the_rate_is_given() -> None:
+    def run(*delays: float) -> dict[str, Any]:
+        case = {"name": "store", "rates": [500.0] * 4, "p50_ms_rounds": delays}
+        return {"groups": {"subscribe-latency": {"cases": [case], "baseline": "store"}}}
+
+    assert words(run(1, 1.1, 1.2, 1), run(2, 2.1, 2.2, 2)) == {"store": "slower"}
+    assert words(run(1, 1.1, 1.2, 1), run(1, 1.2, 1.1, 1)) == {"store": "within noise"}
+
+
+def test_hot_streams_tell_what_is_stored_and_the_conflicts(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "run.json"
+    arguments = ["run", "append-conflict", "--server", postgres_url, "--writers", "8", "--rounds", "1"]
+    assert main([*arguments, "--seconds", "0.3", "--quiet", "--json", str(target)]) == 0
+    header, _, *rows = capsys.readouterr().out.splitlines()[2:]
+    assert header.split()[-1] == "conflicts/s"
+    cases = {case["name"]: case for case in json.loads(target.read_text())["groups"]["append-conflict"]["cases"]}
+    assert len(rows) == len(cases) == 6
+    for door in ("postgresql sync", "postgresql async", "postgresql+asyncpg async"):
+        for grouped in ("", ", not grouped"):
+            case = cases[f"{door}{grouped}, 8"]
+            assert case["min"] > 0 < case["beside"]["conflicts/s"]["min"]
+
+
+def test_a_lone_writer_tells_that_it_has_no_conflicts() -> None:
+    case = HotStreams("hot", target_of("memory://", is_async=False), Workload(), 1)
+    found = run_rounds([case], rounds=1, seconds=0.01, progress=lambda _: None, settle=lambda: None)["hot"]
+    assert found.beside == {"conflicts/s": [0.0]}
+    assert found.as_json()["beside"] == {"conflicts/s": {"median": 0.0, "min": 0.0, "max": 0.0}}
+
+
+def test_goals_of_hot_streams_show_conflicts(postgres_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["goals", "--only", "hot", "--server", postgres_url, "--rounds", "1", "--seconds", "0.3", "--quiet"])
+    lines = {line.split("  ")[0]: line.split() for line in capsys.readouterr().out.splitlines()}
+    assert lines["case"][-1] == "conflicts/s"
+    for name in ("hot streams, grouped", "hot streams, not grouped"):
+        assert float(lines[name][-1].replace(",", "")) > 0
+
+
+def test_floors_stand_beside_stores_on_the_runs_own_server(
+    postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not floors.pgbench_found():
+        pytest.skip("needs pgbench")
+    target = tmp_path / "run.json"
+    arguments = ["run", "append-1", "replay", "--server", postgres_url, "--writers", "1", "--events", "1000"]
+    arguments += ["--rounds", "1", "--seconds", "0.02", "--quiet"]
+    assert main([*arguments, "--json", str(target)]) == 0
+    groups = json.loads(target.read_text())["groups"]
+    assert groups["append-1"]["floors"] == ["pgbench floor, 1"]
+    assert groups["append-1"]["baseline"] == "pgbench floor, 1"
+    assert groups["replay"]["floors"] == ["bare asyncpg, pages decoded", "bare psycopg, pages decoded"]
+    assert all(case["min"] > 0 for group in groups.values() for case in group["cases"])
+    assert "ratios to pgbench floor, 1" in capsys.readouterr().out
+    server = Server(postgres_url)
+    assert server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'floor'") == []
+    # Somebody's own schema of that name is left alone.
+    server.run("CREATE SCHEMA floor")
+    try:
+        assert main(arguments) == 2
+        assert "a schema named floor" in capsys.readouterr().err
+        assert server.run("SELECT 1 FROM pg_namespace WHERE nspname = 'floor'") == [(1,)]
+    finally:
+        server.run("DROP SCHEMA floor")
+
+
+def test_names_of_cases_are_looked_at_before_anything_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    run = ["run", "append-1", "--writers", "1", "--seconds", "3600", "--store", "memory://"]
+    assert main([*run, "--baseline", "no such"]) == 2
+    assert "there are: 'memory sync, 1'" in capsys.readouterr().err
+    assert main([*run, "--store", "memory://"]) == 2
+    assert "LABEL=URL" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_told_in_a_line_before_anything_is_measured(
@@ -227,16 +343,24 @@ def test_what_is_wrong_is_told_in_a_line_before_anything_is_measured(
 ) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text("{")
+    other = tmp_path / "other.json"
+    other.write_text("[1, 2]")
+    measured = tmp_path / "run.json"
+    measured.write_text(json.dumps(run_of(base=[1.0])))
     run = ["run", "append-1", "--store", "memory://", "--seconds", "3600"]
     for arguments, told in [
         ([*run, "--compare", str(tmp_path / "none.json")], "cannot be read"),
         ([*run, "--payload", str(broken)], "is not JSON"),
         (["verdict", str(broken)], "is not JSON"),
         (["plots", str(broken), str(tmp_path)], "is not JSON"),
+        ([*run, "--compare", str(other)], "is no result of mink bench"),
+        (["verdict", str(other)], "is no result of mink bench"),
+        (["verdict", str(measured)], "is no result of mink bench goals"),
+        (["plots", str(other), str(tmp_path)], "is no result of mink bench"),
     ]:
         assert main(arguments) == 2
         assert told in capsys.readouterr().err
-    broken.write_text("{}")
+    broken.write_text('{"groups": {}}')
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "mink_benchmarks.plots")
     assert main(["plots", str(broken), str(tmp_path)]) == 2
@@ -280,9 +404,67 @@ def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
     assert all((tmp_path / name).stat().st_size > 1000 for name in made)
 
 
-def test_wrong_arguments_and_stores_are_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "append-1", "--store", "nonsense", *QUICK]) == 2
-    assert "module:callable" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["run", "append-1", "--store", "nonsense"], 2, "module:callable"),
+        (["run", "append-1", "--store", "no_such_module:store"], 2, "No module named 'no_such_module'"),
+        (["run", "append-1", "--store", "json:no_such_name"], 2, "no_such_name"),
+        (["run", "append-1", "--store", "json:loads"], 2, "without arguments"),
+        (["run", "append-1", "--store", "builtins:dict"], 2, "a dict, which is no store"),
+        (["run", "append-1", "--server", "localhost"], 2, "a server is postgresql://"),
+        (["run", "append-1", "--server", "postgresql://localhost:1/x"], 3, "nothing was measured"),
+        (["goals", "--server", "postgresql://localhost:1/x"], 3, "nothing was measured"),
+        (["cost", "--server", "postgresql://localhost:1/x", "--quiet"], 3, "nothing was measured"),
+        (["growth", "--server", "postgresql://localhost:1/x"], 3, "nothing was measured"),
+        (["goals", "--only", "no-such-group"], 2, "there are: one, tasks"),
+        (["run", "append-1", "--json", "/proc/no/such.json"], 2, "cannot be written"),
+        (["run", "append-1", "--json", "/"], 2, "cannot be written"),
+    ],
+    ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_told_in_one_line(
+    arguments: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.startswith("mink bench: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "no-such-scenario"],
+        ["run", "append-1", "--rounds", "0"],
+        ["run", "append-1", "--seconds", "-1"],
+        ["run", "append-1", "--writers", "0"],
+        ["run", "append-1", "--writers", "1001"],
+        ["run", "replay", "--events", "5"],
+        ["growth", "--to", "5"],
+        ["cost", "--rounds", "5"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_that_cannot_be_measured_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refused:
-        main(["run", "no-such-scenario"])
+        main(arguments)
     assert refused.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_role_that_may_make_no_schema_is_told(
+    admin_url: str, postgres_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = urlsplit(postgres_url)
+    role = "mink_bench_reader"
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'")
+    try:
+        url = f"postgresql://{role}:plain@{parts.hostname}:{parts.port}{parts.path}"
+        assert main(["run", "append-1", "--server", url, *QUICK]) == 2
+        assert f"{role} may not create schemas" in capsys.readouterr().err
+    finally:
+        with psycopg.connect(admin_url, autocommit=True) as admin:
+            admin.execute(f"DROP ROLE {role}")

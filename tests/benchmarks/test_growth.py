@@ -11,7 +11,7 @@ from mink_benchmarks import grown, growth
 from mink_benchmarks.goals import Plan
 from mink_benchmarks.server import Server
 from mink_benchmarks.workload import Workload
-from mink_core import open_store
+from mink_core import UsageError, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +47,18 @@ def test_the_fill_makes_a_sound_store_and_goes_on(small: growth.Growth) -> None:
         assert store.check() == []
         assert sum(1 for _ in store.streams()) == 3 * 128
         assert {event.version for event in store.read_stream(grown.name_of(300))} >= set(range(1, 101))
+
+
+def test_a_log_is_measured_at_no_size_that_it_has_outgrown(
+    small: growth.Growth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growth, "MILLION", 12_800)
+    assert small.steps_left(3 * 12_800) == [12_800, 38_400]
+    small.fill(25_600)
+    assert small.steps_left(3 * 12_800) == [38_400]
+    assert small.steps_left(25_600) == [25_600]
+    with pytest.raises(UsageError, match="25,600 events already"):
+        small.steps_left(12_800)
 
 
 def test_the_fill_goes_beyond_three_millions(small: growth.Growth) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
@@ -40,6 +41,39 @@ def test_pictures_are_those_that_pages_show(generate: Any) -> None:
     shown = "\n".join(path.read_text("utf-8") for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
     pictures = {path.relative_to(DOCS).as_posix() for path in (DOCS / "pictures").rglob("*.svg")}
     assert {picture for picture in pictures if picture not in shown} == set()
+
+
+def test_results_tell_conflicts_and_costs(generate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def case(name: str, rate: float, **beside: dict[str, float]) -> dict[str, Any]:
+        rates = {"rates": [rate, rate], "median": rate, "min": rate, "max": rate, "p50_ms": 1.0, "p99_ms": 2.0}
+        return {"name": name, **rates, "beside": beside}
+
+    cases = [
+        case("grouped, 64", 3000, **{"conflicts/s": {"median": 4321}}),
+        case("not grouped, 64", 1500, **{"conflicts/s": {"median": 21}}),
+    ]
+    server = dict.fromkeys(("server_version", "fsync", "synchronous_commit"), "on")
+    environment = {"when": "2026-11-24T", "python": "3.11", "machine": "x", "cpus": 2, "server": server}
+    costs = {
+        "one append": [{"name": "a", "client": 1.23, "server": None}, {"name": "b", "client": 2.0, "server": 4.56}]
+    }
+    groups = {"append-conflict": {"cases": cases, "baseline": "grouped, 64"}}
+    (tmp_path / "benchmarks").mkdir()
+    for name, result in {"conflicts": {"groups": groups}, "costs": {"costs": costs}}.items():
+        text = json.dumps({"environment": environment, **result})
+        (tmp_path / "benchmarks" / f"{name}.json").write_text(text, "utf-8")
+    monkeypatch.setattr(generate, "DOCS", tmp_path)
+    page = generate.benchmarks_page()
+    assert "| p99 ms | ratio | conflicts/s |" in page
+    assert "| grouped, 64 | 3,000 | 3,000 | 3,000 | 1.00 | 2.00 | 1.00 | 4,321 |" in page
+    assert "| not grouped, 64 | 1,500 | 1,500 | 1,500 | 1.00 | 2.00 | 0.50 | 21.00 |" in page
+    assert "| a | 1.2 | not counted |\n| b | 2.0 | 4.6 |" in page
+    assert generate.plots() == {
+        "append-conflict-conflicts.svg",
+        "append-conflict-latencies.svg",
+        "cost-of-one-append.svg",
+    }
+    assert all(f"pictures/benchmarks/{name}" in page for name in generate.plots())
 
 
 def test_each_rule_of_the_contract_leads_to_its_checks(generate: Any) -> None:
