@@ -78,10 +78,13 @@ class Appending:
         try:
             async with self._alone({item.stream_id for item in items}, deadline):
                 self._forget_other_histories()
-                if (results := await self._try_remembered(items, attempts, deadline)) is not None:
-                    return results
-                async with asyncio.timeout_at(deadline):
-                    return await self._decide(items, attempts, deadline)
+                results = await self._try_remembered(items, attempts, deadline)
+                if results is None:
+                    async with asyncio.timeout_at(deadline):
+                        results = await self._decide(items, attempts, deadline)
+                for result in results:  # also what was found to be stored: it is told to be there
+                    self._reading.acknowledged.note(result.stream_id, result.last_position)
+                return results
         except (TransientStorageError, TimeoutError) as error:
             if attempts.are_open:
                 safe = all(exact_version(item.expected) is not None for item in items)
@@ -283,6 +286,5 @@ class Appending:
         for item, version, time in writes:
             sequence += len(item.events)
             self._tails[item.stream_id] = StreamTail(version + len(item.events), sequence, time)
-            self._reading.acknowledge(item.stream_id, sequence)
         while len(self._tails) > _REMEMBERED:
             del self._tails[next(iter(self._tails))]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import nats
 import nats.errors
@@ -17,7 +18,13 @@ from mink_core import ConcurrencyError, ExpectedVersion, NewEvent
 from mink_jetstream import AsyncJetStreamEventStore
 from mink_jetstream.place import FRESH_SECONDS, HEALING
 from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
+from mink_jetstream.servers import Servers
 from tests.jetstream.processes import LEFT_BY_NATS, gone_within, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nats.aio.client import Server
 
 USE = """
 import sys
@@ -158,8 +165,19 @@ def test_nothing_outlives_a_parent_that_was_killed() -> None:
 
 
 @LEFT_BY_NATS
-def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster) -> None:
+def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection is well all the while. Calls, held or not, end well by another server, each stored once."""
+    choose, back = Servers.choose, []
+
+    def chosen(self: Servers, servers: Sequence[Server], info: dict[str, Any]) -> tuple[Server, float]:
+        if not back:
+            return choose(self, servers, info)
+        (found,) = [server for server in servers if cluster.node_of(server.uri.port) == back[0]]
+        back.clear()
+        self._tried[found.uri.netloc] = asyncio.get_running_loop().time()
+        return found, 0.0
+
+    monkeypatch.setattr(Servers, "choose", chosen)
 
     async def go() -> None:
         async with AsyncJetStreamEventStore(f"{cluster.url}/moving?timeout=20") as store:
@@ -179,6 +197,14 @@ def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster) -> None:
             took = time.monotonic() - began
             assert cluster.node_of(client.connected_url.port) != here
             page = await store.poll(1, limit=100)
+            # Back at the one that is cut off, where none of it is seen.
+            back.append(here)
+            await client.force_reconnect()
+            while back or not client.is_connected:  # noqa: ASYNC110 -- the client tells nobody
+                await asyncio.sleep(0.01)
+            again = await store.poll(1, limit=100)
+            assert cluster.node_of(client.connected_url.port) != here
+            assert [event.event_id for event in again.events] == [event.event_id for event in page.events]
             cluster.heal()
             cluster.wait_healthy()
             assert sorted(event.stream_id for event in page.events) == sorted(streams)

@@ -30,6 +30,7 @@ from mink_core.registry import open_administration
 from mink_core.transfer import export, import_lines, verify
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.answers import Cluster, Peer
+from mink_jetstream.jetstream import JetStream
 from mink_jetstream.place import HEALING, Place
 from mink_jetstream.reading import PAGE, Reading
 from mink_jetstream.records import Records
@@ -89,6 +90,11 @@ def replicated(monkeypatch) -> None:
     monkeypatch.setattr(Place, "is_alone", property(lambda place: False, lambda place, value: None), raising=False)
 
 
+def impatient(monkeypatch) -> None:
+    """Calls that begin from now on have a moment."""
+    monkeypatch.setattr(JetStream, "deadline", lambda jetstream: asyncio.get_running_loop().time() + 0.1)
+
+
 def test_a_copy_that_is_behind_hides_nothing(stale, monkeypatch):
     replicated(monkeypatch)
     assert [event.version for event in stale.read_stream("order-2")] == list(range(1, 11))
@@ -121,6 +127,7 @@ def test_a_leader_that_shows_less_than_was_told_moves_no_reader_past_it(stale, m
         return None
 
     monkeypatch.setattr(Reading, "_next", nothing)
+    impatient(monkeypatch)
     replicated(monkeypatch)
     for where in (EventFilter(), EventFilter(categories=("order",)), EventFilter(categories=("none",))):
         assert stale.poll(0, where=where).next_position == 20
@@ -180,7 +187,7 @@ def former(store, monkeypatch):
 
 def test_a_store_reads_what_it_has_appended_whoever_answers(store, former):
     """READ-06, in the moment after a partition in which two servers take themselves for the leader."""
-    store._inner._reading.acknowledge("order-1", 2)  # as an append does where there are copies
+    store._inner._reading.acknowledged.note("order-1", 2)  # as an append does where there are copies
     answers = former(3)
     assert [event.version for event in store.read_stream("order-1")] == [1, 2]
     assert answers == []
@@ -250,7 +257,7 @@ def test_a_read_that_is_refused_is_no_end(store):
     store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
     place, wanted = store._inner._place, {"seq": 1, "last_by_subj": "x", "batch": 1}
     with pytest.raises(StorageError, match="408"):
-        store._portal.run(place.ask(place.jetstream.page(place.stream, wanted)))
+        store._portal.run(place.page(wanted))
 
 
 def test_nobody_is_ahead_of_who_was_cut_off_a_moment_ago(store, monkeypatch):
