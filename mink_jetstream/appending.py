@@ -19,6 +19,7 @@ from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
     OutcomeUnknownError,
+    StorageError,
     TransientStorageError,
 )
 from mink_core.events import AppendResult
@@ -85,14 +86,14 @@ class Appending:
                 for result in results:  # also what was found to be stored: it is told to be there
                     self._reading.acknowledged.note(result.stream_id, result.last_position)
                 return results
-        except (TransientStorageError, TimeoutError) as error:
+        except (StorageError, TimeoutError) as error:
             if attempts.are_open:
                 safe = all(exact_version(item.expected) is not None for item in items)
                 msg = (
                     f"the reply to an append was lost ({attempts.problem or error}): it may be stored, or be stored yet"
                 )
                 raise OutcomeUnknownError(msg, retry_is_safe=safe) from error
-            if isinstance(error, TransientStorageError):
+            if isinstance(error, StorageError):
                 raise
             raise attempts.over() from error
 
@@ -265,10 +266,11 @@ class Appending:
         try:
             last = await self._grouping.write(requests, deadline, patience)
         except RefusedError as error:
-            attempts.problem = str(error)
-            if self._place.is_alone:  # else another server may have stored it
+            is_wrong = error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}
+            if self._place.is_alone or not is_wrong:  # else another server may have stored it
                 attempts.end(attempt)
-            if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
+            if is_wrong:
+                attempts.problem = str(error)
                 return None
             raise self._place.refused(error) from error
         except UnansweredError as error:
