@@ -16,6 +16,7 @@ import pytest
 
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent
 from mink_jetstream import AsyncJetStreamEventStore
+from mink_jetstream.appending import Appending
 from mink_jetstream.place import FRESH_SECONDS, HEALING
 from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
 from mink_jetstream.servers import Servers
@@ -250,22 +251,33 @@ def test_a_reader_leaves_a_leader_that_is_cut_off(cluster: Cluster) -> None:
 
 
 @LEFT_BY_NATS
-def test_a_mistaken_expectation_is_told_at_once_by_a_store_that_is_in_use(cluster: Cluster) -> None:
-    async def go() -> tuple[float, float]:
+def test_a_mistaken_expectation_is_told_at_once_by_a_store_that_is_in_use(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause, pauses = Appending._pause, []
+
+    async def noted(self: Appending, seconds: float, *more: Any) -> None:
+        pauses.append(seconds)
+        await pause(self, seconds, *more)
+
+    monkeypatch.setattr(Appending, "_pause", noted)
+
+    async def go() -> None:
         async with AsyncJetStreamEventStore(f"{cluster.url}/mistaken") as store:
             await store.initialize()
             await store.append("order-1", [NewEvent("Placed", 0)], expected_version=0)
 
-            async def mistake() -> float:
-                began = time.monotonic()
+            async def mistake() -> list[float]:
+                pauses.clear()
                 with pytest.raises(ConcurrencyError) as told:
                     await store.append("order-1", [NewEvent("Placed", 1)], expected_version=7)
                 assert told.value.actual == 1
-                return time.monotonic() - began
+                return pauses
 
-            soon = await mistake()
-            await asyncio.sleep(FRESH_SECONDS)
-            return soon, await mistake()
+            newest, sent = store._appending._refusals._newest
+            store._appending._refusals._newest = newest, sent + 60  # however busy the machine is
+            assert HEALING not in await mistake()
+            store._appending._refusals._newest = newest, sent - FRESH_SECONDS
+            assert HEALING in await mistake()
 
-    soon, late = asyncio.run(go())
-    assert soon < HEALING <= late
+    asyncio.run(go())
