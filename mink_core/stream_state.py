@@ -15,6 +15,8 @@ class StreamState(msgspec.Struct, frozen=True):
     deleted_at: datetime | None = None
     """Until it is appended to again."""
     tombstoned: bool = False
+    purged_version: int = 0
+    """Events up to here are gone for good."""
 
 
 UNMARKED = StreamState()

@@ -40,6 +40,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a call waits in all for the servers. They take up to nine to choose another leader."""
     transforms: tuple[EventTransform, ...] = ()
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Without the password."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "password"]
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
 
 def options_of(url: str, given: dict[str, Any]) -> Options:
     """The options that a URL and keywords make; keywords win.

@@ -1,4 +1,4 @@
-"""The log: all state of a memory store, and its transitions under one lock.
+"""The log: the transitions of a memory store's history, under one lock.
 
 An open transaction's rows wait in its draft. Committed rows are in their streams at once, and in
 the feed once no open transaction can still commit below them. Nothing here waits for a
@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 from mink_core.deciding import fits
 from mink_core.encoded import result_of
-from mink_core.errors import PositionAheadError, TransientStorageError
-from mink_core.events import StoreIdentity
-from mink_core.stream_state import UNMARKED
+from mink_core.errors import TransientStorageError
 from mink_memory.drafts import Draft
-from mink_memory.feed import Feed
-from mink_memory.locks import Locks, Turn, keys_of
-from mink_memory.records import Records, Tables
+from mink_memory.history import History
+from mink_memory.locks import Turn, keys_of
+from mink_memory.records import Records
 from mink_memory.rewriting import Rewriter
 from mink_memory.staging import new_rows, stage
-from mink_memory.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from mink_core.encoded import EncodedEvent
-    from mink_core.events import AppendResult, StreamInfo
-    from mink_core.feed_status import FeedStatus
+    from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
-    from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import OpenTransaction
     from mink_memory.locks import Key
     from mink_memory.records import Change, RecordKey
@@ -41,22 +35,8 @@ T = TypeVar("T")
 _COLLECTOR_WAIT = 1.0
 
 
-class MemoryLog:
-    """One history, shared by every store that is opened on it. Safe from any thread."""
-
-    def __init__(self, *, unique_event_ids: bool) -> None:
-        """Begin an empty history with an identity of its own.
-
-        Args:
-            unique_event_ids: Keep an index of event ids, and store each only once.
-        """
-        self.unique = unique_event_ids
-        self._identity = StoreIdentity(uuid4(), 1)
-        self._lock = threading.Lock()
-        self._streams = Streams(unique=unique_event_ids)
-        self._feed = Feed()
-        self._locks = Locks()
-        self._tables = Tables(self._feed)
+class MemoryLog(History):
+    """One history, shared by every store that is opened on it, and its transitions. Safe from any thread."""
 
     def append(self, items: Sequence[PreparedAppend], clock: Callable[[], datetime]) -> list[AppendResult] | None:
         """Store appends outside of any transaction, all or nothing.
@@ -242,85 +222,9 @@ class MemoryLog:
         self._locks.release(transaction.held)
         transaction.clear()
 
-    def feed_page(self, start: int, end: int) -> list[EncodedEvent]:
-        """The rows at these indexes of the feed, as `feed_bounds` gave them."""
-        return self._feed.settled[start:end]
-
-    def feed_bounds(self, after_position: int, identity: StoreIdentity | None) -> tuple[int, int]:
-        """Where in the feed the rows above a position begin, and where the feed ends now.
-
-        Raises:
-            PositionAheadError: The position or the identity is from another history (FEED-08).
-        """
-        with self._lock:
-            high = self._feed.high
-            if identity is not None and identity != self._identity:
-                reason = (
-                    f"position {after_position} is from store {identity.store}, epoch {identity.epoch}, "
-                    f"but this is store {self._identity.store}, epoch {self._identity.epoch}"
-                )
-                raise PositionAheadError(after_position, high, reason)
-            if after_position > high:
-                raise PositionAheadError(after_position, high)
-            return self._feed.index_after(after_position), len(self._feed.settled)
-
-    def head_position(self) -> int:
-        """See `EventLog.head_position`."""
-        with self._lock:
-            return self._feed.head
-
-    def feed_status(self) -> FeedStatus:
-        """See `Subscriber.feed_status`."""
-        with self._lock:
-            return self._feed.status()
-
-    def add_sleeper(self, sleeper: Sleeper) -> None:
-        """Nudge somebody at each event from now on."""
-        with self._lock:
-            self._feed.sleepers.add(sleeper)
-
-    def identity(self) -> StoreIdentity:
-        """See `Subscriber.identity`."""
-        return self._identity
-
-    def bump_epoch(self) -> StoreIdentity:
-        """Begin a new epoch: positions saved with the old one are refused from now on."""
-        with self._lock:
-            self._identity = StoreIdentity(self._identity.store, self._identity.epoch + 1)
-            return self._identity
-
-    @property
-    def has_holes(self) -> bool:
-        """Whether events were purged, so that rows may be holes."""
-        return self._feed.has_holes
-
-    def hidden_version(self, stream_id: str) -> int:
-        """Events of a stream up to here read as missing; 0 for most."""
-        return self._streams.states.get(stream_id, UNMARKED).hidden_version
-
     def rewriter(self) -> Rewriter:
         """What privacy operations work with, inside a change."""
         return Rewriter(self._streams, self._feed)
-
-    def version(self, stream_id: str, draft: Draft | None) -> int:
-        """A stream's version, as the draft's writer sees it; 0 where there is none."""
-        with self._lock:
-            return self._streams.version(stream_id, draft)
-
-    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[EncodedEvent]:
-        """A stream's rows of versions above `start`, up to `end`, as the draft's writer sees them."""
-        with self._lock:
-            return self._streams.span(stream_id, start, end, draft)
-
-    def stream_info(self, stream_id: str, draft: Draft | None) -> StreamInfo:
-        """See `EventLog.stream_info`."""
-        with self._lock:
-            return self._streams.info(stream_id, draft)
-
-    def stream_page(self, category: str | None, after: str, limit: int, draft: Draft | None) -> list[StreamInfo]:
-        """See `EventLog.streams`."""
-        with self._lock:
-            return self._streams.page(category, after, limit, draft)
 
 
 def _named(key: Key) -> str:

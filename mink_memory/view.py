@@ -164,9 +164,9 @@ class View:
         self.check()
         return self._log.version(stream_id, self._transaction)
 
-    def hidden_version(self, stream_id: str) -> int:
-        """Events of a stream up to here read as missing; 0 for most."""
-        return self._log.hidden_version(stream_id)
+    def gone_version(self, stream_id: str) -> int:
+        """Events of a stream up to here are hidden or purged; 0 for most."""
+        return self._log.gone_version(stream_id)
 
     def stream_info(self, stream_id: str) -> StreamInfo:
         """See `EventLog.stream_info`."""

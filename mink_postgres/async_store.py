@@ -6,23 +6,20 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from weakref import WeakSet
 
 from mink_core.capability import Capability
-from mink_core.errors import CapabilityNotSupportedError, MinkError, StorageError, StoreClosedError, UsageError
-from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
 from mink_core.prepare import prepare_append
 from mink_core.prepare_substores import with_messages
-from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.durable import AsyncDurable
 from mink_core.runtime.updating import AsyncUpdating
-from mink_core.subscriber import POLL_INTERVAL
+from mink_postgres.async_ahead import pages_ahead
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.choose import choose_backend
 from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.following import AsyncFollowing
 from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import appending, feed, schema
+from mink_postgres.programs import appending, schema
 from mink_postgres.query import Program, Query, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.substores.privacy import AsyncPostgresPrivacy
@@ -33,20 +30,17 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
     from types import TracebackType
 
-    from mink_core.events import AppendResult, NewEvent, StoreIdentity
+    from mink_core.events import AppendResult, NewEvent
     from mink_core.expected import Expected
-    from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.outbox import OutboxMessage
-    from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_postgres.programs.reading import Reader
-    from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
 T = TypeVar("T")
 
 
-class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgresSubStores):
+class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
     """See `mink_core.AsyncEventStore` and `mink_core.AsyncSubscriber`. For the tasks of one event loop.
 
     Example:
@@ -80,6 +74,7 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         Raises:
             UsageError: Not exactly one of the three was given, or an option is wrong.
         """
+        super().__init__()
         if sum(given is not None for given in (conninfo, pool, connection)) != 1:
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
@@ -98,7 +93,6 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         )
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._subscriptions: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
         self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
@@ -160,10 +154,6 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
     def _session_url(self) -> str | None:
         return self._options.direct_url or self._backend.conninfo
 
-    def _appended(self) -> None:
-        if self._wakeups is not None:
-            self._wakeups.appended()
-
     @property
     def privacy(self) -> AsyncPostgresPrivacy:
         """Operations that take away what was stored; only on a store opened with `privacy=True`."""
@@ -191,49 +181,6 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         finally:
             await self._backend.release(connection, clean=clean)
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> AsyncPollingSubscription:
-        """See `mink_core.Subscriber.subscribe`."""
-        self._check_open()
-        subscription = AsyncPollingSubscription(
-            self,
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._follows(subscription)
-        return subscription
-
-    def _follows(self, one: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
-        self._subscriptions.add(one)
-        if self._wakeups is not None:
-            self._wakeups.add(one)
-
-    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
-        self._check_open()
-        self._follows(worker)
-
-    async def identity(self) -> StoreIdentity:
-        """See `mink_core.Subscriber.identity`."""
-        return await self._run(feed.identity(self._context))
-
-    async def feed_status(self) -> FeedStatus:
-        """See `mink_core.Subscriber.feed_status`."""
-        return await self._run_whole(feed.feed_status(self._context))
-
-    async def bump_epoch(self) -> StoreIdentity:
-        """See `PostgresEventStore.bump_epoch`."""
-        return await self._run(feed.bump_epoch(self._context))
-
     def pool_status(self) -> dict[str, int]:
         """See `PostgresEventStore.pool_status`; asyncpg does not tell who waits."""
         return self._backend.pool_status()
@@ -247,17 +194,22 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
         if self._closed:
             return
         self._closed = True
-        for subscription in list(self._subscriptions):
+        for subscription in list(self._followers):
             subscription.stop()
         # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.
         async with AsyncExitStack() as closing:
-            if self._opening is not None:  # what is being opened is closed once it is there
-                await closing.enter_async_context(self._opening)
-            closing.push_async_callback(self._backend.close)
+            closing.push_async_callback(self._close_backend)
             if self._wakeups is not None:
                 closing.push_async_callback(asyncio.to_thread, self._wakeups.close)
             if self._grouping is not None:
                 closing.push_async_callback(self._grouping.close)
+
+    async def _close_backend(self) -> None:
+        if self._opening is None:
+            await self._backend.close()
+            return
+        async with self._opening:  # what is being opened is closed once it is there
+            await self._backend.close()
 
     async def __aenter__(self) -> Self:
         """Open the pool."""
@@ -293,39 +245,13 @@ class AsyncPostgresEventStore(AsyncLog, AsyncUpdating, AsyncDurable, AsyncPostgr
                 if not self._opened:
                     await self._backend.open()
                     self._opened = True
+                if self._closed:  # and whoever closes it was perhaps interrupted while it waited here
+                    await self._backend.close()
+                    self._check_open()
 
     def _pages(self, reader: Reader[T]) -> AsyncIterator[T]:
         # A connection of the caller's serves one statement at a time, and the next may be the caller's.
-        return super()._pages(reader) if self._bound else self._pages_ahead(reader)
-
-    async def _pages_ahead(self, reader: Reader[T]) -> AsyncIterator[T]:
-        """With the next page asked for while this one is taken."""
-        program = reader.next_page()
-        rows = None if program is None else await (self._run_whole if reader.looks else self._run)(program)
-        while rows is not None:
-            coming: asyncio.Task[Rows] | None = None
-            try:
-                if (program := reader.next_page()) is not None:
-                    coming = asyncio.create_task(self._run(program))
-                    await asyncio.sleep(0)  # lets it send its query
-                page = reader.items(rows)
-                rows = None
-                page.reverse()
-                while page:
-                    yield page.pop()  # as `consumed`, without a second iterator
-                if coming is not None:
-                    try:
-                        rows = await coming
-                    except MinkError:  # as in `pages_ahead`
-                        if (program := reader.next_page()) is not None:
-                            rows = await self._run(program)
-            finally:
-                if coming is not None:
-                    if not coming.done():
-                        coming.cancel()  # the caller reads no further
-                        await asyncio.wait([coming])  # not `await coming`: its cancellation could hide one of ours
-                    if not coming.cancelled():
-                        coming.exception()  # asked for, as nobody else will
+        return super()._pages(reader) if self._bound else pages_ahead(reader, self._run, self._run_whole)
 
     async def _prepare(self) -> None:
         """Open on first use, and refuse a schema that this code does not know."""

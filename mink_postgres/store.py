@@ -6,24 +6,20 @@ import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from weakref import WeakSet
 
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
-from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append
 from mink_core.prepare_substores import with_messages
-from mink_core.runtime.durable import Durable
-from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.updating import Updating
-from mink_core.subscriber import POLL_INTERVAL
 from mink_postgres.ahead import pages_ahead
 from mink_postgres.backends import sync_psycopg
 from mink_postgres.backends.names import ADAPTER, capabilities
 from mink_postgres.drivers import psycopg_sync
+from mink_postgres.following import Following
 from mink_postgres.grouping.sync_runner import Grouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import appending, feed, schema
+from mink_postgres.programs import appending, schema
 from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
@@ -38,18 +34,16 @@ if TYPE_CHECKING:
 
     from psycopg_pool import ConnectionPool
 
-    from mink_core.events import AppendResult, NewEvent, StoreIdentity
+    from mink_core.events import AppendResult, NewEvent
     from mink_core.expected import Expected
-    from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.outbox import OutboxMessage
-    from mink_core.runtime.worker import SubscriptionWorker
     from mink_postgres.programs.reading import Reader
 
 T = TypeVar("T")
 
 
-class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
+class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     """See `mink_core.EventStore` and `mink_core.Subscriber`. Safe to use from several threads.
 
     Example:
@@ -82,6 +76,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         Raises:
             UsageError: Not exactly one of the three was given, or an option is wrong.
         """
+        super().__init__()
         if sum(given is not None for given in (conninfo, pool, connection)) != 1:
             msg = "give exactly one of conninfo, pool and connection"
             raise UsageError(msg)
@@ -105,7 +100,6 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             else None
         )
         self._lock = threading.Lock()
-        self._subscriptions: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
         self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
         self._opened = self._checked = self._closed = False
 
@@ -172,10 +166,6 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
     def _session_url(self) -> str | None:
         return self._options.direct_url or self._backend.conninfo
 
-    def _appended(self) -> None:
-        if self._wakeups is not None:
-            self._wakeups.appended()
-
     @property
     def privacy(self) -> PostgresPrivacy:
         """Operations that take away what was stored; only on a store opened with `privacy=True`."""
@@ -199,50 +189,6 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
         finally:
             self._backend.release(connection)
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> PollingSubscription:
-        """See `mink_core.Subscriber.subscribe`."""
-        self._check_open()
-        subscription = PollingSubscription(
-            self,
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._follows(subscription)
-        return subscription
-
-    def _follows(self, one: PollingSubscription | SubscriptionWorker) -> None:
-        with self._lock:
-            self._subscriptions.add(one)
-        if self._wakeups is not None:
-            self._wakeups.add(one)
-
-    def _watch(self, worker: SubscriptionWorker) -> None:
-        self._check_open()
-        self._follows(worker)
-
-    def identity(self) -> StoreIdentity:
-        """See `mink_core.Subscriber.identity`."""
-        return self._run(feed.identity(self._context))
-
-    def feed_status(self) -> FeedStatus:
-        """See `mink_core.Subscriber.feed_status`."""
-        return self._run_whole(feed.feed_status(self._context))
-
-    def bump_epoch(self) -> StoreIdentity:
-        """Tell every reader that kept the old epoch that the history may have lost its end (FEED-08)."""
-        return self._run(feed.bump_epoch(self._context))
-
     def pool_status(self) -> dict[str, int]:
         """Connections of the pool by state: `used`, `idle`, and calls that wait for one; empty without a pool."""
         return self._backend.pool_status()
@@ -257,7 +203,7 @@ class PostgresEventStore(SyncLog, Updating, Durable, PostgresSubStores):
             if self._closed:
                 return
             self._closed = True
-            subscriptions = list(self._subscriptions)
+            subscriptions = list(self._followers)
         for subscription in subscriptions:
             subscription.stop()
         # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.

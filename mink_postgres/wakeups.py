@@ -1,9 +1,9 @@
 """Wake-ups: a hint to subscribers that there are new events, beside the appends and never in them.
 
 NOTIFY inside the append's transaction takes a lock of the whole database until its commit, so that
-commits wait for each other. Here an append only sets a flag. A thread with a connection of its own
-sends one NOTIFY for all appends since the last one, and another listens. A hint carries nothing and
-may be lost, which costs a poll interval; so nothing here ever fails an append or a read.
+commits wait for each other. Here an append sets a flag, and in a quiet store wakes the subscribers of its own
+process itself. A thread with a connection of its own sends one NOTIFY for all appends since the last one, and another
+listens. A hint carries nothing and may be lost, which costs a poll interval; so nothing here ever fails an append or a read.
 
 Threads with psycopg serve every driver: a hint is taken up by whatever thread or event loop waits.
 """
@@ -56,16 +56,26 @@ class Wakeups:
         self._sender: threading.Thread | None = None
         self._listener: threading.Thread | None = None
         self._dirty = threading.Event()
+        self._owed = False
+        """An append came that nobody of this store was woken for; the sender does it."""
+        self._quiet = True
+        """So few append that each may wake this store's subscribers itself."""
         self._count = 0
         self._closed = threading.Event()
 
     def appended(self) -> None:
         """An append has committed. Sends nothing itself: the callers are the busiest of all."""
         self._count += 1  # about right is enough: it only says how busy the store is
-        if not self._dirty.is_set():
-            self._dirty.set()
-            if self._sender is None:
-                self._start_sending()
+        quiet = self._quiet
+        if self._dirty.is_set() or not quiet:
+            self._owed = True  # before the second look: the sender clears the one, then reads the other
+            if self._dirty.is_set():
+                return
+        self._dirty.set()
+        if quiet:
+            self._nudge()  # those in this process need no detour by a thread
+        if self._sender is None:
+            self._start_sending()
 
     def add(self, sleeper: Sleeper) -> None:
         """Somebody of this store waits for events."""
@@ -85,6 +95,8 @@ class Wakeups:
         return thread
 
     def _nudge(self) -> None:
+        if not self._sleepers:
+            return
         with self._lock:
             sleepers = list(self._sleepers)
         for sleeper in sleepers:
@@ -118,9 +130,16 @@ class Wakeups:
             # First cleared, then counted and sent: an append in between sets it again.
             self._dirty.clear()
             count, self._count = self._count, 0
-            self._nudge()  # those in this process need no detour by the server
-            connection.execute("SELECT pg_notify(%s, %s)", (self._channel, self._me))
+            if self._owed:
+                self._owed = False
+                self._nudge()  # nor one by the server
+            try:
+                connection.execute("SELECT pg_notify(%s, %s)", (self._channel, self._me))
+            except psycopg.Error:
+                self._dirty.set()  # the next connection sends it: nobody else knows of these appends
+                raise
             gap = min(max(SHORTEST_GAP, count * _GAP_PER_APPEND), LONGEST_GAP)
+            self._quiet = gap == SHORTEST_GAP
             time.sleep(max(began + gap - time.monotonic(), 0))
 
     def _take(self, connection: psycopg.Connection[Any]) -> None:

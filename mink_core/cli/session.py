@@ -3,7 +3,7 @@
 import os
 import sys
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -28,7 +28,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 class Session:
     """The options that may stand before or after the command."""
 
-    given: str | None = None
+    given: str | None = field(default=None, repr=False)
     """The URL given by option."""
     as_json: bool = False
     debug: bool = False

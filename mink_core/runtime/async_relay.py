@@ -102,6 +102,7 @@ class AsyncOutboxRelay:
             except StorageError:
                 failures += 1
                 if batch.is_lost():
+                    batch.lost(self.counts)
                     raise
                 await asyncio.sleep(min(0.05 * 2**failures, 1.0))
 

@@ -112,6 +112,7 @@ class OutboxRelay:
             except StorageError:
                 failures += 1
                 if batch.is_lost():
+                    batch.lost(self.counts)
                     raise
                 time.sleep(min(0.05 * 2**failures, 1.0))
 

@@ -35,7 +35,8 @@ class RelayCounts(msgspec.Struct):
     untried: int = 0
     """Given back: the relay was stopped, or the lease came near its end."""
     refused: int = 0
-    """Acknowledgements that came too late: published, maybe, by somebody else as well."""
+    """Acknowledgements that came too late, or not at all while the lease lasted: published, maybe, by somebody else
+    as well."""
     purged: int = 0
 
 
@@ -133,6 +134,14 @@ class Batch:
             retry_in = self._options.backoff.delay(message.attempts)
         error = f"{type(outcome).__name__}: {outcome}" if str(outcome) else type(outcome).__name__
         return Verdict(message, error, retry_in, give_up)
+
+    def lost(self, counts: RelayCounts) -> None:
+        """Count what could not be acknowledged while the lease lasted."""
+        for verdict in self.verdicts:
+            if verdict.untried:
+                counts.untried += 1
+            else:
+                counts.refused += 1
 
     def settled(self, counts: RelayCounts, refused: Sequence[ClaimedMessage]) -> None:
         """Count what was acknowledged, and forget it."""

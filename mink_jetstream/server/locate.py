@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from mink_jetstream.server.embedded import EmbeddedServer
@@ -26,7 +26,7 @@ class HasUrl(Protocol):
 class RunningServer:
     """A server that somebody else runs."""
 
-    url: str
+    url: str = field(repr=False)  # it may hold a password
 
 
 @contextmanager

@@ -109,6 +109,8 @@ def purge(
         erasure.apply()
         for row in purged:
             log.rewrite(row, hole(row))
+        state = log.state(stream_id)
+        log.mark(stream_id, replace(state, purged_version=max(state.purged_version, last.version)))
         return _audit(records, PrivacyOperation.PURGE, last, by, reason, {"events": len(purged), **erasure.counts})
 
     return _change(stream_id, apply)

@@ -41,7 +41,7 @@ def save(given: PreparedSnapshot) -> Change[bool]:
 def load(
     stream_id: str, after_version: int, at_version: int | None, snapshot_type: str | None, schema_version: int | None
 ) -> Change[Snapshot | None]:
-    """The newest one that fits, of a version above `after_version`: below, the stream reads as missing."""
+    """The newest one that fits, of a version above `after_version`: up to there events are hidden or purged."""
 
     def apply(records: Records) -> Snapshot | None:
         for row in records.get(TABLE, stream_id) or ():

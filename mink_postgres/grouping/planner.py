@@ -21,9 +21,11 @@ DIRECT = 4
 """Appends that go directly at once; with more callers, groups begin. Two or three in a group cost more than alone."""
 GROUP_APPENDS = 32
 """Appends in a group. At 64 all callers of 64 move in lockstep, and nobody is left to fill the next one."""
-GROUP_EVENTS = 1000
-GROUP_BYTES = 1024 * 1024
-"""JSON in a group; an append that has more goes by itself."""
+GROUP_EVENTS = 128
+"""Events in a group. From about 170 small ones on, the server's memory for a call is given back to its system at the end
+of each, and the next one pays for getting it again: see docs/decisions/0103."""
+GROUP_BYTES = 192 * 1024
+"""Characters of JSON in a group, for the same reason."""
 
 W = TypeVar("W")
 
@@ -50,8 +52,8 @@ def size_of(item: PreparedAppend) -> int:
 
 
 def fits(item: PreparedAppend, size: int) -> bool:
-    """Whether an append may share a group at all."""
-    return size <= GROUP_BYTES // 4 and len(item.events) <= GROUP_EVENTS // 4
+    """Whether an append may share a group at all: two that do are still better off together."""
+    return size <= GROUP_BYTES // 2 and len(item.events) <= GROUP_EVENTS // 2
 
 
 class Planner(Generic[W]):

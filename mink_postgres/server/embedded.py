@@ -27,6 +27,9 @@ START_SECONDS = 60.0
 # Fast, then immediate: a client that does not go must not hold the end up.
 _STOPS = ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0))
 _LOG_LINES = 8
+_PORTS = 3
+"""How many free ports are tried."""
+_TAKEN = "could not create any TCP/IP sockets"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -82,10 +85,11 @@ class EmbeddedServer:
             place.chmod(0o711)
             with server._process.deciding():
                 server._process.join()
-                if not server._process.is_running():
+                if server._process.is_running():
+                    server.port = server._wait_ready()
+                else:
                     server._prepare()
-                    server._launch()
-                server.port = server._wait_ready()
+                    server._launch_where_it_can_listen()
         except BaseException:
             server.stop()
             raise
@@ -184,6 +188,18 @@ class EmbeddedServer:
             self._account.own(data)
         problem = f"initdb ({self.binaries.origin}, {self.binaries.bin_dir}) failed:\n{said}"
         raise ServerUnavailableError(problem)
+
+    def _launch_where_it_can_listen(self) -> None:
+        """Start on a free port, and on another where somebody takes that before the server does."""
+        for tries_left in reversed(range(_PORTS)):
+            self._launch()
+            try:
+                self._wait_ready()
+            except ServerUnavailableError as error:
+                if not tries_left or not any(_TAKEN in line for line in error.tried):
+                    raise
+            else:
+                return
 
     def _launch(self, port: int = 0) -> None:
         self._bin = self._account.reachable(self.binaries, self.folder / "programs")

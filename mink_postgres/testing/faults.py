@@ -26,7 +26,7 @@ class PostgresFaultInjector:
     """See `mink_core.testing.FaultInjector`."""
 
     connections = 2
-    patience = 0.5
+    patience = 1.5
 
     def __init__(self, place: Place, kind: type[Any]) -> None:
         """Start the proxy; `kind` is the class of the store under test."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ Door = Literal["psycopg", "psycopg async", "asyncpg"]
 class Place:
     """A server and a schema."""
 
-    conninfo: str
+    conninfo: str = field(repr=False)
     """What libpq connects with."""
     options: PostgresOptions
     door: Door

@@ -19,10 +19,10 @@ class Door:
     def __init__(self, name: str, url: Callable[[], str]) -> None:
         self.name = name
         self.is_async = name in ASYNC_DOORS
-        self._url = url
+        self.url = url
 
     def open(self, **options: Any) -> Any:
-        url = self._url()
+        url = self.url()
         if self.name == "asyncpg":
             url = url.replace("postgresql://", "postgresql+asyncpg://")
         return (open_async_store if self.is_async else open_store)(url, **options)

@@ -25,11 +25,16 @@ async def put(script: Script, count: int, stream: str = "a-1", **data: Any) -> N
     await script(script.store.append(stream, new, expected_version=ANY))
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not (await result if inspect.isawaitable(result := condition()) else result):
         assert time.monotonic() < end, "it did not come to pass"
         await asyncio.sleep(0.005)
+
+
+def rests(worker: Any) -> bool:
+    """Whether a worker has heard of a pause, and nothing of it is under way any more."""
+    return not worker._supervisor._consumers
 
 
 def taking(script: Script, work: Callable[..., None]) -> Any:

@@ -6,6 +6,8 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from tests.adapters.ageing import pass_time
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -19,11 +21,16 @@ class Script:
     `await script(store.call())` as a whole into its `with pytest.raises(…)`.
     """
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, url: str = "") -> None:
         self.store = store
+        self._url = url
 
     async def __call__(self, result: Any) -> Any:
         return await result if inspect.isawaitable(result) else result
+
+    async def later(self, seconds: float) -> None:
+        """Go on when so many seconds have passed for leases, delays and times to live, however long the test takes."""
+        await asyncio.to_thread(pass_time, self.store, self._url, seconds)
 
     async def in_transaction(self, work: Callable[[Any], Awaitable[Any]]) -> Any:
         block = self.store.transaction()
@@ -37,6 +44,6 @@ class Script:
 def play(door: Door, scenario: Callable[[Script], Any], **options: Any) -> None:
     """Run a scenario on a door's store."""
     if door.is_async:
-        door.run(lambda store: scenario(Script(store)), **options)
+        door.run(lambda store: scenario(Script(store, door.url())), **options)
     else:
-        door.run(lambda store: asyncio.run(scenario(Script(store))), **options)
+        door.run(lambda store: asyncio.run(scenario(Script(store, door.url()))), **options)

@@ -28,7 +28,9 @@ WAYS_TO_END = [
 
 @pytest.mark.parametrize(("door", "how"), WAYS_TO_END, indirect=["door"])
 @pytest.mark.parametrize("when", ["idle", "in a retry", "many events"])
-def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
+def test_it_ends_long_before_its_wait_is_over(door: Door, how: str, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mink_core.runtime.pace.SHORTEST_WAIT", 60.0)
+
     async def scenario(script: Script) -> None:
         began: list[int] = []
 
@@ -58,8 +60,9 @@ def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
             await script(worker.close())
         else:
             await script(script.store.close())
-            assert await script(worker.wait(5))
-        assert time.monotonic() - start < 1
+            assert await script(worker.wait(60))
+        assert time.monotonic() - start < 20
+        assert door.is_async or len(began) < 5000  # threads take ten seconds for all of them
         if how != "store":  # what it held is free at once
             assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
 
@@ -67,17 +70,18 @@ def test_it_ends_within_a_second(door: Door, how: str, when: str) -> None:
 
 
 def test_a_dead_worker_s_partition_is_taken_within_its_lease_time(door: Door) -> None:
-    """The next beat would be seconds away; it is timed to the moment when the other's time runs out."""
+    """The next beat would be minutes away; it is timed to the moment when the other's time runs out."""
 
     async def scenario(script: Script) -> None:
         seen: list[int] = []
         await put(script, 1)
-        await script(script.store.subscriptions.hold("s", "dead", partitions=1, seconds=0.5))
         start = time.monotonic()
-        worker = script.store.subscription("s", taking(script, lambda event: seen.append(event.version)))
+        await script(script.store.subscriptions.hold("s", "dead", partitions=1, seconds=0.5))
+        handler = taking(script, lambda event: seen.append(event.version))
+        worker = script.store.subscription("s", handler, lease_seconds=600)
         await script(worker.start())
         await until(lambda: seen)
-        assert 0.45 < time.monotonic() - start < 1.5
+        assert 0.45 < time.monotonic() - start < 30
         await script(worker.close())
 
     play(door, scenario)
@@ -99,7 +103,7 @@ def test_the_handler_may_close_its_own_worker(door: Door) -> None:
         await put(script, 5)
         workers.append(script.store.subscription("s", awaited if door.is_async else work))
         await script(workers[0].start())
-        assert await script(workers[0].wait(5))
+        assert await script(workers[0].wait(60))
         assert seen == [1]
         assert (await script(script.store.checkpoints.load("s"))).position > 0
         await script(workers[0].close())
@@ -149,17 +153,19 @@ def test_a_handler_that_ends_its_worker_ends_it(door: Door, transactional: bool,
                 raise raised
 
         await put(script, 3)
-        worker = script.store.subscription(
-            "s", taking(script, work), transactional=transactional, lease_seconds=0.2, batch_size=1
-        )
+        worker = script.store.subscription("s", taking(script, work), transactional=transactional, batch_size=1)
         await script(worker.start())
-        assert await script(worker.wait(5))
+        assert await script(worker.wait(60))
         with pytest.raises(raised):
             await script(worker.close())
         assert seen == [1, 2]
         first = (await script(script.store.poll(0))).events[0]
         assert (await script(script.store.checkpoints.load("s"))).position == first.global_position
         await put(script, 1)  # nothing is left locked
-        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+        async def is_free() -> bool:
+            return bool((await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases)
+
+        await until(is_free)
 
     play(door, scenario)

@@ -94,7 +94,7 @@ def test_a_handler_that_fails_stops_the_worker_at_its_event(
             "s", taking(script, work), transactional=transactional, retry=QUICK, on_error=told.append
         )
         await script(worker.start())
-        assert await script(worker.wait(10))
+        assert await script(worker.wait(60))
         with pytest.raises(HandlerFailedError, match="failed 3 times on the Made") as caught:
             await script(worker.close())
         assert isinstance(caught.value.__cause__, ValueError)
@@ -131,9 +131,7 @@ def test_what_fails_is_parked_and_replayed(door: Door, transactional: bool) -> N
             seen.append(event.version)
 
         await put(script, 6)
-        worker = store.subscription(
-            "s", taking(script, work), transactional=transactional, retry=PARK, lease_seconds=0.4
-        )
+        worker = store.subscription("s", taking(script, work), transactional=transactional, retry=PARK, lease_seconds=2)
         await script(worker.start())
 
         async def caught_up() -> bool:

@@ -22,6 +22,8 @@ from mink_core import (
     switch,
     switch_async,
 )
+from tests.adapters.following import rests
+from tests.adapters.following import until as following
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ async def model(script: Script, version: int = 1) -> list[int]:
 
 
 async def until(script: Script, count: int, version: int = 1) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(await model(script, version)) < count:  # noqa: ASYNC110 -- looks into the store
             await asyncio.sleep(0.01)
 
@@ -112,7 +114,7 @@ def test_live(door: Door) -> None:
         else:
             following = asyncio.create_task(asyncio.to_thread(projection.follow, subscription))
         await script(script.store.append("account-2", [deposit(9)], expected_version=0))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while projection.live["account-2"] < 9:  # noqa: ASYNC110 -- set by a handler in a thread, too
                 await asyncio.sleep(0.01)
         await script(subscription.close())
@@ -158,10 +160,10 @@ def test_a_new_version_is_built_beside_and_takes_over(door: Door) -> None:
         def act(_: Any) -> None:
             seen.append((sum(old.live.values()), sum(new.live.values())))
 
-        await switched(act, 20)
+        await switched(act, 60)
         ((of_old, of_new),) = seen
         assert of_new >= of_old == sum(range(1, 31))
-        await asyncio.sleep(0.3)  # longer than a beat
+        await following(lambda: rests(workers[0]))
         await script(store.append("account-1", [deposit(100)], expected_version=ANY))
         await until(script, 31, version=2)
         assert len(await model(script)) == 30

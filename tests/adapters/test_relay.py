@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,7 +59,7 @@ async def relayed(script: Script, relay: Any, until: Callable[[], bool]) -> None
         thread = threading.Thread(target=relay.run)
         thread.start()
         running = asyncio.ensure_future(asyncio.to_thread(thread.join))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not until():  # noqa: ASYNC110 -- the condition is the test's
             await asyncio.sleep(0.01)
         relay.stop()
@@ -140,20 +141,23 @@ def test_stopping_finishes_what_it_has_begun_and_gives_the_rest_back(door: Door)
     play(door, scenario)
 
 
-def test_a_lease_that_comes_near_its_end_is_published_under_no_more(door: Door) -> None:
+def test_a_lease_that_comes_near_its_end_is_published_under_no_more(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def scenario(script: Script) -> None:
-        clock = threading.Event()
         sent: list[int] = []
+        clock = SimpleNamespace(monotonic=lambda: 1000.0 + 300 * len(sent), sleep=None)
+        for module in ("relay", "async_relay", "relaying"):
+            monkeypatch.setattr(f"mink_core.runtime.{module}.time", clock)
 
         def send(item: Any) -> None:
             sent.append(item.payload["n"])
-            clock.wait(0.25)
 
         await script(script.store.outbox.add([message(n) for n in range(4)]))
-        relay = relay_of(script, send, publish_size=1, lease=0.5)
+        relay = relay_of(script, send, publish_size=1, lease=600)
         assert await script(relay.run_once()) == 4
         assert sent == [0, 1]
-        assert relay.counts.published >= 1
+        assert (relay.counts.published, relay.counts.untried) == (2, 2)
 
     play(door, scenario)
 
@@ -175,6 +179,31 @@ def test_a_storage_failure_is_waited_out_and_what_was_published_is_acknowledged(
         relay._outbox = Flaky()
         await relayed(script, relay, lambda: relay.counts.published == 2)
         assert (sent, relay.counts.claimed, relay.counts.refused) == ([1, 2], 2, 0)
+
+    play(door, scenario)
+
+
+def test_what_cannot_be_acknowledged_while_the_lease_lasts_is_counted_and_published_again(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        sent: list[int] = []
+        await script(script.store.outbox.add([message(1), message(2)]))
+        relay = relay_of(script, lambda item: sent.append(item.payload["n"]), lease=0.5)
+        real, down = relay._outbox, ["settle"]
+
+        class Down:
+            def __getattr__(self, name: str) -> Any:
+                if name in down:
+                    raise TransientStorageError("gone for longer")
+                return getattr(real, name)
+
+        relay._outbox = Down()
+        with pytest.raises(TransientStorageError):
+            await script(relay.run_once())
+        assert (relay.counts.claimed, relay.counts.refused) == (2, 2)
+        down.clear()
+        await relayed(script, relay, lambda: relay.counts.published == 2)
+        assert sent == [1, 2, 1, 2]
+        assert relay.counts.claimed == relay.counts.published + relay.counts.refused == 4
 
     play(door, scenario)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -155,15 +154,15 @@ def test_found_by_correlation_type_and_status_page_by_page(door: Door) -> None:
 def test_due_sagas_are_claimed_by_one_and_fenced(door: Door) -> None:
     async def scenario(script: Script) -> None:
         sagas = script.store.sagas
-        for name, due_at in (("late", soon(-5)), ("later", soon(-1)), ("future", soon(60)), ("none", None)):
+        for name, due_at in (("late", soon(-5)), ("later", soon(-1)), ("future", soon(600)), ("none", None)):
             await script(sagas.save(Saga(name, "T", name, due_at=due_at), expected_version=0))
         assert await script(sagas.claim_due(saga_type="Other")) == []
-        [first] = await script(sagas.claim_due(limit=1, lease=0.2))
+        [first] = await script(sagas.claim_due(limit=1, lease=30))
         assert (first.saga_id, first.version, first.claims, first.due_at) == ("late", 2, 1, None)
-        [second] = await script(sagas.claim_due(lease=30))
+        [second] = await script(sagas.claim_due(lease=600))
         assert second.saga_id == "later"
         assert await script(sagas.claim_due()) == []
-        await asyncio.sleep(0.25)
+        await script.later(40)
         [again] = await script(sagas.claim_due())
         assert (again.saga_id, again.version, again.claims) == ("late", 3, 2)
         with pytest.raises(SagaConflictError) as caught:
@@ -181,9 +180,9 @@ def test_a_saga_that_ends_its_workers_is_stuck(door: Door) -> None:
         sagas = script.store.sagas
         await script(sagas.save(Saga("s", "T", due_at=soon(-1)), expected_version=0))
         for claims in (1, 2):
-            [claimed] = await script(sagas.claim_due(lease=0.01, max_claims=2))
+            [claimed] = await script(sagas.claim_due(lease=30, max_claims=2))
             assert claimed.claims == claims
-            await asyncio.sleep(0.02)
+            await script.later(40)
         assert await script(sagas.claim_due(max_claims=2)) == []
         [stuck] = await script(sagas.find(statuses=[SagaStatus.STUCK]))
         assert (stuck.saga_id, stuck.due_at) == ("s", None)

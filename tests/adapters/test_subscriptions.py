@@ -98,19 +98,19 @@ def test_catch_up_hands_over_to_live(door: Door) -> None:
 
 @pytest.mark.parametrize("closing", ["subscription", "store"])
 def test_closing_ends_it_promptly_from_elsewhere(door: Door, closing: str) -> None:
-    """The subscription waits ten seconds between polls; its end must not."""
+    """The subscription waits a minute between polls; its end must not."""
 
     def sync(store: Any) -> None:
-        subscription = store.subscribe(poll_interval=10)
+        subscription = store.subscribe(poll_interval=60)
         closer = threading.Timer(0.2, subscription.close if closing == "subscription" else store.close)
         closer.start()
         start = time.monotonic()
         assert list(subscription) == []
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 20
         closer.join()
 
     async def awaited(store: Any) -> None:
-        subscription = store.subscribe(poll_interval=10)
+        subscription = store.subscribe(poll_interval=60)
 
         async def close() -> None:
             await asyncio.sleep(0.2)
@@ -119,7 +119,7 @@ def test_closing_ends_it_promptly_from_elsewhere(door: Door, closing: str) -> No
         task = asyncio.create_task(close())
         start = time.monotonic()
         assert [batch async for batch in subscription] == []
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 20
         await task
 
     door.run(awaited if door.is_async else sync)
@@ -128,12 +128,12 @@ def test_closing_ends_it_promptly_from_elsewhere(door: Door, closing: str) -> No
 @async_doors
 def test_an_async_subscription_closes_from_another_thread(door: Door) -> None:
     async def awaited(store: Any) -> None:
-        subscription = store.subscribe(poll_interval=10)
+        subscription = store.subscribe(poll_interval=60)
         closer = threading.Timer(0.2, subscription.stop)
         closer.start()
         start = time.monotonic()
         assert [batch async for batch in subscription] == []
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 20
         closer.join()
 
     door.run(awaited)
@@ -154,7 +154,7 @@ def test_a_cancelled_wait_loses_nothing(door: Door) -> None:
             if not isinstance(result, BaseException):
                 got.extend(event.version for event in result)
         while len(got) < 60:
-            got.extend(event.version for event in await asyncio.wait_for(anext(subscription), 10))
+            got.extend(event.version for event in await asyncio.wait_for(anext(subscription), 60))
         assert got == list(range(1, 61))
 
     door.run(awaited)

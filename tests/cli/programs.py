@@ -46,5 +46,5 @@ def _run(args: list[str], extra: Mapping[str, str] | None = None, **options: Any
 
 
 def finish(process: subprocess.Popen[bytes], given: bytes | None = None) -> tuple[int, str, str]:
-    out, err = process.communicate(given, timeout=30)
+    out, err = process.communicate(given, timeout=60)
     return process.returncode, (out or b"").decode(), (err or b"").decode()

@@ -68,7 +68,7 @@ def test_all_is_done_and_holds_on_memory(url: str, store: Store) -> None:
 class Lossy(MemoryEventStore):
     def poll(self, after_position: int, **options: Any) -> Page:
         page = super().poll(after_position, **options)
-        return Page(page.events[:3] + page.events[4:], page.next_position) if len(page.events) > 4 else page
+        return Page(page.events[:1] + page.events[2:], page.next_position)
 
 
 class Repeating(MemoryEventStore):

@@ -178,7 +178,7 @@ def store(postgres_url: str, schema: str) -> Iterator[tuple[Store, str]]:
         opened.sagas.save(Saga("saga-1", "T", {}, SagaStatus.STUCK, "c"), expected_version=0)
         handled = threading.Event()
         with opened.subscription("mailer", lambda event: handled.set()):
-            assert handled.wait(10)
+            assert handled.wait(60)
         [event] = opened.read_all(where=EventFilter())
         opened.parked.park("mailer", event, attempts=1, error="refused")
         assert isinstance(opened.parked.list()[0], ParkedEvent)
@@ -265,7 +265,7 @@ def test_colours_on_a_terminal_can_be_switched_off(given: dict[str, str], colour
             said += part
     except OSError:
         pass  # the terminal's other end is closed
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     os.close(controller)
     assert b"held back" in said
     assert (re.search(rb"\x1b\[[\d;]*3[0-7]m", said) is not None) is coloured

@@ -69,7 +69,7 @@ def test_info_shows_who_holds_the_feed_back_and_no_password(url: str) -> None:
 
 def test_a_refused_password_is_not_shown(url: str) -> None:
     wrong = url.replace(":plain@", ":hunter2@").replace("/mink_test", "/no_such_database")
-    status, out, err = run("info", url=f"{wrong}&pool_timeout=3")
+    status, out, err = run("info", url=f"{wrong}&pool_timeout=10")
     assert status == 3
     assert "hunter2" not in out + err
     assert "Traceback" not in err

@@ -26,7 +26,7 @@ def test_a_closed_pipe_ends_quietly() -> None:
         first = reader.stdout.readline()
         reader.stdout.close()
         assert json.loads(first)["data"] == {"n": 1}
-        assert reader.wait(30) == 0
+        assert reader.wait(60) == 0
         assert reader.stderr.read() == b""
 
 
@@ -198,7 +198,7 @@ def test_appending_from_a_terminal_says_what_it_waits_for() -> None:
     process = start("sys.exit(mink('append', 'a-1', '--expect', 'none'))", stdin=terminal)
     os.close(terminal)
     os.write(controller, b'{"type": "A", "data": 1}\n\x04')
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     os.close(controller)
     assert process.returncode == 0, err
     assert b"Ctrl-D" in err

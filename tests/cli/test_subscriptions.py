@@ -109,4 +109,4 @@ def test_tail_as_a_subscription_ends_by_ctrl_c() -> None:
     process.send_signal(signal.SIGINT)
     code, rest, said = finish(process)
     assert (code, rest, said) == (0, "", "")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20

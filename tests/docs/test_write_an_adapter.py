@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance_tests import Level, Status, run, target_of
+from mink_core import NewEvent
 from mink_core.adapter import Adapter
 
 if TYPE_CHECKING:
@@ -36,6 +39,52 @@ def test_the_blocks_make_an_adapter_that_passes(adapter: Any) -> None:
         report = run(target, level=Level.SMOKE)
     assert [f"{it.check.id}: {it.what}" for it in report.results if it.status is Status.FAILED] == []
     assert len([it for it in report.results if it.status is Status.PASSED]) > 60
+
+
+class _Stopping(dict[str, Any]):
+    """Streams that stop a writer once it has stored a part of its call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key in self and len(self[key]) == 1:
+            self.reached.set()
+            assert self.go_on.wait(30)
+        return super().setdefault(key, default)
+
+
+@pytest.mark.parametrize("look", ["stream_info", "streams", "read_stream", "poll", "read_all", "head_position"])
+def test_a_call_that_is_half_stored_is_not_seen(adapter: Any, look: str) -> None:
+    """The readers wait for the writer that is in the middle of its call."""
+    log = adapter.Log()
+    log.streams = _Stopping()
+    store, looks = (
+        adapter.ListStore(log),
+        {
+            "stream_info": lambda: adapter.ListStore(log).stream_info("order-1").version,
+            "streams": lambda: next(info.version for info in adapter.ListStore(log).streams()),
+            "read_stream": lambda: len(list(adapter.ListStore(log).read_stream("order-1"))),
+            "poll": lambda: len(adapter.ListStore(log).poll(0).events),
+            "read_all": lambda: len(list(adapter.ListStore(log).read_all())),
+            "head_position": lambda: adapter.ListStore(log).head_position(),
+        },
+    )
+    with ThreadPoolExecutor(2) as threads:
+        writing = threads.submit(store.append, "order-1", [NewEvent("Placed", n) for n in range(3)], expected_version=0)
+        assert log.streams.reached.wait(30)
+        seen = threads.submit(looks[look])
+        try:
+            early = seen.result(timeout=0.1)
+        except TimeoutError:
+            early = None
+        finally:
+            log.streams.go_on.set()
+        writing.result(30)
+        assert early in {None, 3}
+        assert seen.result(30) == 3
 
 
 def test_it_can_be_an_entry_point(adapter: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
 from contextlib import ExitStack
@@ -41,3 +42,10 @@ def store(url: str) -> Iterator[JetStreamEventStore]:
     with JetStreamEventStore(url) as opened:
         opened.initialize()
         yield opened
+
+
+@pytest.fixture
+def _collected() -> Iterator[None]:
+    """What the test leaves to the garbage collector is found now, and not in another test."""
+    yield
+    gc.collect()

@@ -35,9 +35,21 @@ ANY = ExpectedVersion.ANY
 FOREVER = 1_000_000
 
 
+async def never(patience: Patience) -> bool:
+    return False
+
+
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls that begin from now on have a moment."""
-    monkeypatch.setattr(JetStream, "deadline", lambda jetstream: asyncio.get_running_loop().time() + 0.1)
+    """The time of every call is over at once."""
+    monkeypatch.setattr(Patience, "pause", never)
+
+
+def test_patience_ends_with_the_time():
+    async def run() -> list[bool]:
+        now = asyncio.get_running_loop().time()
+        return [await Patience(deadline).pause() for deadline in (now + 60, now, now - 1)]
+
+    assert asyncio.run(run()) == [True, False, False]
 
 
 @pytest.fixture
@@ -207,11 +219,7 @@ def test_a_stream_is_never_told_in_part(three, hidden, monkeypatch):
 
 def test_who_does_not_wait_reads_less(three, hidden, monkeypatch):
     """The broken twin of the ones above."""
-
-    async def never(self: Patience) -> bool:
-        return False
-
-    monkeypatch.setattr(Patience, "pause", never)
+    impatient(monkeypatch)
     hidden(1)
     assert three.poll(1).events == []
     for read in (lambda: list(three.read_all(after_position=1)), lambda: list(three.read_stream("order-1"))):

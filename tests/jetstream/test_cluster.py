@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import nats
 import nats.errors
 import pytest
+from nats.js.errors import ServiceUnavailableError
 
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent
 from mink_jetstream import AsyncJetStreamEventStore
@@ -23,7 +24,7 @@ from mink_jetstream.servers import Servers
 from tests.jetstream.processes import LEFT_BY_NATS, gone_within, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from nats.aio.client import Server
 
@@ -34,6 +35,16 @@ with nats_cluster() as cluster:
     print(*(f"{node.pid}={node.folder}" for node in cluster.nodes), flush=True)
     sys.stdin.readline()
 """
+
+
+async def answered(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """What is asked again is no harm; while nobody leads, and on a busy machine, no answer comes in time."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return await ask()
+        except (nats.errors.TimeoutError, nats.errors.NoRespondersError, ServiceUnavailableError):
+            assert time.monotonic() < end
 
 
 class Publisher:
@@ -51,7 +62,7 @@ class Publisher:
         await self._client.close()
 
     async def make(self) -> None:
-        await self._jetstream.add_stream(name="kept", subjects=["kept"], num_replicas=3)
+        await answered(lambda: self._jetstream.add_stream(name="kept", subjects=["kept"], num_replicas=3))
 
     async def says(self, text: bytes) -> bool:
         try:
@@ -61,13 +72,14 @@ class Publisher:
         return True
 
     async def until_said(self, text: bytes) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not await self.says(text):
             assert time.monotonic() < end
 
     async def stored(self) -> list[bytes]:
-        last = (await self._jetstream.stream_info("kept")).state.last_seq
-        return [(await self._jetstream.get_msg("kept", number)).data for number in range(1, last + 1)]
+        last = (await answered(lambda: self._jetstream.stream_info("kept"))).state.last_seq
+        numbers = range(1, last + 1)
+        return [(await answered(lambda one=one: self._jetstream.get_msg("kept", one))).data for one in numbers]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +98,7 @@ def test_a_leader_that_is_cut_off_acknowledges_nothing(cluster: Cluster) -> None
             leader = cluster.leader_of("kept")
             assert leader is not None
         async with Publisher(cluster, leader) as minority:
-            assert await minority.says(b"before")
+            await minority.until_said(b"before")
             cluster.isolate(leader, Break.HOLD)
             # It still takes the message, and can tell nobody.
             assert not await minority.says(b"in the minority")
@@ -125,16 +137,22 @@ def test_a_node_that_was_killed_catches_up(cluster: Cluster) -> None:
 
 def test_no_route_goes_past_the_links(cluster: Cluster) -> None:
     """Nodes tell each other their addresses: what they tell here must lead nowhere."""
+
+    def routes() -> int:
+        return len(cluster.nodes[0].monitor("/routez")["routes"])
+
     cluster.isolate(0, Break.RESET)
-    seen: list[int] = []
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
-        seen.append(len(cluster.nodes[0].monitor("/routez")["routes"]))
+    end = time.monotonic() + 60
+    while routes():
+        assert time.monotonic() < end
+    seen = []
+    for _ in range(10):
         time.sleep(0.1)
+        seen.append(routes())
     cluster.heal()
     cluster.wait_healthy()
-    assert seen[-10:] == [0] * 10
-    assert len(cluster.nodes[0].monitor("/routez")["routes"]) > 0
+    assert seen == [0] * 10
+    assert routes() > 0
 
 
 def test_clients_can_be_broken_apart_from_routes(cluster: Cluster) -> None:
@@ -157,9 +175,9 @@ def test_nothing_outlives_a_parent_that_was_killed() -> None:
     assert len(nodes) == 3
     assert all(runs(int(pid)) for pid, _ in nodes)
     parent.send_signal(signal.SIGKILL)
-    parent.communicate(timeout=30)
-    assert all(gone_within(int(pid), 10) for pid, _ in nodes)
-    end = time.monotonic() + 5
+    parent.communicate(timeout=60)
+    assert all(gone_within(int(pid), 60) for pid, _ in nodes)
+    end = time.monotonic() + 60
     while any(Path(folder).exists() for _, folder in nodes) and time.monotonic() < end:
         time.sleep(0.05)
     assert not any(Path(folder).exists() for _, folder in nodes)
@@ -239,7 +257,7 @@ def test_a_reader_leaves_a_leader_that_is_cut_off(cluster: Cluster) -> None:
                 assert await reader.head_position() == 1
                 cluster.isolate(leader, Break.HOLD)
                 await other.append("order-1", [NewEvent("Placed", 1)], expected_version=1)
-                end = time.monotonic() + 15
+                end = time.monotonic() + 60
                 while (await reader.poll(1)).next_position == 1:
                     assert time.monotonic() < end
                     await asyncio.sleep(0.05)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import textwrap
 import threading
-import time
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,11 +28,9 @@ def page_code() -> Any:
     return names["follow"]
 
 
-def dies_after(seconds: float) -> Callable[[], bool]:
-    begun = time.monotonic()
-
+def dies_when(is_time: Callable[[], bool]) -> Callable[[], bool]:
     def may_end() -> bool:
-        if time.monotonic() > begun + seconds:
+        if is_time():
             raise KeyboardInterrupt
         return False
 
@@ -55,7 +52,7 @@ def test_a_store_is_followed_and_cut_over(postgres_url: str, schema: str, url: s
     def write(store: Store) -> None:
         try:
             for number in count():
-                if stop.is_set():
+                if stop.is_set() and number > 100:
                     return
                 stream = f"order-{number % 7}"
                 events = [NewEvent("Placed", {"n": number}), NewEvent("Paid", {"n": number})][: 1 + number % 2]
@@ -72,7 +69,7 @@ def test_a_store_is_followed_and_cut_over(postgres_url: str, schema: str, url: s
         try:
             # The follower dies once, and begins where nothing tells it how far it came.
             with pytest.raises(KeyboardInterrupt):
-                follow(old, target, 0, dies_after(0.3))
+                follow(old, target, 0, dies_when(lambda: sum(versions.values()) > 50))
             threading.Timer(0.3, stop.set).start()
             reached = follow(old, target, 0, stopped.is_set)
         finally:

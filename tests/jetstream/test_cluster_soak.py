@@ -22,7 +22,14 @@ def run(*, partition: bool) -> dict[str, Any]:
     with nats_cluster() as cluster:
         return asyncio.run(
             soak(
-                cluster, f"{cluster.url}/{STORE}", seconds=2, seed=3, partition=partition, callers=24, first_leader=True
+                cluster,
+                f"{cluster.url}/{STORE}",
+                seconds=2,
+                seed=3,
+                partition=partition,
+                callers=24,
+                first_leader=True,
+                at_least=101,
             )
         )
 

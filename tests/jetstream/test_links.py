@@ -65,12 +65,12 @@ def hears_nothing(connection: socket.socket) -> bool:
 def test_what_is_held_up_arrives_after_the_healing(echo: int) -> None:
     with Links() as links:
         link = links.add(echo)
-        with socket.create_connection(("127.0.0.1", link.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", link.port), timeout=60) as connection:
             assert told(connection, b"before") == b"before"
             links.break_(link, Break.HOLD)
             connection.sendall(b"during")
             assert hears_nothing(connection)
-            with socket.create_connection(("127.0.0.1", link.port), timeout=5) as late:
+            with socket.create_connection(("127.0.0.1", link.port), timeout=60) as late:
                 late.sendall(b"late")
                 assert hears_nothing(late)
                 links.heal(link)
@@ -81,25 +81,25 @@ def test_what_is_held_up_arrives_after_the_healing(echo: int) -> None:
 def test_a_reset_ends_what_is_open_and_refuses_what_comes(echo: int) -> None:
     with Links() as links:
         link = links.add(echo)
-        with socket.create_connection(("127.0.0.1", link.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", link.port), timeout=60) as connection:
             assert told(connection, b"before") == b"before"
             links.break_(link, Break.RESET)
             assert ended(connection)
-            with socket.create_connection(("127.0.0.1", link.port), timeout=5) as refused:
+            with socket.create_connection(("127.0.0.1", link.port), timeout=60) as refused:
                 assert ended(refused)
             links.heal(link)
-            with socket.create_connection(("127.0.0.1", link.port), timeout=5) as again:
+            with socket.create_connection(("127.0.0.1", link.port), timeout=60) as again:
                 assert told(again, b"after") == b"after"
                 links.end(link)
                 assert ended(again)
-            with socket.create_connection(("127.0.0.1", link.port), timeout=5) as again:
+            with socket.create_connection(("127.0.0.1", link.port), timeout=60) as again:
                 assert told(again, b"after") == b"after"
 
 
 def test_a_held_connection_can_be_reset(echo: int) -> None:
     with Links() as links:
         link = links.add(echo)
-        with socket.create_connection(("127.0.0.1", link.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", link.port), timeout=60) as connection:
             assert told(connection, b"before") == b"before"
             links.break_(link, Break.HOLD)
             connection.sendall(b"lost")
@@ -110,7 +110,7 @@ def test_a_held_connection_can_be_reset(echo: int) -> None:
 def test_large_transfers_pass_whole(echo: int) -> None:
     with Links() as links:
         link = links.add(echo)
-        with socket.create_connection(("127.0.0.1", link.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", link.port), timeout=60) as connection:
             text = bytes(range(256)) * 8192
             sender = threading.Thread(target=connection.sendall, args=(text,))
             sender.start()

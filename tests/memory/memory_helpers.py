@@ -30,7 +30,7 @@ def add(log, *stream_ids, count=1, kind="T"):
 
 def until(condition):
     """Wait for what another thread is about to do."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)

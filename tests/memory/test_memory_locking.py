@@ -23,7 +23,7 @@ from mink_memory import MemoryEventStore
 
 @pytest.fixture
 def store():
-    with MemoryEventStore(lock_timeout=10.0) as store:
+    with MemoryEventStore(lock_timeout=60.0) as store:
         yield store
 
 
@@ -41,7 +41,7 @@ def test_an_append_waits_for_the_transaction_and_follows_it(store, pool):
         add(store, "other")  # nobody else waits
         add(transaction, "s")
         assert not waiting.done()
-    assert waiting.result(5).first_version == 3
+    assert waiting.result(60).first_version == 3
     assert nothing_locked(store)
 
 
@@ -53,7 +53,7 @@ def test_waiters_are_served_in_order_and_cannot_be_overtaken(store, pool):
             waiting.append(pool.submit(add, store, "s"))
             until(lambda number=number: queue_length(store, "s") == number + 1)
     latecomer = add(store, "s")
-    assert [future.result(5).first_version for future in waiting] == list(range(2, 10))
+    assert [future.result(60).first_version for future in waiting] == list(range(2, 10))
     assert latecomer.first_version == 10
     assert nothing_locked(store)
 
@@ -63,7 +63,7 @@ def test_a_rollback_lets_the_waiter_create_the_stream(store, pool):
         add(transaction, "s")
         waiting = pool.submit(store.append, "s", [NewEvent("T", None)], expected_version=ExpectedVersion.NO_STREAM)
         until(lambda: queue_length(store, "s") == 1)
-    assert waiting.result(5).first_version == 1
+    assert waiting.result(60).first_version == 1
 
 
 def test_a_self_made_deadlock_ends_by_the_time_out():
@@ -73,7 +73,7 @@ def test_a_self_made_deadlock_ends_by_the_time_out():
         began = time.monotonic()
         with pytest.raises(TransientStorageError, match=r"stream 's' .*thread MainThread.*lock_timeout"):
             add(store, "s")
-        assert 0.04 < time.monotonic() - began < 5
+        assert 0.04 < time.monotonic() - began < 30
         with pytest.raises(TransientStorageError):
             add(store, "a", "s")
         add(store, "a")  # the batch has let go of it
@@ -111,11 +111,11 @@ def test_two_transactions_in_a_deadlock_end_by_the_time_out(pool):
     def cross(one, other):
         with store.transaction() as transaction:
             add(transaction, one)
-            both.wait(5)
+            both.wait(60)
             add(transaction, other)
 
     outcomes = [pool.submit(cross, "a", "b"), pool.submit(cross, "b", "a")]
-    errors = [future.exception(5) for future in outcomes]
+    errors = [future.exception(60) for future in outcomes]
     assert any(isinstance(error, TransientStorageError) for error in errors)
     committed = sum(error is None for error in errors)
     assert len(list(store.read_all())) == 2 * committed
@@ -123,7 +123,7 @@ def test_two_transactions_in_a_deadlock_end_by_the_time_out(pool):
 
 
 def test_batches_in_any_order_never_deadlock(pool):
-    store = MemoryEventStore(lock_timeout=5.0)
+    store = MemoryEventStore(lock_timeout=60.0)
 
     def work(names):
         for _ in range(40):
@@ -132,7 +132,7 @@ def test_batches_in_any_order_never_deadlock(pool):
                 time.sleep(0)
 
     for future in [pool.submit(work, names) for names in ("abc", "cba", "bca", "ac", "ca", "cb")]:
-        future.result(30)
+        future.result(60)
     assert store.stream_info("c").version == 6 * 40
     assert nothing_locked(store)
 
@@ -144,13 +144,13 @@ def test_an_id_in_an_open_transaction_is_waited_for(pool):
         transaction.append("a", [same], expected_version=ANY)
         waiting = pool.submit(store.append, "b", [same], expected_version=ANY)
         until(lambda: queue_length(store, same.event_id) == 1)
-    assert waiting.result(5).first_version == 1
+    assert waiting.result(60).first_version == 1
     same = NewEvent("T", None, None, UUID(int=2))
     with store.transaction() as transaction:
         transaction.append("a", [same], expected_version=ANY)
         waiting = pool.submit(store.append, "b", [same], expected_version=ANY)
         until(lambda: queue_length(store, UUID(int=2)) == 1)
-    assert isinstance(waiting.exception(5), DuplicateEventError)
+    assert isinstance(waiting.exception(60), DuplicateEventError)
     assert nothing_locked(store)
 
 
@@ -165,8 +165,8 @@ def test_closing_the_store_rolls_back_its_transactions_and_wakes_its_waiters(poo
     until(lambda: queue_length(store, "s") == 2)
     reading = transaction.read_stream("s")
     store.close()
-    assert foreign.result(5).first_version == 1
-    assert isinstance(own.exception(5), StoreClosedError)
+    assert foreign.result(60).first_version == 1
+    assert isinstance(own.exception(60), StoreClosedError)
     with pytest.raises(StoreClosedError):
         add(transaction, "s")
     with pytest.raises(StoreClosedError):
@@ -212,7 +212,7 @@ def test_a_rollback_inside_the_same_threads_critical_section_is_done_later(store
     began = time.monotonic()
     with store._handle.log._lock:
         assert block.__exit__(KeyError, KeyError(), None) is False
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     until(lambda: store.feed_status().holders == ())
     assert add(store, "s").first_version == 1
 
@@ -265,7 +265,7 @@ def test_a_subscription_waiting_in_another_thread_ends_with_the_store(store, poo
     time.sleep(0.05)
     assert not waiting.done()
     store.close()
-    assert waiting.result(5) == []
+    assert waiting.result(60) == []
 
 
 def test_subscribe_checks_its_arguments_by_the_call(store):

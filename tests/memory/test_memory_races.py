@@ -47,7 +47,7 @@ def test_one_exact_expectation_has_one_winner_in_each_of_1000_rounds():
 
     def work(number):
         for version in range(rounds):
-            barrier.wait(30)
+            barrier.wait(60)
             try:
                 result = store.append("s", [NewEvent("T", number)], expected_version=version)
             except ConcurrencyError as conflict:
@@ -69,7 +69,7 @@ def test_any_racing_to_create_never_conflicts():
 
     def work(number):
         for stream in range(50):
-            barrier.wait(30)
+            barrier.wait(60)
             if number % 4:
                 store.append(f"s-{stream}", [NewEvent("T", None)] * 1, expected_version=ExpectedVersion.ANY)
             else:
@@ -113,7 +113,7 @@ def test_a_follower_of_the_feed_misses_nothing_while_transactions_overlap():
 
     _race(work)
     done.set()
-    follower.join(30)
+    follower.join(60)
     assert not follower.is_alive()
     assert seen == [event.global_position for event in store.read_all()]
     assert len(seen) == THREADS * (20 + 10 + 5)

@@ -28,6 +28,7 @@ MODULES = [
     "mink_core/matching.py",
     "mink_memory/drafts.py",
     "mink_memory/feed.py",
+    "mink_memory/history.py",
     "mink_memory/locks.py",
     "mink_memory/log.py",
     "mink_memory/staging.py",

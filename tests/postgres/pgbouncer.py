@@ -12,6 +12,7 @@ from typing import Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
 
 from mink_postgres.server.account import Account
 
@@ -68,7 +69,7 @@ class PgBouncer:
             who = [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
         command = ["setpriv", "--pdeathsig=KILL", *who, PROGRAM, "--quiet", str(self._folder / "pgbouncer.ini")]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, cwd="/")
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while not self._answers():
             if time.monotonic() > end or self._process.poll() is not None:
                 log = self._folder / "pgbouncer.log"
@@ -93,9 +94,18 @@ class PgBouncer:
             cursor.execute(command)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []
 
+    def until_let_go(self, pids: set[int]) -> None:
+        """Wait until it has noticed that these sessions of the server have ended."""
+        end = time.monotonic() + 60
+        with psycopg.connect(self.url("pgbouncer"), autocommit=True) as connection:
+            cursor = psycopg.ClientCursor(connection, row_factory=dict_row)
+            while pids & {int(row["remote_pid"]) for row in cursor.execute("SHOW SERVERS")}:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+
     def stop(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -134,13 +134,13 @@ def test_an_old_writer_that_is_still_running_is_fenced(
     taking = threading.Thread(target=adopted, args=(postgres_url, schema))
     taking.start()
     with psycopg.connect(postgres_url, autocommit=True) as watch:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
         while not watch.execute(waits, (f"{schema}.streams",)).fetchone()[0]:  # type: ignore[index]
             assert taking.is_alive()
             assert time.monotonic() < end
     before.commit()
-    taking.join(10)
+    taking.join(60)
     with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
         assert [it.version for it in store.read_stream("order-1")] == [1, 2, 3]
         after = session()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,13 +13,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mink_core import NewEvent
+from mink_core import NewEvent, OutboxMessage
 from mink_postgres import PostgresEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 IDS = [UUID(int=number) for number in range(1, 9)]
+MESSAGES = [UUID(int=number) for number in range(101, 105)]  # the first is known from the beginning
 NEW = [f"new-{letter}" for letter in "abc"]
 FIRST = "0012_append_group.sql"
 
@@ -30,6 +32,7 @@ class Item(NamedTuple):
     expected: int
     ids: tuple[UUID, ...]
     payload: int = 0
+    message: UUID | None = None
 
 
 class Seen(NamedTuple):
@@ -38,11 +41,13 @@ class Seen(NamedTuple):
     answers: list[Any]
     streams: list[Any]
     events: list[Any]
+    messages: list[Any]
 
 
 def items(streams: list[str]) -> st.SearchStrategy[Item]:
     ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=3, unique=True).map(tuple)
-    return st.builds(Item, st.sampled_from(streams), st.integers(-2, 4), ids, st.integers(0, 1))
+    messages = st.none() | st.sampled_from(MESSAGES)
+    return st.builds(Item, st.sampled_from(streams), st.integers(-2, 4), ids, st.integers(0, 1), messages)
 
 
 def groups(size: int) -> st.SearchStrategy[list[Item]]:
@@ -58,6 +63,7 @@ def put(postgres_url: str, schema: str) -> Iterator[Callable[[str, list[list[Ite
         store.initialize()
         for stream in ("soft-a", "gone-a", "old-a", "held-a"):
             store.append(stream, [NewEvent("Old", {}, event_id=id_) for id_ in IDS[:2]], expected_version=0)
+        store.outbox.add(OutboxMessage("t", {}, message_id=MESSAGES[0]))
         store.privacy.soft_delete("soft-a", by="test")
         store.privacy.tombstone("gone-a", by="test")
     text = files("mink_postgres").joinpath("sql/migrations", FIRST).read_text(encoding="utf-8")
@@ -71,6 +77,9 @@ def put(postgres_url: str, schema: str) -> Iterator[Callable[[str, list[list[Ite
         def run(function: str, rounds: list[list[Item]]) -> Seen:
             try:
                 answers = [answer for group in rounds for answer in call(own, schema, function, group)]
+                messages = own.execute(
+                    f'SELECT message_id, stream_id FROM "{schema}".outbox ORDER BY position'  # type: ignore[call-overload]
+                ).fetchall()
                 streams = own.execute(
                     f'SELECT stream_id, version FROM "{schema}".streams ORDER BY 1'  # type: ignore[call-overload]
                 ).fetchall()
@@ -79,6 +88,9 @@ def put(postgres_url: str, schema: str) -> Iterator[Callable[[str, list[list[Ite
                     "dense_rank() OVER (PARTITION BY stream_id ORDER BY timestamp) "
                     f'FROM "{schema}".events ORDER BY 1'  # type: ignore[call-overload]
                 ).fetchall()
+            except (psycopg.errors.UniqueViolation, psycopg.errors.LockNotAvailable) as error:
+                # A message id twice in a group, or a known one on a held stream: all of it is done anew, one by one.
+                return Seen([type(error)], [], [], [])
             finally:
                 own.rollback()
             name = {position: (stream, version) for position, stream, version, *_ in events}
@@ -86,6 +98,7 @@ def put(postgres_url: str, schema: str) -> Iterator[Callable[[str, list[list[Ite
                 [told(row[0], row[1], name.get(row[2]), name.get(row[3]), row[4]) for row in answers],
                 streams,
                 sorted(event[1:] for event in events),
+                messages,
             )
 
         yield run
@@ -95,7 +108,7 @@ def call(connection: psycopg.Connection[Any], schema: str, function: str, group:
     events = [(id_, f'{{"n": {item.payload}}}') for item in group for id_ in item.ids]
     return connection.execute(
         f'SELECT * FROM "{schema}".{function}('  # type: ignore[call-overload]
-        "%s::text[], %s::bigint[], %s::integer[], %s::uuid[], %s::text[], %s::jsonb[], %s::jsonb[], NULL)",
+        "%s::text[], %s::bigint[], %s::integer[], %s::uuid[], %s::text[], %s::jsonb[], %s::jsonb[], %s::json)",
         [
             [item.stream for item in group],
             [item.expected for item in group],
@@ -104,15 +117,26 @@ def call(connection: psycopg.Connection[Any], schema: str, function: str, group:
             ["Made" for _ in events],
             [data for _, data in events],
             [None for _ in events],
+            messages_of(group),
         ],
     ).fetchall()
+
+
+def messages_of(group: list[Item]) -> str | None:
+    found = [
+        {"k": k, "i": str(item.message), "d": "t", "p": {}, "h": {}, "s": item.stream, "o": False, "w": 0, "m": 3}
+        for k, item in enumerate(group, 1)
+        if item.message
+    ]
+    return json.dumps(found) if found else None
 
 
 def told(outcome: str, actual: int, first: Any, last: Any, duplicate: UUID) -> tuple[Any, ...]:
     """What the caller is told of an outcome; the first edition leaves values of the item before in the rest."""
     if outcome in {"appended", "repeated"}:
         return outcome, actual, first, last
-    return {"conflict": (outcome, actual), "duplicate": (outcome, duplicate)}.get(outcome, (outcome,))
+    with_id = {"duplicate", "duplicate_message"}
+    return (outcome, actual) if outcome == "conflict" else (outcome, duplicate if outcome in with_id else None)
 
 
 A, B, C, D = ((id_,) for id_ in IDS[2:6])
@@ -126,6 +150,11 @@ A, B, C, D = ((id_,) for id_ in IDS[2:6])
 @example([[Item(NEW[0], 0, A + B + C)], [Item(NEW[0], 0, A + B), Item(NEW[0], 3, D)]])  # a part of a first call
 @example([[Item("held-a", -1, C), Item("held-a", 2, D), Item("old-a", 2, C), Item("old-a", 3, D)]])
 @example([[Item("gone-a", -1, C), Item("gone-a", 0, D), Item("soft-a", 0, C), Item("soft-a", 3, D)]])
+@example([[Item(NEW[0], 0, A), Item(NEW[0], 1, B, 0, MESSAGES[0]), Item(NEW[0], 1, C, 0, MESSAGES[1])]])  # a known one
+@example(
+    [[Item("old-a", 2, A, 0, MESSAGES[1])], [Item("old-a", 2, A, 0, MESSAGES[1]), Item("old-a", -1, B)]]
+)  # a repeat
+@example([[Item("held-a", -1, A, 0, MESSAGES[0]), Item("old-a", 2, B)]])  # known, and held elsewhere
 @given(st.lists(groups(8), min_size=1, max_size=3))
 def both_editions_agree(put: Callable[[str, list[list[Item]]], Seen], rounds: list[list[Item]]) -> None:
     assert put("append_group", rounds) == put("append_group_first", rounds)

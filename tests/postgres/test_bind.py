@@ -97,7 +97,7 @@ def test_a_lost_reply_where_no_transaction_is_open(
     def cut() -> None:
         waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         with psycopg.connect(postgres_url, autocommit=True) as other:
-            for _ in range(500):
+            for _ in range(6000):
                 if found := other.execute(waiting).fetchone():
                     other.execute("SELECT pg_terminate_backend(%s)", found)
                     return
@@ -129,7 +129,7 @@ def test_a_lost_reply_where_no_transaction_is_open(
     work = threading.Thread(target=append if driver == "psycopg" else lambda: asyncio.run(append_async()))
     work.start()
     cut()
-    work.join(20)
+    work.join(60)
     assert [type(error) for error in told] == [OutcomeUnknownError if alone else TransientStorageError]
 
 

@@ -67,7 +67,7 @@ def test_the_gate_holds_an_append_until_it_is_released(
     assert held.is_alive()
     assert gate.held("held-1") == 1
     gate.release("held-1")
-    held.join(10)
+    held.join(60)
     plain.poll()
     plain.close()
     (result,) = results
@@ -93,7 +93,7 @@ def test_the_gate_outlasts_the_stores_lock_timeout_and_leaves_nothing(postgres_u
         time.sleep(0.4)
         assert gate.held("held-1") == 1
         gate.close()
-        held.join(10)
+        held.join(60)
         assert store.stream_info("held-1").version == 1
         assert _objects(postgres_url, schema) == before
         assert store.check() == []

@@ -87,14 +87,21 @@ def test_acknowledged_appends_survive_a_kill_under_load() -> None:
         threads = [threading.Thread(target=guarded, args=(number,)) for number in range(6)]
         for thread in threads:
             thread.start()
-        for _ in range(2):
+
+        def some_are_acknowledged() -> None:
+            wanted, end = len(acknowledged) + 40, time.monotonic() + 60
             time.sleep(1.0)
+            while len(acknowledged) < wanted and time.monotonic() < end:
+                time.sleep(0.05)
+
+        for _ in range(2):
+            some_are_acknowledged()
             server.kill()
             server.restart()
-        time.sleep(1.0)
+        some_are_acknowledged()
         stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         with PostgresEventStore(server.url(), min_size=1) as store:
             stored = [str(event.event_id) for event in store.read_all()]
             assert len(stored) == len(set(stored))
@@ -132,7 +139,7 @@ def test_a_backend_killed_in_the_middle_is_an_unknown_outcome(postgres_url: str,
                         "AND datname = %s",
                         (f"mink_test_{os.getpid()}",),
                     ).fetchone()
-            thread.join(10)
+            thread.join(60)
             error = outcome.pop()
             assert isinstance(error, OutcomeUnknownError)
             assert error.retry_is_safe is safe

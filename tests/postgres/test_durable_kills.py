@@ -81,7 +81,7 @@ def kill_while_it_works(server: EmbeddedServer, target: Callable[..., None], nam
             deposit(server, EVENTS // 2 // KILLS)
         with PostgresEventStore(server.url(), min_size=1) as store:
             newest = store.head_position()
-            end = time.monotonic() + 60
+            end = time.monotonic() + 150
             while (found := store.checkpoints.load(name)) is None or found.position < newest:
                 assert time.monotonic() < end, f"not caught up: {found}, {newest}"
                 if not worker.is_alive():
@@ -130,8 +130,9 @@ def test_partitions_move_without_a_gap_or_a_double_commit(server: EmbeddedServer
         for number in range(4):
             processes.start(handle_a_share, server.url(), f"w{number}")
         writer.start()
-        end, number = time.monotonic() + SHARE_SECONDS, 4
-        while time.monotonic() < end:
+        begun, number, worked = time.monotonic(), 4, 0
+        # On a busy machine it takes longer until enough of them have had a share.
+        while (passed := time.monotonic() - begun) < SHARE_SECONDS or (worked <= 3 and passed < SHARE_SECONDS + 60):
             time.sleep(random.uniform(0.2, 0.6))
             victim = random.choice(processes.running)
             if random.random() < 0.5:
@@ -143,9 +144,10 @@ def test_partitions_move_without_a_gap_or_a_double_commit(server: EmbeddedServer
             if len(processes.running) < 6:
                 processes.start(handle_a_share, server.url(), f"w{number}")
                 number += 1
+            [(worked,)] = rows(server, "SELECT count(DISTINCT worker) FROM handled")
         stop.set()
         writer.join()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while rows(server, "SELECT count(*) FROM handled")[0][0] < appended.total() and time.monotonic() < end:
             time.sleep(0.1)
     seen: dict[str, list[int]] = {}

@@ -110,7 +110,7 @@ def test_one_statement_is_not_enough(postgres_url: str, schema: str, store: Post
         time.sleep(0.01)
     held.commit()
     gate.execute("SELECT pg_advisory_unlock(4242)")
-    poll.join(10)
+    poll.join(60)
     reader.connection.execute("SELECT pg_advisory_unlock_all()")
     gate.close()
     reader.poll()

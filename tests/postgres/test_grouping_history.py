@@ -131,7 +131,7 @@ def play(url: str, schema: str, seconds: float) -> tuple[list[Call], list[int]]:
         for started in threads:
             started.join()
         newest = store.head_position()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (not followed or followed[-1] < newest) and time.monotonic() < deadline:
             time.sleep(0.01)
         reading.close()

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from mink_core import ExpectedVersion, NewEvent
 from mink_core.prepare import prepare_append
-from mink_postgres.grouping.planner import DIRECT, GROUP_APPENDS, GROUP_EVENTS, LANES, Entry, Planner, fits, size_of
+from mink_postgres.grouping.planner import (
+    DIRECT,
+    GROUP_APPENDS,
+    GROUP_BYTES,
+    GROUP_EVENTS,
+    LANES,
+    Entry,
+    Planner,
+    fits,
+    size_of,
+)
 
 
 def entry(stream: str, waiter: Any, count: int = 1) -> Entry[Any]:
@@ -50,16 +60,19 @@ def test_groups_are_bounded_by_count_events_and_bytes() -> None:
     assert len(planner.take()) == GROUP_APPENDS
     many: Planner[int] = Planner()
     for number in range(20):
-        many.add(entry(f"s-{number}", number, 240))
-    assert len(many.take()) == GROUP_EVENTS // 240
+        many.add(entry(f"s-{number}", number, 40))
+    assert len(many.take()) == GROUP_EVENTS // 40
     wide: Planner[int] = Planner()
     for number in range(10):
-        item = prepare_append(f"w-{number}", [NewEvent("Made", "x" * 250_000)], ExpectedVersion.ANY)
+        item = prepare_append(f"w-{number}", [NewEvent("Made", "x" * (GROUP_BYTES // 4 - 10))], ExpectedVersion.ANY)
         assert fits(item, size_of(item))
         wide.add(Entry(item, size_of(item), number))
     assert len(wide.take()) == 4
-    huge = prepare_append("h-1", [NewEvent("Made", "x" * 300_000)], ExpectedVersion.ANY)
+    huge = prepare_append("h-1", [NewEvent("Made", "x" * (GROUP_BYTES // 2))], ExpectedVersion.ANY)
     assert not fits(huge, size_of(huge))
+    for count in (GROUP_EVENTS // 2, GROUP_EVENTS // 2 + 1):
+        long = entry("l-1", 0, count)
+        assert fits(long.item, long.size) == (2 * count <= GROUP_EVENTS)
 
 
 @given(st.lists(st.one_of(st.integers(0, 3), st.sampled_from(["land", "open"])), max_size=200))

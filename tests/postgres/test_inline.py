@@ -12,7 +12,7 @@ from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 from tests.adapters.doors import together, together_async
 
 CALLS = 6
-TIGHT: dict[str, Any] = {"min_size": 1, "max_size": 2, "pool_timeout": 2.0}
+TIGHT: dict[str, Any] = {"min_size": 1, "max_size": 2, "pool_timeout": 5.0}
 
 
 def counting(seen: list[str]) -> Projection:

@@ -76,7 +76,7 @@ def test_nobody_waits_in_the_pool_for_what_is_kept() -> None:
         waiting = asyncio.create_task(leases.acquire())
         await asyncio.sleep(0)
         await leases.release(held, clean=True)
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 60)
 
     asyncio.run(scenario())
 
@@ -84,7 +84,7 @@ def test_nobody_waits_in_the_pool_for_what_is_kept() -> None:
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 def test_one_connection_serves_many_callers(postgres_url: str, schema: str, driver: str) -> None:
     async def scenario() -> None:
-        options: dict[str, Any] = {"schema": schema, "driver": driver, "min_size": 1, "max_size": 1, "pool_timeout": 20}
+        options: dict[str, Any] = {"schema": schema, "driver": driver, "min_size": 1, "max_size": 1, "pool_timeout": 60}
         async with AsyncPostgresEventStore(postgres_url, **options) as store:
             await store.initialize()
 
@@ -94,7 +94,7 @@ def test_one_connection_serves_many_callers(postgres_url: str, schema: str, driv
                 async with store.transaction() as transaction:
                     await transaction.append(f"a-{number}", [NewEvent("Made", None)], expected_version=1)
 
-            await asyncio.wait_for(asyncio.gather(*(both(number) for number in range(20))), 20)
+            await asyncio.wait_for(asyncio.gather(*(both(number) for number in range(20))), 60)
             assert len([event async for event in store.read_all()]) == 40
             status = store.pool_status()
             assert (status["used"], status["idle"]) == (0, 1)
@@ -167,7 +167,7 @@ class ThreadPool:
 
     def take(self, timeout: float | None) -> int:
         self.asked.set()
-        if not self.free.acquire(timeout=10 if timeout is None else timeout):
+        if not self.free.acquire(timeout=60 if timeout is None else timeout):
             raise TimeoutError
         self.lent += 1
         return self.lent
@@ -208,9 +208,9 @@ def test_a_thread_that_waits_in_the_pool_is_served_first() -> None:
     pool.asked.clear()
     waiter = threading.Thread(target=lambda: got.append(leases.acquire()))
     waiter.start()
-    assert pool.asked.wait(5)
+    assert pool.asked.wait(60)
     leases.release(only)
-    waiter.join(5)
+    waiter.join(60)
     assert (got, pool.given) == ([2], [only])
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from mink_core import DuplicateMessageError, ExpectedVersion, NewEvent, OutboxMessage, Saga, TransientStorageError
@@ -50,7 +51,11 @@ def test_an_id_that_another_call_is_storing(postgres_url: str, schema: str, coun
     events = [NewEvent("Made", n) for n in range(count)]
     mine = OutboxMessage("t", "mine")
     theirs = OutboxMessage("t", "theirs", message_id=mine.message_id)
-    with PostgresEventStore(postgres_url, schema=schema, min_size=1, unique_event_ids=unique) as store:
+    url = f"{postgres_url}?application_name=mink%20limits"
+    with (
+        PostgresEventStore(url, schema=schema, min_size=1, unique_event_ids=unique) as store,
+        psycopg.connect(postgres_url, autocommit=True) as other,
+    ):
         store.initialize()
         told: list[Exception] = []
 
@@ -64,8 +69,11 @@ def test_an_id_that_another_call_is_storing(postgres_url: str, schema: str, coun
             tx.outbox.add(theirs)
             thread = threading.Thread(target=append)
             thread.start()
-            time.sleep(0.2)  # until it waits for the id
-            assert thread.is_alive()
+            waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'mink limits'"
+            end = time.monotonic() + 8  # below the store's lock time-out
+            while not other.execute(waiting).fetchall():
+                assert time.monotonic() < end, "it does not wait for the id"
+                time.sleep(0.01)
         thread.join()
         assert [type(error) for error in told] == [TransientStorageError]
         assert list(store.read_stream("a-1")) == []

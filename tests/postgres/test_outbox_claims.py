@@ -71,7 +71,7 @@ def nobody_is_left_waiting(store: PostgresEventStore) -> None:
         finisher.join(0.3)
         # It must not look past the claim that may be making the second one wait just now.
         assert store.outbox.get(first.message_id).status is MessageStatus.CLAIMED  # type: ignore[union-attr]
-    finisher.join(10)
+    finisher.join(60)
     assert numbers(store.outbox.claim("c")) == [2]
 
 

@@ -237,7 +237,7 @@ def test_a_store_in_use_is_moved_without_a_loss(postgres_url: str, schema: str) 
             stored = 2000 - 10 + sum(len(load.acknowledged) for load in loads)
             with psycopg.connect(postgres_url, autocommit=True) as owner:
                 # Sessions tell what they have inserted up to a second later, and so after what ANALYZE has counted.
-                for _ in range(20):
+                for _ in range(200):
                     owner.execute(f'ANALYZE "{schema}".events')
                     told = administration.statistics()
                     if told.events == stored:
@@ -257,7 +257,7 @@ def test_a_store_in_use_is_moved_without_a_loss(postgres_url: str, schema: str) 
         assert store.check() == []
         assert rewritten
         assert moved.partitions == 4
-        assert moved.pause < 10
+        assert moved.pause < 60
         print(f"\n{moved}; the longest append and read took {max(load.longest for load in loads):.2f} s")
     reader.close()
 

@@ -152,8 +152,8 @@ def test_sessions_are_renewed_under_load(postgres_url: str, pooled: str, schema:
             PostgresEventStore(restless.url(), schema=schema, min_size=1, transaction_pooler=True) as store,
             psycopg.connect(postgres_url, autocommit=True) as direct,
         ):
-            end, version = time.monotonic() + 2.5, 0
-            while time.monotonic() < end:
+            end, version = time.monotonic() + 60, 0
+            while (len(seen) < 3 or version <= 50) and time.monotonic() < end:
                 version = store.append("a-1", [NewEvent("Made", {})], expected_version=version).last_version
                 seen |= {
                     pid
@@ -162,7 +162,7 @@ def test_sessions_are_renewed_under_load(postgres_url: str, pooled: str, schema:
                         " AND pid <> pg_backend_pid()"
                     )
                 }
-        assert len(seen) > 1
+        assert len(seen) > 2
         assert version > 50
 
 
@@ -195,7 +195,7 @@ def test_lock_time_outs_go_with_each_statement(postgres_url: str, pooled: str, s
             began = time.monotonic()
             with pytest.raises(TransientStorageError):
                 act()
-            assert 0.2 <= time.monotonic() - began < 2, name
+            assert 0.2 <= time.monotonic() - began < 30, name
         blocker.rollback()
         blocker.connection.close()
         store.append("a-1", [NewEvent("Made", {})], expected_version=1)
@@ -229,7 +229,7 @@ def test_a_twin_without_them_waits(
         still = waiting.is_alive()
         blocker.rollback()
         blocker.connection.close()
-        waiting.join(10)
+        waiting.join(60)
     assert still
 
 
@@ -248,7 +248,7 @@ def test_every_statement_can_carry_one(postgres_url: str, pooled: str, schema: s
     assert _patient("SELECT 1", "1ms") == "SELECT 1"
 
 
-def cut_between(store: PostgresEventStore, postgres_url: str) -> None:
+def cut_between(store: PostgresEventStore, bouncer: PgBouncer, postgres_url: str) -> None:
     """Let the session that answered a look at the feed end before the next statement."""
     fetch = store._backend.fetch
 
@@ -256,18 +256,20 @@ def cut_between(store: PostgresEventStore, postgres_url: str) -> None:
         rows = fetch(connection, query)
         if query.sql == store._context.sql.feed_mark:
             with psycopg.connect(postgres_url, autocommit=True) as direct:
-                direct.execute(
-                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                ended = direct.execute(
+                    "SELECT pid, pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND query LIKE '%feed_mark%' AND pid <> pg_backend_pid()"
-                )
-            time.sleep(0.1)
+                ).fetchall()
+            bouncer.until_let_go({pid for pid, _ in ended})
         return rows
 
     store._backend.fetch = cutting  # type: ignore[method-assign,assignment]
 
 
 @pytest.mark.parametrize("act", ["poll", "read_all", "head_position"])
-def test_a_look_and_its_read_have_one_server(act: str, postgres_url: str, pooled: str, schema: str) -> None:
+def test_a_look_and_its_read_have_one_server(
+    act: str, bouncer: PgBouncer, postgres_url: str, pooled: str, schema: str
+) -> None:
     """Else the read may be answered by a server that has crashed and given positions out again meanwhile."""
     acts: dict[str, Callable[[PostgresEventStore], object]] = {
         "poll": lambda store: store.poll(0),
@@ -276,7 +278,7 @@ def test_a_look_and_its_read_have_one_server(act: str, postgres_url: str, pooled
     }
     with PostgresEventStore(pooled, schema=schema, min_size=1, transaction_pooler=True) as store:
         store.append("a-1", [NewEvent("Made", {})], expected_version=0)
-        cut_between(store, postgres_url)
+        cut_between(store, bouncer, postgres_url)
         with pytest.raises(TransientStorageError):
             acts[act](store)
         # The broken twin takes the answer of another server.
@@ -305,9 +307,9 @@ def test_wake_ups_need_a_session(postgres_url: str, pooled: str, schema: str, mo
         time.sleep(0.5)
         writing.append("a-1", [NewEvent("Made", {})], expected_version=0)
         appended = time.monotonic()
-        thread.join(10)
+        thread.join(60)
         assert came
-        assert came[0] - appended < 5
+        assert came[0] - appended < 30
 
 
 def test_a_direct_url_is_no_secret_told() -> None:

@@ -64,7 +64,7 @@ def test_an_append_that_waits_for_a_tombstone_is_refused(
     appending.join(0.3)
     assert appending.is_alive()
     closing.commit()
-    appending.join(10)
+    appending.join(60)
     assert isinstance(errors[-1], StreamTombstonedError), errors
     assert private.stream_info("a-1").version == 2
     assert private.outbox.list() == []
@@ -78,7 +78,7 @@ def test_a_tombstone_waits_for_an_open_append(private: PostgresEventStore) -> No
         closing.start()
         closing.join(0.3)
         assert closing.is_alive()
-    closing.join(10)
+    closing.join(60)
     [record] = private.privacy.audit()
     assert record.version == private.stream_info("a-1").version == 3
     with pytest.raises(StreamTombstonedError):

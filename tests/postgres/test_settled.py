@@ -54,6 +54,22 @@ def settled_by_mark(_context: Any, look: Any, _scan: Any) -> Any:
     yield
 
 
+async def asked_ahead(store: Any) -> None:
+    """The page after the one that is read has come."""
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(60):
+        while store.pool_status()["used"]:  # noqa: ASYNC110 -- looks into the pool
+            await asyncio.sleep(0.01)
+
+
+async def heard_of_the_loss(*stores: Any) -> None:
+    """The loop has noticed that the connections of the pools are gone."""
+    kept = [holder._con for store in stores for holder in store._backend._pool._holders if holder._con is not None]
+    async with asyncio.timeout(60):
+        while not all(connection.is_closed() for connection in kept):  # noqa: ASYNC110 -- no event tells it
+            await asyncio.sleep(0.01)
+
+
 def test_a_crash_that_no_call_notices_skips_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two positions below an old mark are given out again: the lower one's transaction is open, the other committed.
 
@@ -73,15 +89,15 @@ def test_a_crash_that_no_call_notices_skips_nothing(monkeypatch: pytest.MonkeyPa
                 object.__setattr__(twin._context, "settled", Remembering(mark, await twin.identity()))
                 reading, twin_reading = store.read_all(), twin.read_all()
                 given = [(await anext(reading)).global_position]
-                await asyncio.sleep(0.1)  # the page after this one is asked for ahead
+                await asked_ahead(store)
                 with monkeypatch.context() as broken:
                     broken.setattr("mink_postgres.programs.feed._settle", settled_by_mark)
                     twin_given = [(await anext(twin_reading)).global_position]
-                    await asyncio.sleep(0.1)
+                    await asked_ahead(twin)
 
                 await asyncio.to_thread(server.kill)
                 await asyncio.to_thread(server.restart)
-                await asyncio.sleep(0.1)  # the loop hears of its lost connections
+                await heard_of_the_loss(store, twin)
                 session = Session(server.url(), "mink")
                 held = await asyncio.to_thread(session.insert, "held-1", 1)
                 committed = (await store.append("b-1", [NewEvent("After", {})], expected_version=0)).first_position

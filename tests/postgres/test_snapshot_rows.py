@@ -28,7 +28,7 @@ def test_a_slow_saver_of_an_older_state_does_not_win(store: PostgresEventStore) 
             racing.start()
             racing.join(0.2)
             assert racing.is_alive()
-        racing.join(10)
+        racing.join(60)
         assert saved == [second >= first]
         found = store.snapshots.load("a-1")
         assert found is not None
@@ -42,7 +42,7 @@ def test_two_first_savers(store: PostgresEventStore) -> None:
         racing = threading.Thread(target=lambda: saved.append(store.snapshots.save("a-1", 1, {})))
         racing.start()
         racing.join(0.2)
-    racing.join(10)
+    racing.join(60)
     assert saved == [False]
 
 

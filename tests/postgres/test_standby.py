@@ -108,7 +108,7 @@ def test_promotion_while_the_fence_is_held(pair: Pair) -> None:
 
     async def scenario() -> None:
         url = pair.url(connect_timeout=2)
-        options: dict[str, Any] = {"min_size": 1, "max_size": 3, "pool_timeout": 2.0}
+        options: dict[str, Any] = {"min_size": 1, "max_size": 3, "pool_timeout": 10.0}
         with PostgresEventStore(url, **options) as store:
             async with AsyncPostgresEventStore(url, driver="asyncpg", **options) as other:
                 start = store.head_position()

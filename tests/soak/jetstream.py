@@ -20,11 +20,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import nats
+import nats.errors
 
 from mink_core import open_async_store
 from mink_jetstream.server import nats_cluster
@@ -54,6 +55,7 @@ async def soak(
     partition: bool = False,
     callers: int = CALLERS,
     first_leader: bool = False,
+    at_least: int = 0,
     wrap: Callable[[Any], Any] = lambda store: store,
 ) -> dict[str, Any]:
     """Run the load, strike, judge.
@@ -66,6 +68,7 @@ async def soak(
         partition: Cut routes rather than kill nodes.
         callers: How many.
         first_leader: Strike the leader first.
+        at_least: How many calls are acknowledged before it ends, however slow the machine.
         wrap: Breaks each store on purpose, to see that it is found.
     """
     ledger = Ledger()
@@ -106,6 +109,9 @@ async def soak(
             counts = dict(strikes.counts)
         else:
             await asyncio.sleep(seconds)
+        patience = time.monotonic() + 60
+        while ledger.count(Outcome.ACKNOWLEDGED) < at_least and time.monotonic() < patience:  # noqa: ASYNC110 -- a count
+            await asyncio.sleep(0.05)
         ended.set()
         await asyncio.gather(*calling)
         took = time.monotonic() - began
@@ -143,12 +149,13 @@ async def _compare_copies(cluster: Cluster, store: AsyncStore, feed: list[Seen],
     try:
         for number in range(len(cluster.nodes)):
             wanted = json.dumps({"placement": {"preferred": f"node-{number}"}}).encode()
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while await asyncio.to_thread(cluster.leader_of, STREAM) != number:
                 if time.monotonic() > end:
                     ledger.problem(f"node-{number} could not be made the leader")
                     return
-                await client.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{STREAM}", wanted, timeout=5)
+                with suppress(nats.errors.Error):  # asked again, as nobody leads for a moment
+                    await client.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{STREAM}", wanted, timeout=5)
                 await asyncio.sleep(0.5)
             copy = await _feed(store)
             if copy != feed:

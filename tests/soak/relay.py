@@ -62,7 +62,8 @@ class Result:
     published: int = 0
     twice: int = 0
     twice_told_late: int = 0
-    """Of `twice`: no publisher was killed or paused, but one was refused the acknowledgement of this message."""
+    """Of `twice`: no publisher was killed or paused, but one was refused the acknowledgement of this message,
+    or could not send it while its lease lasted."""
     kills: int = 0
     killed_by_message: int = 0
     refused: int = 0

@@ -21,12 +21,23 @@ class Told(OutboxRelay):
 
     def run_once(self) -> int:
         before = self.counts.refused
-        claimed = super().run_once()
+        try:
+            claimed = super().run_once()
+        except StorageError:
+            self.note_late()
+            raise
         if self.counts.refused > before:
             os.write(self.log, f"refused {self.counts.refused - before}\n".encode())
         elif claimed:
             os.write(self.log, b"acknowledged\n")
         return claimed
+
+    def note_late(self) -> None:
+        """What was published and not acknowledged until the lease was over is published again."""
+        outbox: Any = self._outbox
+        for number in outbox.unsettled:
+            os.write(self.log, f"late {number}\n".encode())
+        outbox.unsettled = []
 
 
 class Noting:
@@ -35,6 +46,7 @@ class Noting:
     def __init__(self, outbox: Any, log: int) -> None:
         self._outbox = outbox
         self._log = log
+        self.unsettled: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._outbox, name)
@@ -44,8 +56,10 @@ class Noting:
         try:
             refused = self._outbox.settle(verdicts)
         except StorageError as error:
+            self.unsettled = [verdict.message.payload["n"] for verdict in verdicts if not verdict.untried]
             os.write(self._log, f"unsettled {len(tried)} {type(error).__name__}\n".encode())
             raise
+        self.unsettled = []
         for message in refused:
             if message.position in tried:
                 os.write(self._log, f"late {message.payload['n']}\n".encode())

@@ -9,14 +9,12 @@ from conformance_tests.zoo import AsyncWrapped, Member, caged
 from conformance_tests.zoo.matrix import put_through, rules_without_member
 from conformance_tests.zoo.report import as_markdown, as_record, first_kill
 from conformance_tests.zoo.wrapped import Altered
-from tests.zoo.bases import ON_MEMORY, ON_POSTGRES, base_of
+from tests.zoo.bases import ON_MEMORY, ON_POSTGRES, base_of, killing_trial
 
 
 @pytest.mark.parametrize("member", ON_MEMORY, ids=lambda member: member.name)
 def test_it_is_killed(member: Member) -> None:
-    trial = put_through(member, base_of(member), level=Level.SMOKE, seed=1, others=2)
-    assert trial.missing == frozenset()
-    assert not trial.survived, f"{member.name} ({', '.join(member.rules)}): {member.story}"
+    trial = killing_trial(member, "", others=2)
     assert first_kill(trial) in as_record(trial)["checks"]
     assert f"`{member.name}`" in as_markdown([trial])
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
+_IN_USE = 20
+"""Events that are acknowledged between two times, however slow the machine."""
 _LOGS = tuple(logging.getLogger(name) for name in ("psycopg.pool", "asyncpg", "asyncio"))
 
 
@@ -104,6 +106,12 @@ def inflict(fault: Fault, seconds: float, *, times: int | None = None) -> Verdic
             log.setLevel(level)
 
 
+def _wait_for_more(ledger: Ledger, count: int) -> None:
+    wanted, patience = len(ledger.acknowledged) + count, time.monotonic() + 30
+    while len(ledger.acknowledged) < wanted and time.monotonic() < patience:
+        time.sleep(0.01)
+
+
 def _inflict(fault: Fault, seconds: float, times: int | None, server: EmbeddedServer, stack: ExitStack) -> Verdict:
     url = server.url()
     with PostgresEventStore(url, min_size=1) as store:
@@ -115,13 +123,11 @@ def _inflict(fault: Fault, seconds: float, times: int | None, server: EmbeddedSe
     struck, tried, end = 0, 0, time.monotonic() + seconds
     while not tried or (time.monotonic() < end and (times is None or tried < times)):
         time.sleep(min(fault.pause, seconds / 2))
+        _wait_for_more(ledger, _IN_USE)  # a store that nobody has got to use yet would not notice it
         struck += fault.strike(lab)
         tried += 1
     # The outage that the last time made ends with the next acknowledgement.
-    known = len(ledger.acknowledged)
-    patience = time.monotonic() + 30
-    while len(ledger.acknowledged) == known and time.monotonic() < patience:
-        time.sleep(0.01)
+    _wait_for_more(ledger, 1)
     load.stop()
     verdict = judge((fault.name, struck), url, ledger, load.reader)
     return verdict._replace(problems=(*verdict.problems, *fault.problems(lab)))

@@ -32,7 +32,7 @@ async def client(mink_store_url: str, published: list[ClaimedMessage]) -> AsyncG
 
 
 async def soon(condition) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.01)
 

@@ -90,6 +90,6 @@ async def test_the_read_model_is_right_exactly_once(mink_async_store: AsyncStore
         with pytest.raises(HandlerFailedError):
             await worker.run()
     expected = [read_model.Row(str(number), 1200, "paid") for number in range(5)]
-    async with read_model.orders.worker_async(store), asyncio.timeout(10):
+    async with read_model.orders.worker_async(store), asyncio.timeout(60):
         while await read_model.of_customer(store, "ann") != expected:
             await asyncio.sleep(0.01)

@@ -127,7 +127,7 @@ def bid(store: Store, run: Run, time_left: Time, bidder: int, meeting: threading
     tally = Tally()
     lot = 1
     met = False
-    while not time_left.over():
+    while not met or not time_left.over():  # to the meeting at least
         tries = 0
 
         def decide(bids: list[StoredEvent]) -> list[NewEvent]:
@@ -162,7 +162,7 @@ def record(store: Store, run: Run, time_left: Time, recorder: int) -> Tally:
     """Append to one journal without expecting anything of it."""
     tally = Tally()
     number = 0
-    while not time_left.over():
+    while not number or not time_left.over():
         number += 1
         events = [run.event("Noted", {"by": recorder, "number": number, "of": part}) for part in range(number % 3 + 1)]
         result = store.append(run.stream("journal"), events, expected_version=ExpectedVersion.ANY)

@@ -1,0 +1,168 @@
+"""Following the feed: what a store has beyond the log, and which subscriptions and workers end with it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
+
+from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.async_subscription import AsyncPollingSubscription
+from mink_core.runtime.durable import AsyncDurable, Durable
+from mink_core.runtime.subscription import PollingSubscription
+from mink_core.subscriber import POLL_INTERVAL
+from mink_postgres.programs import feed
+
+if TYPE_CHECKING:
+    import threading
+
+    from mink_core.events import StoreIdentity
+    from mink_core.feed_status import FeedStatus
+    from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
+    from mink_postgres.context import Context
+    from mink_postgres.query import Program
+    from mink_postgres.wakeups import Wakeups
+
+T = TypeVar("T")
+
+
+class Following(Durable):
+    """Implements what `mink_core.Subscriber` adds to the log, for threads."""
+
+    _context: Context
+    _lock: threading.Lock
+    _wakeups: Wakeups | None
+
+    def __init__(self) -> None:
+        """Be followed by nobody yet."""
+        self._followers: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
+
+    @abstractmethod
+    def _run(self, program: Program[T]) -> T:
+        """Run one program on one connection."""
+
+    @abstractmethod
+    def _run_whole(self, program: Program[T]) -> T:
+        """Run a program whose statements rest on each other."""
+
+    @abstractmethod
+    def _check_open(self) -> None:
+        """Raise `StoreClosedError` when closed."""
+
+    def subscribe(
+        self,
+        *,
+        after_position: int = 0,
+        where: EventFilter = EVERYTHING,
+        batch_size: int = 100,
+        poll_interval: float = POLL_INTERVAL,
+        identity: StoreIdentity | None = None,
+    ) -> PollingSubscription:
+        """See `mink_core.Subscriber.subscribe`."""
+        self._check_open()
+        subscription = PollingSubscription(
+            self,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- the store whose part this is
+            after_position=after_position,
+            where=where,
+            batch_size=batch_size,
+            poll_interval=poll_interval,
+            identity=identity,
+        )
+        self._follows(subscription)
+        return subscription
+
+    def _follows(self, one: PollingSubscription | SubscriptionWorker) -> None:
+        with self._lock:
+            self._followers.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
+
+    def _watch(self, worker: SubscriptionWorker) -> None:
+        self._check_open()
+        self._follows(worker)
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
+
+    def identity(self) -> StoreIdentity:
+        """See `mink_core.Subscriber.identity`."""
+        return self._run(feed.identity(self._context))
+
+    def feed_status(self) -> FeedStatus:
+        """See `mink_core.Subscriber.feed_status`."""
+        return self._run_whole(feed.feed_status(self._context))
+
+    def bump_epoch(self) -> StoreIdentity:
+        """Tell every reader that kept the old epoch that the history may have lost its end (FEED-08)."""
+        return self._run(feed.bump_epoch(self._context))
+
+
+class AsyncFollowing(AsyncDurable):
+    """`Following` for asyncio."""
+
+    _context: Context
+    _wakeups: Wakeups | None
+
+    def __init__(self) -> None:
+        """Be followed by nobody yet."""
+        self._followers: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
+
+    @abstractmethod
+    async def _run(self, program: Program[T]) -> T:
+        """Run one program on one connection."""
+
+    @abstractmethod
+    async def _run_whole(self, program: Program[T]) -> T:
+        """Run a program whose statements rest on each other."""
+
+    @abstractmethod
+    def _check_open(self) -> None:
+        """Raise `StoreClosedError` when closed."""
+
+    def subscribe(
+        self,
+        *,
+        after_position: int = 0,
+        where: EventFilter = EVERYTHING,
+        batch_size: int = 100,
+        poll_interval: float = POLL_INTERVAL,
+        identity: StoreIdentity | None = None,
+    ) -> AsyncPollingSubscription:
+        """See `mink_core.Subscriber.subscribe`."""
+        self._check_open()
+        subscription = AsyncPollingSubscription(
+            self,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- as above
+            after_position=after_position,
+            where=where,
+            batch_size=batch_size,
+            poll_interval=poll_interval,
+            identity=identity,
+        )
+        self._follows(subscription)
+        return subscription
+
+    def _follows(self, one: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
+        self._followers.add(one)
+        if self._wakeups is not None:
+            self._wakeups.add(one)
+
+    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+        self._check_open()
+        self._follows(worker)
+
+    def _appended(self) -> None:
+        if self._wakeups is not None:
+            self._wakeups.appended()
+
+    async def identity(self) -> StoreIdentity:
+        """See `mink_core.Subscriber.identity`."""
+        return await self._run(feed.identity(self._context))
+
+    async def feed_status(self) -> FeedStatus:
+        """See `mink_core.Subscriber.feed_status`."""
+        return await self._run_whole(feed.feed_status(self._context))
+
+    async def bump_epoch(self) -> StoreIdentity:
+        """See `Following.bump_epoch`."""
+        return await self._run(feed.bump_epoch(self._context))

@@ -1,0 +1,149 @@
+"""Who is woken by an append of the same store: at once, or by the thread that sends hints, but never by nobody."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mink_postgres.wakeups import SHORTEST_GAP, Wakeups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Sleeper:
+    """Looks, when it is nudged, how many appends there are."""
+
+    def __init__(self) -> None:
+        self.appends = 0
+        self.seen: list[int] = []
+
+    def nudge(self) -> None:
+        self.seen.append(self.appends)
+
+
+class Connection:
+    """Of the server's hints nothing is looked at here."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def execute(self, query: str, *_: Any) -> None:
+        self.sent += "pg_notify" in query
+
+
+class Unsent(Wakeups):
+    """Without connections: its sender is run by the test."""
+
+    def _work(self, steps: Any) -> None:
+        pass
+
+
+class Forgetful(Unsent):
+    """The broken twin: an append that finds the flag set leaves it at that."""
+
+    def appended(self) -> None:
+        self._count += 1
+        if not self._dirty.is_set():
+            self._dirty.set()
+            self._nudge()
+
+
+@pytest.fixture
+def sending() -> Iterator[Any]:
+    """Run a store's sender in a thread until the test ends."""
+    running: list[tuple[Wakeups, threading.Thread]] = []
+
+    def start(wakeups: Wakeups) -> Connection:
+        connection = Connection()
+        thread = threading.Thread(target=wakeups._send, args=(connection,))
+        thread.start()
+        running.append((wakeups, thread))
+        return connection
+
+    yield start
+    for wakeups, thread in running:
+        wakeups.close()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def made(kind: type[Wakeups]) -> tuple[Wakeups, Sleeper]:
+    wakeups, sleeper = kind("s", lambda: None), Sleeper()
+    wakeups.add(sleeper)
+    return wakeups, sleeper
+
+
+def test_in_a_quiet_store_the_append_wakes_its_own_subscribers() -> None:
+    """No thread stands between: none runs here."""
+    wakeups, sleeper = made(Unsent)
+    sleeper.appends = 1
+    wakeups.appended()
+    assert sleeper.seen == [1]
+
+
+def test_an_append_before_the_hint_is_sent_is_left_to_the_sender(sending: Any) -> None:
+    wakeups, sleeper = made(Unsent)
+    for number in (1, 2):
+        sleeper.appends = number
+        wakeups.appended()
+    assert sleeper.seen == [1]
+    connection = sending(wakeups)
+    awaited(lambda: sleeper.seen == [1, 2] and connection.sent == 1)
+
+
+def test_a_busy_store_is_not_woken_by_each_append(sending: Any) -> None:
+    wakeups, sleeper = made(Unsent)
+    sending(wakeups)
+    began = time.monotonic()
+    while time.monotonic() < began + 0.2:
+        sleeper.appends += 1
+        wakeups.appended()
+    awaited(lambda: sleeper.seen[-1] == sleeper.appends)
+    assert len(sleeper.seen) <= 2 + 2 * (time.monotonic() - began) / SHORTEST_GAP
+    assert len(sleeper.seen) < sleeper.appends / 5
+
+
+def every_append_is_seen(wakeups: Wakeups, sleeper: Sleeper, rounds: int, patience: float) -> bool:
+    lock = threading.Lock()
+
+    def append() -> None:
+        for _ in range(3):
+            with lock:
+                sleeper.appends += 1
+            wakeups.appended()
+
+    for number in range(rounds):
+        threads = [threading.Thread(target=append) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        try:
+            awaited(lambda: sleeper.seen[-1] == sleeper.appends, patience)
+        except AssertionError:
+            return False
+        time.sleep(number % 4 * SHORTEST_GAP / 2)
+    return True
+
+
+def test_no_append_is_left_to_nobody(sending: Any) -> None:
+    wakeups, sleeper = made(Unsent)
+    sending(wakeups)
+    assert every_append_is_seen(wakeups, sleeper, 200, 30)
+
+
+def test_a_twin_that_leaves_it_at_the_flag_is_found(sending: Any) -> None:
+    wakeups, sleeper = made(Forgetful)
+    sending(wakeups)
+    assert not every_append_is_seen(wakeups, sleeper, 200, 0.3)
+
+
+def awaited(condition: Any, patience: float = 30) -> None:
+    end = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.0005)
