@@ -184,7 +184,7 @@ def test_another_history_is_read_as_it_is(three, old, monkeypatch):
     three.identity()
     monkeypatch.setattr(Place, "identity_of", older)
     said.append(msgspec.structs.replace(three.identity(), epoch=0))
-    left = old(1)
+    left = old(3)
     assert [event.version for event in three.poll(1).events] == [2, 3]
     assert (left, said) == ([0], [])
     three.bump_epoch()
