@@ -224,6 +224,14 @@ class Administration(Protocol):
         """The streams that privacy operations have worked on, in code point order."""
         ...
 
+    def check_marks(self, count: int) -> None:
+        """Refuse an import before it begins, where so many marks are to come and none can be taken.
+
+        Raises:
+            CapabilityNotSupportedError: The store has no privacy operations, and there are some.
+        """
+        ...
+
     def import_marks(self, marks: Sequence[StreamMark]) -> None:
         """Mark streams as they were marked elsewhere, after their events were imported. Idempotent.
 

@@ -78,9 +78,13 @@ class JetStreamAdministration:
         return []
 
     def import_marks(self, marks: Sequence[StreamMark]) -> None:
+        """Refused where there are any; see `check_marks`."""
+        self.check_marks(len(marks))
+
+    def check_marks(self, count: int) -> None:
         """Refused where there are any: what was hidden would be read again."""
-        if marks:
-            hint = f"{len(marks)} streams were deleted, purged or closed where they come from: leave them out of the export"
+        if count:
+            hint = f"{count} streams were deleted, purged or closed where they come from: leave them out of the export"
             raise CapabilityNotSupportedError(self._store.adapter_name, Capability.PRIVACY, hint)
 
     def statistics(self) -> StoreStatistics:

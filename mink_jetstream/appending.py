@@ -19,6 +19,7 @@ from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
     OutcomeUnknownError,
+    StorageError,
     TransientStorageError,
 )
 from mink_core.events import AppendResult
@@ -78,18 +79,21 @@ class Appending:
         try:
             async with self._alone({item.stream_id for item in items}, deadline):
                 self._forget_other_histories()
-                if (results := await self._try_remembered(items, attempts, deadline)) is not None:
-                    return results
-                async with asyncio.timeout_at(deadline):
-                    return await self._decide(items, attempts, deadline)
-        except (TransientStorageError, TimeoutError) as error:
+                results = await self._try_remembered(items, attempts, deadline)
+                if results is None:
+                    async with asyncio.timeout_at(deadline):
+                        results = await self._decide(items, attempts, deadline)
+                for result in results:  # also what was found to be stored: it is told to be there
+                    self._reading.acknowledged.note(result.stream_id, result.last_position)
+                return results
+        except (StorageError, TimeoutError) as error:
             if attempts.are_open:
                 safe = all(exact_version(item.expected) is not None for item in items)
                 msg = (
                     f"the reply to an append was lost ({attempts.problem or error}): it may be stored, or be stored yet"
                 )
                 raise OutcomeUnknownError(msg, retry_is_safe=safe) from error
-            if isinstance(error, TransientStorageError):
+            if isinstance(error, StorageError):
                 raise
             raise attempts.over() from error
 
@@ -262,10 +266,11 @@ class Appending:
         try:
             last = await self._grouping.write(requests, deadline, patience)
         except RefusedError as error:
-            attempts.problem = str(error)
-            if self._place.is_alone:  # else another server may have stored it
+            is_wrong = error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}
+            if self._place.is_alone or not is_wrong:  # else another server may have stored it
                 attempts.end(attempt)
-            if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
+            if is_wrong:
+                attempts.problem = str(error)
                 return None
             raise self._place.refused(error) from error
         except UnansweredError as error:
@@ -283,6 +288,5 @@ class Appending:
         for item, version, time in writes:
             sequence += len(item.events)
             self._tails[item.stream_id] = StreamTail(version + len(item.events), sequence, time)
-            self._reading.acknowledge(item.stream_id, sequence)
         while len(self._tails) > _REMEMBERED:
             del self._tails[next(iter(self._tails))]

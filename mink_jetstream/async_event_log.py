@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -169,9 +168,9 @@ class AsyncJetStreamEventLog(SubStores, ABC):
         self.check_open()
         check_stream_id(stream_id)
         await self._place.ready()
-        newest, oldest = await asyncio.gather(self._reading.newest(stream_id), self._reading.oldest(stream_id))
-        if newest is None or oldest is None:
+        if (found := await self._reading.ends(stream_id)) is None:
             raise StreamNotFoundError(stream_id)
+        oldest, newest = found
         return StreamInfo(stream_id, category_of(stream_id), newest.version, oldest.timestamp, newest.timestamp)
 
     def streams_pages(self, category: str | None, after: str | None, limit: int | None) -> StreamsPages:

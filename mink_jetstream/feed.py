@@ -14,6 +14,7 @@ from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.feed_status import FeedStatus
 from mink_core.matching import predicate_of
 from mink_jetstream.messages import NOTHING
+from mink_jetstream.patience import Patience, behind
 from mink_jetstream.place import HEALING, is_led
 from mink_jetstream.reading import PAGE, Reading
 
@@ -47,25 +48,37 @@ class Feed:
             return subjects.of_category(where.categories[0])
         return subjects.every
 
-    async def mark(self, after: int, identity: StoreIdentity | None) -> int:
+    def patience(self) -> Patience:
+        """As much as a call has that begins now."""
+        return Patience(self._place.jetstream.deadline())
+
+    async def mark(self, after: int, identity: StoreIdentity | None, patience: Patience) -> int:
         """The newest sequence, for a reader whose position is from this history.
 
         Raises:
             PositionAheadError: It is not (FEED-08).
-            TransientStorageError: It may be, and the server is behind.
+            TransientStorageError: It may be, and the server is behind; or it is behind what this store has appended (READ-06).
         """
-        info = await self._place.info()
-        problem = self._ahead(after, identity, info)
-        if problem is not None and not self._place.is_alone:
-            # A leader that was cut off is behind, and believes in itself for a moment after that: see `HEALING`.
-            _check_led(after, info)
-            await asyncio.sleep(HEALING)
+        acknowledged, looked = self._reading.acknowledged, False
+        while True:
             info = await self._place.info()
-            _check_led(after, info)
             problem = self._ahead(after, identity, info)
-        if problem is not None:
+            is_behind = info.state.last_seq < acknowledged.newest
+            if not is_behind and problem is None:
+                return info.state.last_seq
+            if is_behind and (await acknowledged.are_void(info) or await patience.pause()):
+                continue
+            if problem is None:
+                msg = f"position {acknowledged.newest}, which this store has appended,"
+                raise behind(msg)
+            if not self._place.is_alone:
+                # A leader that was cut off is behind, and believes in itself for a moment after that: see `HEALING`.
+                _check_led(after, info)
+                if not looked:
+                    looked = True
+                    await asyncio.sleep(HEALING)
+                    continue
             raise problem
-        return info.state.last_seq
 
     def _ahead(self, after: int, identity: StoreIdentity | None, info: Info) -> PositionAheadError | None:
         high = info.state.last_seq
@@ -81,13 +94,16 @@ class Feed:
         size = min(PAGE, max(limit, 1)) if passes is None else PAGE
         # Both are under way at once: a page may have events that are newer than the mark, which are left for later.
         begun: list[EncodedEvent] | None
-        end, begun = await asyncio.gather(self.mark(after, identity), self._reading.page(subject, after + 1, size))
+        patience = self.patience()
+        end, begun = await asyncio.gather(
+            self.mark(after, identity, patience), self._reading.page(subject, after + 1, size)
+        )
         found: list[EncodedEvent] = []
         looked, position = 0, after
         while position < end and len(found) < limit and looked < _SCAN:
             if begun is None:
                 size = min(PAGE, limit - len(found)) if passes is None else PAGE
-            scanned = await self._reading.scan_feed(subject, position, end, size, begun)
+            scanned = await self._reading.scan_feed(subject, position, end, size, patience=patience, begun=begun)
             begun = None
             for event in scanned.events:
                 if passes is None or passes(event):
@@ -96,13 +112,13 @@ class Feed:
                         return found, event.global_position
             looked += len(scanned.events)
             if scanned.covered == position:
-                break  # no server shows the rest at this moment
+                break  # no server shows the rest in time
             position = scanned.covered
         return found, position
 
     async def status(self) -> FeedStatus:
         """The feed's end. Nobody ever holds it back."""
-        high = (await self._place.info()).state.last_seq
+        high = await self.mark(0, None, self.patience())
         return FeedStatus(high, high, high, ())
 
 
@@ -119,7 +135,7 @@ def _check_led(after: int, info: Info) -> None:
 def _check_moved(before: int, after: int, end: int) -> None:
     """Refuse to go on, or to end, where events are missing that a leader has."""
     if after == before:
-        msg = f"no server shows the events above position {before} at this moment, and there are some up to {end}: read again from there"
+        msg = f"no server shows the events above position {before} in time, and there are some up to {end}: read again from there"
         raise TransientStorageError(msg)
 
 
@@ -152,7 +168,7 @@ class FeedPages:
     async def begin(self) -> None:
         """Take the mark."""
         if self._end is None:
-            self._end = await self._feed.mark(self._after, self._identity)
+            self._end = await self._feed.mark(self._after, self._identity, self._feed.patience())
 
     async def page(self) -> list[EncodedEvent]:
         """The next events; none at the end."""
@@ -171,7 +187,7 @@ class FeedPages:
 
     async def _up(self, end: int) -> list[EncodedEvent]:
         size = PAGE if self._left is None or self._passes is not None else min(PAGE, self._left)
-        scanned = await self._reading.scan_feed(self._subject, self._after, end, size)
+        scanned = await self._reading.scan_feed(self._subject, self._after, end, size, patience=self._feed.patience())
         _check_moved(self._after, scanned.covered, end)
         self._after = scanned.covered
         return scanned.events
@@ -182,7 +198,7 @@ class FeedPages:
         events: list[EncodedEvent] = []
         at = below
         while at < self._end:
-            scanned = await self._reading.scan_feed(self._subject, at, self._end, PAGE)
+            scanned = await self._reading.scan_feed(self._subject, at, self._end, PAGE, patience=self._feed.patience())
             _check_moved(at, scanned.covered, self._end)
             events += scanned.events
             at = scanned.covered

@@ -13,7 +13,7 @@ from collections import deque
 from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
-from mink_core.errors import MinkError
+from mink_core.errors import MinkError, TransientStorageError
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.requests import Request, UnansweredError
 
@@ -115,8 +115,7 @@ class Grouping:
             for waiting in group:
                 _tell(waiting, None)
         except (UnansweredError, MinkError) as error:
-            for waiting in group:
-                _fail(waiting, copy(error))  # each raises its own
+            _fail_all(group, error)
         except BaseException:
             for waiting in group:
                 _fail(waiting, UnansweredError("the store's event loop has ended"))
@@ -131,6 +130,16 @@ class Grouping:
 def _tell(waiting: _Waiting, outcome: int | None) -> None:
     if not waiting.outcome.done():
         waiting.outcome.set_result(outcome)
+
+
+def _fail_all(group: list[_Waiting], error: UnansweredError | MinkError) -> None:
+    now = asyncio.get_running_loop().time()
+    for waiting in group:
+        # Nobody took it before the first one's time was over: the others go on alone.
+        if isinstance(error, TransientStorageError) and waiting.deadline > now:
+            _tell(waiting, None)
+        else:
+            _fail(waiting, copy(error))  # each raises its own
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

@@ -6,7 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mink_core.encoded import decode_event
-from mink_core.errors import DuplicateEventError, OutcomeUnknownError, UsageError
+from mink_core.errors import (
+    DuplicateEventError,
+    OutcomeUnknownError,
+    StorageError,
+    TransientStorageError,
+    UsageError,
+)
 from mink_core.json_codec import encode_json
 from mink_core.limits import check_event_type, check_stream_id
 from mink_core.prepare import PreparedEvent
@@ -14,6 +20,7 @@ from mink_core.transfer.digests import canonical
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.messages import EXPECTED, NOTHING, VERSION, StreamTail, body_of
+from mink_jetstream.patience import Patience
 from mink_jetstream.requests import Request, UnansweredError
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 64
 _PATIENCE = 5.0
 """Seconds without a reply after which a batch is looked for, and sent again."""
+_CONTENDED = "others appended to the streams of an import all the time; nothing of this batch was stored, and it may be imported again"
 
 
 class Importing:
@@ -49,22 +57,29 @@ class Importing:
         prepared = [_prepared(event) for event in events]
         names = {event.stream_id for event in events}
         deadline, lost = self._place.jetstream.deadline(), 0
+        pauses = Patience(deadline)
+        problem: Exception | None = None
         # A stream that is not known yet is taken to be new: if it is not, the server refuses.
         tails = {name: self._tails.get(name, NOTHING) for name in names}
-        while True:
-            try:
-                done = await self._try(tails, events, prepared, deadline)
-            except UnansweredError as error:
-                if asyncio.get_running_loop().time() >= deadline:
-                    msg = f"the reply to an import was lost ({error})"
-                    raise OutcomeUnknownError(msg, retry_is_safe=True) from error
-                # What it has stored is there, compared and left out next time.
-                lost = sum(event.version > tails[event.stream_id].version for event in events)
-            else:
-                if done is not None:
-                    return done or lost
-            found = await asyncio.gather(*[self._tail(name) for name in names])
-            tails = dict(zip(names, found, strict=True))
+        try:
+            while True:
+                try:
+                    done = await self._try(tails, events, prepared, deadline)
+                    if done is not None:
+                        return done or lost
+                except UnansweredError as error:
+                    problem = error
+                    # What it has stored is there, compared and left out next time.
+                    lost = sum(event.version > tails[event.stream_id].version for event in events)
+                if not await pauses.pause():
+                    raise TransientStorageError(_CONTENDED)
+                found = await asyncio.gather(*[self._tail(name) for name in names])
+                tails = dict(zip(names, found, strict=True))
+        except StorageError as error:
+            if problem is None:
+                raise
+            msg = f"the reply to an import was lost ({problem})"
+            raise OutcomeUnknownError(msg, retry_is_safe=True) from error
 
     async def _tail(self, name: str) -> StreamTail:
         async with self._room:
@@ -96,6 +111,8 @@ class Importing:
         self._tails |= tails
         for sequence, (event, _) in enumerate(stored, last - len(stored) + 1):
             self._tails[event.stream_id] = StreamTail(event.version, sequence, event.timestamp)
+        for name in {event.stream_id for event, _ in stored}:
+            self._reading.acknowledged.note(name, self._tails[name].sequence)
         return len(stored)
 
     def _requests(

@@ -15,7 +15,7 @@ import msgspec
 
 from mink_core.errors import SchemaError, StorageError, TransientStorageError
 from mink_jetstream.answers import Info, RefusedError, check, decode_ack, decode_done, decode_got, decode_info
-from mink_jetstream.requests import Gathered, Request, UnansweredError, UnreachableError, status_of
+from mink_jetstream.requests import Request, UnansweredError, UnreachableError, whole
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -48,10 +48,6 @@ _PATIENCE = 2.0
 _BATCHES = 16
 """Batches that a store has under way at once. The server takes 50 a stream, of all its clients."""
 _API = "$JS.API"
-_END, _NOTHING = "204", "404"
-"""How a page ends: after its messages, or as nothing matches."""
-_BEFORE = "Nats-Last-Sequence"
-_LOST = "a part of the reply was lost on its way"
 
 
 _encode = msgspec.json.Encoder().encode
@@ -76,8 +72,19 @@ class JetStream:
 
     # Reads
 
-    async def _read(self, send: Callable[[float], Awaitable[T]], deadline: float) -> T:
-        """Ask until there is an answer. `send` is told when to give up a single try, whose reply may be lost."""
+    async def _read(
+        self,
+        send: Callable[[float], Awaitable[T]],
+        deadline: float,
+        doubt: Callable[[], Awaitable[object]] | None = None,
+    ) -> T:
+        """Ask until there is an answer.
+
+        Args:
+            send: Told when to give up a single try, whose reply may be lost.
+            deadline: When to give up.
+            doubt: What to do after a try without an answer; without it, `Wire.doubt`.
+        """
         pause, patience = _PAUSE, _PATIENCE
         loop = asyncio.get_running_loop()
         while True:
@@ -87,7 +94,7 @@ class JetStream:
             except (UnreachableError, UnansweredError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.code not in _NOT_NOW:
                     raise
-                await self.wire.doubt()
+                await (doubt or self.wire.doubt)()
                 if loop.time() + pause >= deadline:
                     raise self._given_up(error) from error
             patience *= 2 if loop.time() >= until else 1  # not where a connection was lost, or nobody leads
@@ -140,8 +147,11 @@ class JetStream:
 
         return await self._read(send, deadline)
 
-    async def page(self, stream: str, wanted: dict[str, Any]) -> list[Msg]:
+    async def page(self, stream: str, wanted: dict[str, Any], doubt: Callable[[], Awaitable[object]]) -> list[Msg]:
         """Messages from any copy, which may be behind the leader: by `seq`, `next_by_subj` and `batch`.
+
+        The copy that is to answer may be one that is cut off from the server that is asked. So that no answer comes says
+        nothing of that server: `doubt` finds out.
 
         Raises:
             RefusedError: The request is refused.
@@ -151,9 +161,9 @@ class JetStream:
         request = Request(f"{_API}.DIRECT.GET.{stream}", _encode(wanted))
 
         async def send(until: float) -> list[Msg]:
-            return _whole(await self.wire.gather(request, until))
+            return whole(await self.wire.gather(request, until))
 
-        return await self._read(send, deadline)
+        return await self._read(send, deadline, doubt)
 
     # Writes
 
@@ -260,23 +270,6 @@ class JetStream:
             check(decode_done(await self._ask(f"STREAM.{verb}.{stream}", payload, until)).error)
 
         await self._read(send, deadline)
-
-
-def _whole(gathered: Gathered) -> list[Msg]:
-    """The messages of a page, none of which was lost on its way: each says which one was sent before it."""
-    messages, end = gathered
-    status = status_of(end)
-    if status not in {_END, _NOTHING}:
-        raise RefusedError(int(status or 0), f"a direct get: {end.headers}")
-    before = "0"
-    for message in messages:
-        headers: Any = message.headers
-        if headers.get(_BEFORE) != before:
-            raise UnansweredError(_LOST)
-        before = headers["Nats-Sequence"]
-    if messages and (end.headers or {}).get(_BEFORE) != before:
-        raise UnansweredError(_LOST)
-    return messages
 
 
 def _number(requests: Sequence[Request]) -> None:

@@ -20,6 +20,8 @@ from mink_jetstream.subjects import Keys, Subjects
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from nats.aio.msg import Msg
+
     from mink_jetstream.answers import Config
     from mink_jetstream.options import Options
 
@@ -88,6 +90,10 @@ class Place:
         else:
             await self.jetstream.wire.doubt()
         return found
+
+    async def page(self, wanted: dict[str, Any]) -> list[Msg]:
+        """Events' messages from any copy; see `JetStream.page`."""
+        return await self.ask(self.jetstream.page(self.stream, wanted, self.info))
 
     def refused(self, error: RefusedError) -> Exception:
         """What a refusal means to the caller of the store."""

@@ -11,23 +11,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mink_core.errors import TransientStorageError
+from mink_jetstream.acknowledged import Acknowledged
 from mink_jetstream.messages import NOTHING, Stored, StreamTail, event_of, stored_event, tail_of
+from mink_jetstream.patience import Patience, behind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from mink_core.encoded import EncodedEvent
-    from mink_core.events import StoreIdentity
     from mink_jetstream.answers import Info
     from mink_jetstream.place import Place
 
 PAGE = 500
 """Events of a page."""
-_REMEMBERED = 10_000
-"""Streams of which a store remembers what it has appended."""
-_PAUSE = 0.005
-_LONGEST_PAUSE = 0.1
 _PAGE_BYTES = 4 * 1024 * 1024
 """Bytes from which a page is full, too: the server sends a page without waiting for the reader."""
 
@@ -47,16 +43,7 @@ class Reading:
         """Read at a place."""
         self._place = place
         self._jetstream = place.jetstream
-        self._acknowledged: dict[str, tuple[int, StoreIdentity | None]] = {}
-
-    def acknowledge(self, stream_id: str, sequence: int) -> None:
-        """Note what this store has appended to a stream: nothing older is its newest event (READ-06)."""
-        if self._place.is_alone:
-            return  # its only copy has it
-        self._acknowledged.pop(stream_id, None)  # to the end: the oldest are forgotten first
-        self._acknowledged[stream_id] = sequence, self._place.identity
-        while len(self._acknowledged) > _REMEMBERED:
-            del self._acknowledged[next(iter(self._acknowledged))]
+        self.acknowledged = Acknowledged(place)
 
     async def _leader(self, wanted: dict[str, Any]) -> Stored | None:
         place = self._place
@@ -68,29 +55,31 @@ class Reading:
         Raises:
             TransientStorageError: Nobody else answers in time.
         """
-        wanted, deadline, pause = {"last_by_subj": self._place.subjects.of_stream(stream_id)}, 0.0, _PAUSE
+        wanted, patience = {"last_by_subj": self._place.subjects.of_stream(stream_id)}, None
         while True:
             found = await self._leader(wanted)
-            mine, identity = self._acknowledged.get(stream_id) or (0, None)
-            if (0 if found is None else found.seq) >= mine:
+            if (0 if found is None else found.seq) >= self.acknowledged.of(stream_id):
                 return None if found is None else stored_event(self._place.subjects, found)
-            if identity != self._place.identity_of(await self._place.info()):  # a restored backup has other events
-                self._acknowledged.pop(stream_id, None)
+            if await self.acknowledged.are_void(await self._place.info()):
                 continue
-            deadline = deadline or self._jetstream.deadline()
-            if asyncio.get_running_loop().time() + pause >= deadline:
-                msg = (
-                    f"every server that answers is behind what this store has appended to {stream_id!r}, which may be so while "
-                    "a network heals; nothing was read, and the same call may be made again"
-                )
-                raise TransientStorageError(msg)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            patience = patience or Patience(self._jetstream.deadline())
+            if not await patience.pause():
+                msg = f"what this store has appended to {stream_id!r}"
+                raise behind(msg)
 
     async def tail(self, stream_id: str) -> StreamTail:
         """What an append needs of a stream's newest event, from the leader."""
         event = await self.newest(stream_id)
         return NOTHING if event is None else tail_of(event)
+
+    async def ends(self, stream_id: str) -> tuple[EncodedEvent, EncodedEvent] | None:
+        """A stream's first and newest event; None where there is no such stream."""
+        newest, oldest = await asyncio.gather(self.newest(stream_id), self.oldest(stream_id))
+        if newest is None:
+            return None
+        if oldest is None:  # who was asked for it is behind
+            (oldest,) = await self.scan(self._place.subjects.of_stream(stream_id), 0, newest.global_position, 1)
+        return oldest, newest
 
     async def oldest(self, stream_id: str) -> EncodedEvent | None:
         """A stream's first event, from the leader."""
@@ -109,28 +98,51 @@ class Reading:
         wanted: dict[str, Any] = {"seq": max(sequence, 1), "batch": size, "max_bytes": _PAGE_BYTES}
         if subject != self._place.subjects.every:
             wanted["next_by_subj"] = subject
-        messages = await self._place.ask(self._jetstream.page(self._place.stream, wanted))
+        messages = await self._place.page(wanted)
         subjects = self._place.subjects
         return [event_of(subjects, message) for message in messages]
 
     async def scan(self, subject: str, after: int, end: int, size: int) -> list[EncodedEvent]:
-        """Events of a subject above `after` up to its newest sequence `end`: `size` of them, or all that the leader has."""
+        """Events of a subject above `after` up to its newest sequence `end`: `size` of them, or all.
+
+        Raises:
+            TransientStorageError: Nobody shows them in time.
+        """
         events: list[EncodedEvent] = []
+        patience: Patience | None = None
         while after < end and len(events) < size:
             found = await self.page(subject, after + 1, size - len(events))
             if not found:
                 following = await self._next(subject, after + 1)  # the copy was behind
                 found = [following] if following else []
-            if not found:
-                break
+            if not found:  # so is who takes itself for the leader: there is an event at `end`
+                patience = patience or Patience(self._jetstream.deadline())
+                if not await self._may_ask_again(patience):
+                    msg = f"the stream's event at position {end}"
+                    raise behind(msg)
+                continue
             events += [event for event in found if event.global_position <= end]
             after = found[-1].global_position
         return events
 
-    async def scan_feed(
-        self, subject: str, after: int, end: int, size: int, begun: list[EncodedEvent] | None = None
+    async def _may_ask_again(self, patience: Patience) -> bool:
+        """Wait after a leader has shown less than there is. Its connection is left if it has lost its majority."""
+        await self._place.info()
+        return await patience.pause()
+
+    async def scan_feed(  # noqa: PLR0913 -- what to read, and how it may be read
+        self,
+        subject: str,
+        after: int,
+        end: int,
+        size: int,
+        *,
+        patience: Patience,
+        begun: list[EncodedEvent] | None = None,
     ) -> Scanned:
         """Events of the feed above `after` up to the sequence `end`, which a leader has: `size` of them, or all.
+
+        Fewer only where no server shows the rest before the patience is over.
 
         A reader goes on at `covered` and never comes back, so that it is reached must be proved. By a message at or
         above it: whatever copy gave it had all below. Or by the only copy, asked after `end` was known. A
@@ -142,6 +154,7 @@ class Reading:
             after: Exclusive.
             end: Inclusive.
             size: At least 1.
+            patience: How long to ask.
             begun: The first page, where it was asked for already. It may be from before `end` was known: that it stops
                 earlier says nothing.
         """
@@ -164,7 +177,9 @@ class Reading:
             else:
                 following = await self._next(subject, after + 1)
                 if following is None:
-                    break
+                    if not await self._may_ask_again(patience):
+                        break
+                    continue
                 events += [following] if following.global_position <= end else []
                 after = following.global_position
         return Scanned(events, min(after, end))
@@ -172,7 +187,7 @@ class Reading:
     async def since(self, time: datetime, last: int) -> int:
         """How many sequences there are from a time on, by the servers' clocks, up to `last`."""
         wanted = {"start_time": time.isoformat(), "batch": 1}
-        found = await self._place.ask(self._jetstream.page(self._place.stream, wanted))
+        found = await self._place.page(wanted)
         return max(last - event_of(self._place.subjects, found[0]).global_position + 1, 0) if found else 0
 
     # One stream, by version

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mink_jetstream.answers import RefusedError
+
 if TYPE_CHECKING:
     import asyncio
 
     from nats.aio.msg import Msg
+
+
+_END, _NOTHING = "204", "404"
+"""How a page ends: after its messages, or as nothing matches."""
+_BEFORE = "Nats-Last-Sequence"
+_LOST = "a part of the reply was lost on its way"
 
 
 class UnreachableError(Exception):
@@ -53,3 +61,25 @@ def status_of(msg: Msg) -> str | None:
     """The status of a reply that is no message of a stream."""
     found: str | None = None if msg.headers is None else msg.headers.get("Status")
     return found
+
+
+def whole(gathered: Gathered) -> list[Msg]:
+    """The messages of a page, none of which was lost on its way: each says which one was sent before it.
+
+    Raises:
+        UnansweredError: One was lost.
+        RefusedError: The request is refused.
+    """
+    messages, end = gathered
+    status = status_of(end)
+    if status not in {_END, _NOTHING}:
+        raise RefusedError(int(status or 0), f"a direct get: {end.headers}")
+    before = "0"
+    for message in messages:
+        headers: Any = message.headers
+        if headers.get(_BEFORE) != before:
+            raise UnansweredError(_LOST)
+        before = headers["Nats-Sequence"]
+    if messages and (end.headers or {}).get(_BEFORE) != before:
+        raise UnansweredError(_LOST)
+    return messages

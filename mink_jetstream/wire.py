@@ -181,7 +181,9 @@ class Wire:
             future = waiting.done if isinstance(waiting, Gathering) else waiting
             if not future.done():
                 future.set_exception(
-                    StoreClosedError("the JetStream store was closed while a call waited for its reply")
+                    StoreClosedError(
+                        "the JetStream store was closed while a call waited: what it was to do may be done"
+                    )
                 )
         if self._opening is not None:
             self._opening.cancel()

@@ -140,6 +140,9 @@ class PostgresAdministration:
         """See `Administration.stream_marks`."""
         return self._run(stream_marks(self._context))
 
+    def check_marks(self, count: int) -> None:
+        """See `Administration.check_marks`: any are taken."""
+
     def import_marks(self, marks: Sequence[StreamMark]) -> None:
         """See `Administration.import_marks`."""
         with transaction(self._connection, _COMMIT):

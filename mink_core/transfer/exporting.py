@@ -65,7 +65,8 @@ def export(
         store: An open store; what is appended meanwhile may or may not be in it.
         write: Takes whole lines.
         after: Go on behind these.
-        marks: Gives what privacy operations have done to streams; asked once the events are written.
+        marks: Gives what privacy operations have done to streams; asked before the events are written, for their number,
+            and after.
         progress: Told the position reached and the one at the end.
 
     Raises:
@@ -76,7 +77,7 @@ def export(
     position = after.position if after else 0
     head = store.head_position()
     if after is None:
-        write(other_line(Head(FORMAT, identity.store, identity.epoch, head)) + b"\n")
+        write(other_line(Head(FORMAT, identity.store, identity.epoch, head, len(list(marks())))) + b"\n")
     held: list[bytes] = []
     for event in store.read_all(after_position=position, identity=identity):
         digests.add(event)

@@ -45,6 +45,8 @@ def import_lines(
     Raises:
         UsageError: The file is damaged or ends early; what came before is stored.
         DuplicateEventError: The store has another event where one of the file belongs.
+        CapabilityNotSupportedError: The file has deleted, purged or closed streams, and the store has no such thing. Nothing
+            was stored, unless the first of them came while the file was written.
         StorageError: The storage failed; the batches before are stored: repeat the import.
     """
     batch = min(batch, limits_of(administration).call_events)
@@ -73,6 +75,7 @@ def import_lines(
             if line.mink_export != FORMAT:
                 msg = f"the file is of format {line.mink_export}, this version reads {FORMAT}: upgrade mink-eventstore"
                 raise UsageError(msg)
+            administration.check_marks(line.marks)
             head = line
         else:
             told.take(line)

@@ -28,7 +28,7 @@ HEAD_BEGINS = b'{"mink_export"'
 """What an export begins with."""
 
 
-class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The first line: which store, and up to where."""
 
     mink_export: int
@@ -36,6 +36,8 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epoch: int
     head: int
     """The newest position when the export began: what a progress bar ends at."""
+    marks: int = 0
+    """Streams with marks when the export began, so that who takes none refuses the file before an event is stored."""
 
 
 class MarkLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

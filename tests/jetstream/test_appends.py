@@ -252,6 +252,80 @@ def test_an_import_whose_reply_is_lost_goes_on(store, url, nats_url, monkeypatch
         assert target.statistics().events == 3
 
 
+def test_what_is_refused_after_a_lost_reply_is_unknown(url, nats_url, monkeypatch):
+    """The refusal is of the second try; what became of the first, it does not say."""
+    write, lost = JetStream.write, []
+
+    async def refusing(self, requests, *limits):
+        if lost:
+            raise RefusedError(10047, "insufficient storage resources available")
+        lost.append(True)
+        return await write(self, requests, *limits)
+
+    with JetStreamEventStore(url) as store, open_administration(f"{nats_url}/copy_{uuid4().hex[:8]}") as target:
+        store.initialize()
+        target.migrate()
+        store.append("order-1", events(), expected_version=0)
+        source = list(store.read_all())
+        losing = Losing(monkeypatch)
+        monkeypatch.setattr(JetStream, "write", refusing)
+        losing.ways = ["message"]
+        with pytest.raises(OutcomeUnknownError) as told:
+            store.append("order-1", events(), expected_version=1)
+        assert told.value.retry_is_safe
+        with pytest.raises(StorageError, match="nothing was done") as refused:
+            store.append("order-1", events(), expected_version=ANY)
+        assert not isinstance(refused.value, OutcomeUnknownError)
+        lost.clear()
+        losing.ways = ["message"]
+        with pytest.raises(OutcomeUnknownError, match="import"):
+            target.import_events(source)
+
+
+def test_an_import_that_is_refused_all_the_time_ends_in_time(store, nats_url, monkeypatch):
+    store.append("order-1", events(), expected_version=0)
+    source = list(store.read_all())
+
+    async def refusing(self, requests, *limits):
+        raise RefusedError(WRONG_SEQUENCE_NOW, "wrong last sequence")
+
+    with open_administration(f"{nats_url}/copy_{uuid4().hex[:8]}?timeout=0.5") as target:
+        target.migrate()
+        monkeypatch.setattr(JetStream, "write", refusing)
+        with pytest.raises(TransientStorageError, match="nothing of this batch was stored"):
+            target.import_events(source)
+
+
+def test_who_has_time_left_goes_on_when_a_group_ends_with_the_first_one(url, monkeypatch):
+    """A group has the time of its first call: the others are sent again, alone."""
+    write, failed = JetStream.write, []
+
+    async def slow(self, requests, deadline, *more):
+        if len(requests) > 1 and not failed:
+            failed.append(len(requests))
+            await asyncio.sleep(max(deadline - asyncio.get_running_loop().time(), 0))
+            raise TransientStorageError("JetStream did not answer; nothing was done")
+        return await write(self, requests, deadline, *more)
+
+    async def run() -> list[object]:
+        async with AsyncJetStreamEventStore(url, timeout=2) as store:
+            await store.initialize()
+            loop, grouping = asyncio.get_running_loop(), store._appending._grouping
+            requests = [Request(store._place.subjects.of_stream(f"a-{n}"), b"{}", {}) for n in range(40)]
+            monkeypatch.setattr(JetStream, "write", slow)
+            grouping._alone = 1000  # all of them wait for a group
+            calls = [
+                grouping.write([request], loop.time() + (0.3 if number == 7 else 30), 2.0)
+                for number, request in enumerate(requests)
+            ]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    told = asyncio.run(run())
+    assert failed == [40]
+    assert isinstance(told.pop(7), TransientStorageError)
+    assert all(isinstance(sequence, int) for sequence in told)
+
+
 def test_who_waits_for_a_stream_that_was_just_freed_waits_no_longer_than_told(url):
     """The lock is free at that moment, and has been promised to somebody else."""
 

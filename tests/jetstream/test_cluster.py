@@ -17,12 +17,16 @@ from nats.js.errors import ServiceUnavailableError
 
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent
 from mink_jetstream import AsyncJetStreamEventStore
+from mink_jetstream.appending import Appending
 from mink_jetstream.place import FRESH_SECONDS, HEALING
 from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
+from mink_jetstream.servers import Servers
 from tests.jetstream.processes import LEFT_BY_NATS, gone_within, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from nats.aio.client import Server
 
 USE = """
 import sys
@@ -185,8 +189,19 @@ def test_nothing_outlives_a_parent_that_was_killed() -> None:
 
 
 @LEFT_BY_NATS
-def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster) -> None:
+def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection is well all the while. Calls, held or not, end well by another server, each stored once."""
+    choose, back = Servers.choose, []
+
+    def chosen(self: Servers, servers: Sequence[Server], info: dict[str, Any]) -> tuple[Server, float]:
+        if not back:
+            return choose(self, servers, info)
+        (found,) = [server for server in servers if cluster.node_of(server.uri.port) == back[0]]
+        back.clear()
+        self._tried[found.uri.netloc] = asyncio.get_running_loop().time()
+        return found, 0.0
+
+    monkeypatch.setattr(Servers, "choose", chosen)
 
     async def go() -> None:
         async with AsyncJetStreamEventStore(f"{cluster.url}/moving?timeout=20") as store:
@@ -206,6 +221,14 @@ def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster) -> None:
             took = time.monotonic() - began
             assert cluster.node_of(client.connected_url.port) != here
             page = await store.poll(1, limit=100)
+            # Back at the one that is cut off, where none of it is seen.
+            back.append(here)
+            await client.force_reconnect()
+            while back or not client.is_connected:  # noqa: ASYNC110 -- the client tells nobody
+                await asyncio.sleep(0.01)
+            again = await store.poll(1, limit=100)
+            assert cluster.node_of(client.connected_url.port) != here
+            assert [event.event_id for event in again.events] == [event.event_id for event in page.events]
             cluster.heal()
             cluster.wait_healthy()
             assert sorted(event.stream_id for event in page.events) == sorted(streams)
@@ -251,26 +274,33 @@ def test_a_reader_leaves_a_leader_that_is_cut_off(cluster: Cluster) -> None:
 
 
 @LEFT_BY_NATS
-def test_a_mistaken_expectation_is_told_at_once_by_a_store_that_is_in_use(cluster: Cluster) -> None:
-    async def go() -> tuple[float, float]:
+def test_a_mistaken_expectation_is_told_at_once_by_a_store_that_is_in_use(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause, pauses = Appending._pause, []
+
+    async def noted(self: Appending, seconds: float, *more: Any) -> None:
+        pauses.append(seconds)
+        await pause(self, seconds, *more)
+
+    monkeypatch.setattr(Appending, "_pause", noted)
+
+    async def go() -> None:
         async with AsyncJetStreamEventStore(f"{cluster.url}/mistaken") as store:
             await store.initialize()
             await store.append("order-1", [NewEvent("Placed", 0)], expected_version=0)
 
-            async def mistake() -> float:
-                began = time.monotonic()
+            async def mistake() -> list[float]:
+                pauses.clear()
                 with pytest.raises(ConcurrencyError) as told:
                     await store.append("order-1", [NewEvent("Placed", 1)], expected_version=7)
-                assert told.value.actual < 7
-                return time.monotonic() - began
+                assert told.value.actual == 1
+                return pauses
 
-            waits = []
-            for version in range(1, 6):  # the shortest of several: the machine may stand still for a moment
-                await store.append("order-1", [NewEvent("Placed", 0)], expected_version=version)
-                waits.append(await mistake())
-            soon = min(waits)
-            await asyncio.sleep(FRESH_SECONDS)
-            return soon, await mistake()
+            newest, sent = store._appending._refusals._newest
+            store._appending._refusals._newest = newest, sent + 60  # however busy the machine is
+            assert HEALING not in await mistake()
+            store._appending._refusals._newest = newest, sent - FRESH_SECONDS
+            assert HEALING in await mistake()
 
-    soon, late = asyncio.run(go())
-    assert soon < HEALING <= late
+    asyncio.run(go())

@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 import uuid
+from datetime import UTC, datetime
 
 import msgspec
 import nats
@@ -13,6 +14,7 @@ import pytest
 from nats.aio.client import Client
 
 from mink_core import (
+    CapabilityNotSupportedError,
     ConcurrencyError,
     Direction,
     EventFilter,
@@ -26,10 +28,12 @@ from mink_core import (
     UsageError,
     open_store,
 )
+from mink_core.administration import StreamMark
 from mink_core.registry import open_administration
 from mink_core.transfer import export, import_lines, verify
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.answers import Cluster, Peer
+from mink_jetstream.patience import Patience
 from mink_jetstream.place import Place
 from mink_jetstream.reading import PAGE, Reading
 from mink_jetstream.records import Records
@@ -120,7 +124,11 @@ def test_a_leader_that_shows_less_than_was_told_moves_no_reader_past_it(stale, m
     async def nothing(self, subject, sequence):
         return None
 
+    async def never(self):
+        return False
+
     monkeypatch.setattr(Reading, "_next", nothing)
+    monkeypatch.setattr(Patience, "pause", never)  # the time is over
     replicated(monkeypatch)
     for where in (EventFilter(), EventFilter(categories=("order",)), EventFilter(categories=("none",))):
         assert stale.poll(0, where=where).next_position == 20
@@ -180,7 +188,7 @@ def former(store, monkeypatch):
 
 def test_a_store_reads_what_it_has_appended_whoever_answers(store, former):
     """READ-06, in the moment after a partition in which two servers take themselves for the leader."""
-    store._inner._reading.acknowledge("order-1", 2)  # as an append does where there are copies
+    store._inner._reading.acknowledged.note("order-1", 2)  # as an append does where there are copies
     answers = former(3)
     assert [event.version for event in store.read_stream("order-1")] == [1, 2]
     assert answers == []
@@ -251,7 +259,7 @@ def test_a_read_that_is_refused_is_no_end(store):
     store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
     place, wanted = store._inner._place, {"seq": 1, "last_by_subj": "x", "batch": 1}
     with pytest.raises(StorageError, match="408"):
-        store._portal.run(place.ask(place.jetstream.page(place.stream, wanted)))
+        store._portal.run(place.page(wanted))
 
 
 def test_nobody_is_ahead_of_who_was_cut_off_a_moment_ago(store, monkeypatch):
@@ -394,6 +402,22 @@ def test_a_store_moves_in_and_out_with_equal_hashes(url, nats_url):
             export(store, out.write)
         lines = out.getvalue().splitlines(keepends=True)
     assert lines[-1] == file.getvalue().splitlines(keepends=True)[-1]  # the hash of the whole, in its order
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+def test_marks_are_refused_before_an_event_is_stored(url, told_first):
+    """What was deleted where it comes from would be read again."""
+    with open_store(f"memory://{uuid.uuid4().hex}") as source:
+        source.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+        file, marks = io.BytesIO(), [StreamMark("order-1", 1, 0, 1, datetime.now(UTC), None)]
+        answers = [marks if told_first else [], marks]
+        export(source, file.write, marks=lambda: answers.pop(0))
+    with open_administration(url) as administration:
+        administration.migrate()
+        with pytest.raises(CapabilityNotSupportedError, match="1 streams"):
+            import_lines(file.getvalue().splitlines(keepends=True), administration)
+        # Deleted while it was exported: only the end of the file tells.
+        assert administration.statistics().events == (0 if told_first else 1)
 
 
 def import_lines_of(lines, administration) -> int:
