@@ -27,11 +27,11 @@ from mink_core.expected import ExpectedVersion, exact_version
 from mink_core.limits import Limits
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.attempts import Attempts, Wait, over
-from mink_jetstream.drafts import Draft, Write, next_time
+from mink_jetstream.drafts import Draft, Write, next_time, rests
 from mink_jetstream.grouping import Grouping
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.limiting import check_limits
-from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, VERSION, StreamTail, body_of
+from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, REST, VERSION, StreamTail, body_of
 from mink_jetstream.refusals import Refusals
 from mink_jetstream.requests import Request, UnansweredError
 
@@ -255,10 +255,11 @@ class Appending:
             self._tails.pop(stream_id, None)  # until the outcome is known: the call may be cancelled
         requests: list[Request] = []
         expected = {stream_id: str(tail.sequence) for stream_id, tail in tails.items()}
+        rest = rests(writes)
         for item, before, time in writes:
             subject = self._place.subjects.of_stream(item.stream_id)
             for version, event in enumerate(item.events, before + 1):
-                headers = {VERSION: str(version)}
+                headers = {VERSION: str(version), REST: left} if (left := next(rest)) else {VERSION: str(version)}
                 if (sequence := expected.pop(item.stream_id, None)) is not None:
                     headers[EXPECTED] = sequence  # once for each subject: a batch is compared with what was before it
                 requests.append(Request(subject, body_of(event, time), headers))
@@ -284,6 +285,7 @@ class Appending:
 
     def _remember(self, writes: list[Write], last: int, sent: float) -> None:
         self._refusals.acknowledged(last, sent)
+        self._reading.calls.saw(last)
         sequence = last - sum([len(write.item.events) for write in writes])
         for item, version, time in writes:
             sequence += len(item.events)

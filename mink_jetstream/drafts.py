@@ -10,7 +10,7 @@ from mink_core.encoded import EncodedEvent, encode_events
 from mink_jetstream.messages import StreamTail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mink_core.prepare import PreparedAppend
 
@@ -52,6 +52,19 @@ class Draft(Staging):
         self._tails[item.stream_id] = StreamTail(version + len(rows), 0, time)
         self._spans.setdefault(item.stream_id, []).extend(rows)
         return rows
+
+
+def rests(writes: Sequence[Write]) -> Iterator[str]:
+    """For each event of a call, what its header `REST` says; empty where none comes after it."""
+    left: dict[str, int] = {}
+    for item, _, _ in writes:
+        left[item.stream_id] = left.get(item.stream_id, 0) + len(item.events)
+    total = sum(left.values())
+    for item, _, _ in writes:
+        for _ in item.events:
+            total -= 1
+            left[item.stream_id] -= 1
+            yield f"{left[item.stream_id]} {total}" if total else ""
 
 
 def next_time(tail: StreamTail) -> datetime:

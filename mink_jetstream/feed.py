@@ -2,7 +2,8 @@
 
 A sequence is given when a message is committed, under the leader's lock, and every copy applies them in order.
 So what is visible is settled: there is no fence, nobody holds the feed back, and a refused or abandoned
-append leaves not even a hole (FEED-01, FEED-03, FEED-07).
+append leaves not even a hole (FEED-01, FEED-03, FEED-07). But a call's events become visible one by one, so where the
+feed ends in the middle of a call, it goes on to the end of it (APPEND-01).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_core.filters import EventFilter
     from mink_jetstream.answers import Info
+    from mink_jetstream.messages import LoggedEvent
     from mink_jetstream.place import Place
 
 _SCAN = 10_000
@@ -93,13 +95,13 @@ class Feed:
         passes, subject = predicate_of(where), self.subject_of(where)
         size = min(PAGE, max(limit, 1)) if passes is None else PAGE
         # Both are under way at once: a page may have events that are newer than the mark, which are left for later.
-        begun: list[EncodedEvent] | None
+        begun: list[LoggedEvent] | None
         patience = self.patience()
         end, begun = await asyncio.gather(
             self.mark(after, identity, patience), self._reading.page(subject, after + 1, size)
         )
         found: list[EncodedEvent] = []
-        looked, position = 0, after
+        looked, position, mark = 0, after, end
         while position < end and len(found) < limit and looked < _SCAN:
             if begun is None:
                 size = min(PAGE, limit - len(found)) if passes is None else PAGE
@@ -112,13 +114,25 @@ class Feed:
                         return found, event.global_position
             looked += len(scanned.events)
             if scanned.covered == position:
+                if position >= mark:
+                    msg = f"position {end}, with which a call ends,"
+                    raise behind(msg)
                 break  # no server shows the rest in time
             position = scanned.covered
+            end = await self.go_on(end, scanned.call_end)
         return found, position
+
+    async def go_on(self, end: int, call_end: int) -> int:
+        """Where a reader ends who was to end at `end`, and has read of a call that ends there."""
+        return call_end if call_end > end and await self._reading.calls.reached(call_end) else end
+
+    async def head(self, after: int, identity: StoreIdentity | None) -> int:
+        """As `mark`, but never in the middle of a call."""
+        return await self._reading.whole(await self.mark(after, identity, self.patience()))
 
     async def status(self) -> FeedStatus:
         """The feed's end. Nobody ever holds it back."""
-        high = await self.mark(0, None, self.patience())
+        high = await self.head(0, None)
         return FeedStatus(high, high, high, ())
 
 
@@ -167,7 +181,11 @@ class FeedPages:
 
     async def begin(self) -> None:
         """Take the mark."""
-        if self._end is None:
+        if self._end is not None:
+            return
+        if self._backward:  # it begins with the end; forwards, the last event tells
+            self._end = await self._feed.head(self._after, self._identity)
+        else:
             self._end = await self._feed.mark(self._after, self._identity, self._feed.patience())
 
     async def page(self) -> list[EncodedEvent]:
@@ -190,7 +208,8 @@ class FeedPages:
         scanned = await self._reading.scan_feed(self._subject, self._after, end, size, patience=self._feed.patience())
         _check_moved(self._after, scanned.covered, end)
         self._after = scanned.covered
-        return scanned.events
+        self._end = await self._feed.go_on(end, scanned.call_end)
+        return [*scanned.events]
 
     async def _down(self) -> list[EncodedEvent]:
         assert self._end is not None  # noqa: S101 -- as above

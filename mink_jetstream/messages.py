@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 VERSION = "Mink-Version"
 """The header with the event's version in its stream."""
+REST = "Mink-Rest"
+"""The header with how many events of the same call come after this one: in its stream, and in all. Not where none does."""
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 OVERHEAD = 4096
 """Bytes that a message has beside its data and metadata at most: headers, and an event type of 500 characters."""
 _VERSION = re.compile(rb"(?m)^Mink-Version: *([0-9]+)\r$")
+_REST = re.compile(rb"(?m)^Mink-Rest: *([0-9]+ [0-9]+)\r$")
 
 
 _NONE = msgspec.Raw(b"")
@@ -40,6 +43,20 @@ class _Body(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     time: datetime
     data: msgspec.Raw
     metadata: msgspec.Raw = _NONE
+
+
+class LoggedEvent(EncodedEvent, frozen=True, gc=False):
+    """An event as it was read, with what is to come of its call."""
+
+    stream_rest: int = 0
+    """How many events of the call come after it in its stream."""
+    call_rest: int = 0
+    """How many come after it in all. They follow without a gap."""
+
+    @property
+    def call_end(self) -> int:
+        """The position of its call's last event."""
+        return self.global_position + self.call_rest
 
 
 class StreamTail(NamedTuple):
@@ -63,7 +80,7 @@ def body_of(event: PreparedEvent, time: datetime) -> bytes:
     return _encode(_Body(event.event_id, event.event_type, time, msgspec.Raw(event.data.encode()), metadata))
 
 
-def event_of(subjects: Subjects, msg: Msg) -> EncodedEvent:
+def event_of(subjects: Subjects, msg: Msg) -> LoggedEvent:
     """The event of a message that a direct get gave.
 
     Raises:
@@ -71,7 +88,7 @@ def event_of(subjects: Subjects, msg: Msg) -> EncodedEvent:
     """
     headers: Any = msg.headers
     subject, sequence = headers["Nats-Subject"], int(headers["Nats-Sequence"])
-    return _event(subjects, subject, sequence, headers.get(VERSION), msg.data)
+    return _event(subjects, subject, sequence, headers.get(VERSION), headers.get(REST), msg.data)
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -86,20 +103,30 @@ class Stored(msgspec.Struct, frozen=True):
     """Base64."""
 
 
-def stored_event(subjects: Subjects, message: Stored) -> EncodedEvent:
+def stored_event(subjects: Subjects, message: Stored) -> LoggedEvent:
     """The event of a message that the leader gave; see `event_of`."""
-    found = _VERSION.search(b64decode(message.hdrs))
+    headers = b64decode(message.hdrs)
+    found, more = _VERSION.search(headers), _REST.search(headers)
     version = None if found is None else found.group(1)
-    return _event(subjects, message.subject, message.seq, version, b64decode(message.data))
+    rest = None if more is None else more.group(1)
+    return _event(subjects, message.subject, message.seq, version, rest, b64decode(message.data))
 
 
-def _event(subjects: Subjects, subject: str, sequence: int, version: str | bytes | None, data: bytes) -> EncodedEvent:
+def _event(  # noqa: PLR0913, PLR0917 -- the parts of a message
+    subjects: Subjects,
+    subject: str,
+    sequence: int,
+    version: str | bytes | None,
+    rest: str | bytes | None,
+    data: bytes,
+) -> LoggedEvent:
     try:
         if version is None:
             msg = f"it has no header {VERSION}"
             raise ValueError(msg)  # noqa: TRY301 -- told below, as every other reason
         body = _decode(data)
-        return EncodedEvent(
+        stream_rest, call_rest = (0, 0) if rest is None else map(int, rest.split())
+        return LoggedEvent(
             subjects.stream_id(subject),
             int(version),
             sequence,
@@ -108,6 +135,8 @@ def _event(subjects: Subjects, subject: str, sequence: int, version: str | bytes
             bytes(body.data).decode(),
             bytes(body.metadata).decode() or None,
             body.time,
+            stream_rest,
+            call_rest,
         )
     except ValueError as error:
         msg = (

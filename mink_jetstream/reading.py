@@ -3,7 +3,7 @@
 Every copy has a prefix of the log, in the order of its sequences. A direct get is answered by any copy, so
 what it gives is right and in order, and only its end may be missing. Whoever reads to an end gets that
 end from the leader: the stream's newest event, or the newest sequence. A page that stops before it is
-followed up at the leader.
+followed up at the leader. An end in the middle of a call is none: see `Calls`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mink_jetstream.acknowledged import Acknowledged
-from mink_jetstream.messages import NOTHING, Stored, StreamTail, event_of, stored_event, tail_of
+from mink_jetstream.calls import Calls
+from mink_jetstream.messages import NOTHING, LoggedEvent, Stored, StreamTail, event_of, stored_event, tail_of
 from mink_jetstream.patience import Patience, behind
 
 if TYPE_CHECKING:
@@ -31,9 +32,14 @@ _PAGE_BYTES = 4 * 1024 * 1024
 class Scanned(NamedTuple):
     """What a scan has found."""
 
-    events: list[EncodedEvent]
+    events: list[LoggedEvent]
     covered: int
     """All that matches up to this sequence is in it."""
+
+    @property
+    def call_end(self) -> int:
+        """Where the call ends of which the last event is; 0 without events."""
+        return self.events[-1].call_end if self.events else 0
 
 
 class Reading:
@@ -44,22 +50,38 @@ class Reading:
         self._place = place
         self._jetstream = place.jetstream
         self.acknowledged = Acknowledged(place)
+        self.calls = Calls(place)
 
     async def _leader(self, wanted: dict[str, Any]) -> Stored | None:
         place = self._place
         return await place.ask(self._jetstream.get(place.stream, wanted))
 
-    async def newest(self, stream_id: str) -> EncodedEvent | None:
+    async def newest(self, stream_id: str) -> LoggedEvent | None:
         """A stream's newest event, from the leader; not from one that does not know what this store has appended.
+
+        It is the last one of its call in the stream, and the whole call is there (APPEND-01).
 
         Raises:
             TransientStorageError: Nobody else answers in time.
         """
-        wanted, patience = {"last_by_subj": self._place.subjects.of_stream(stream_id)}, None
+        wanted = {"last_by_subj": self._place.subjects.of_stream(stream_id)}
+        patience: Patience | None = None
+        storing: Patience | None = None
         while True:
             found = await self._leader(wanted)
             if (0 if found is None else found.seq) >= self.acknowledged.of(stream_id):
-                return None if found is None else stored_event(self._place.subjects, found)
+                event = None if found is None else stored_event(self._place.subjects, found)
+                if event is None or not event.call_rest or self.calls.is_cut(event.call_end):
+                    return event
+                if not event.stream_rest:  # only other streams of the call may be missing
+                    if not self.calls.is_there(event.call_end):
+                        await self.calls.reached(event.call_end)
+                    return event
+                # In the middle, whatever else is known: that is another server's word.
+                storing = storing or self.calls.patience()
+                if not await storing.pause():
+                    self.calls.give_up(event.call_end, await self._place.info())
+                continue
             if await self.acknowledged.are_void(await self._place.info()):
                 continue
             patience = patience or Patience(self._jetstream.deadline())
@@ -81,11 +103,26 @@ class Reading:
             (oldest,) = await self.scan(self._place.subjects.of_stream(stream_id), 0, newest.global_position, 1)
         return oldest, newest
 
+    async def whole(self, end: int) -> int:
+        """The sequence with which the call ends that the event at `end` is of, once it is there."""
+        patience: Patience | None = None
+        while end:
+            event = await self._next(self._place.subjects.every, end)
+            if event is not None:
+                is_within = event.global_position == end and event.call_rest > 0
+                return event.call_end if is_within and await self.calls.reached(event.call_end) else end
+            if self._place.is_alone:  # it was removed past the store
+                break
+            patience = patience or self.calls.patience()
+            if not await self._may_ask_again(patience):
+                break  # whoever has it has had the time to store the rest
+        return end
+
     async def oldest(self, stream_id: str) -> EncodedEvent | None:
         """A stream's first event, from the leader."""
         return await self._next(self._place.subjects.of_stream(stream_id), 1)
 
-    async def _next(self, subject: str, sequence: int) -> EncodedEvent | None:
+    async def _next(self, subject: str, sequence: int) -> LoggedEvent | None:
         found = await self._leader({"seq": sequence, "next_by_subj": subject})
         return None if found is None else stored_event(self._place.subjects, found)
 
@@ -93,7 +130,7 @@ class Reading:
         """The leader's newest sequence, and who the store is."""
         return await self._place.info()
 
-    async def page(self, subject: str, sequence: int, size: int) -> list[EncodedEvent]:
+    async def page(self, subject: str, sequence: int, size: int) -> list[LoggedEvent]:
         """Events from a sequence on, from any copy: fewer than `size` says nothing of what there is."""
         wanted: dict[str, Any] = {"seq": max(sequence, 1), "batch": size, "max_bytes": _PAGE_BYTES}
         if subject != self._place.subjects.every:
@@ -138,7 +175,7 @@ class Reading:
         size: int,
         *,
         patience: Patience,
-        begun: list[EncodedEvent] | None = None,
+        begun: list[LoggedEvent] | None = None,
     ) -> Scanned:
         """Events of the feed above `after` up to the sequence `end`, which a leader has: `size` of them, or all.
 
@@ -158,7 +195,7 @@ class Reading:
             begun: The first page, where it was asked for already. It may be from before `end` was known: that it stops
                 earlier says nothing.
         """
-        events: list[EncodedEvent] = []
+        events: list[LoggedEvent] = []
         while after < end and len(events) < size:  # never ask for none: a page of none has no end
             early, begun = begun, None
             found = await self.page(subject, after + 1, size - len(events)) if early is None else early
