@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
+from mink_postgres.drivers.psycopg_prepared import Prepared
 from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 
 async def fetch(connection: psycopg.AsyncConnection[Any], query: Query) -> Rows:
     """See `psycopg_sync.fetch`."""
-    sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
-    cursor = _cursor(connection)
     try:
+        if isinstance(connection, PooledConnection) and (rows := await _prepared(connection, query)) is not None:
+            return rows
+        sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
+        cursor = _cursor(connection)
         if query.is_script:
             await cursor.execute(sql)
             return ()
@@ -35,6 +38,15 @@ class PooledConnection(psycopg.AsyncConnection[Any]):
     """See `psycopg_sync.PooledConnection`."""
 
     raw_cursor: psycopg.AsyncRawCursor[Any] | None = None
+    prepared: Prepared | None = None
+
+
+async def _prepared(connection: PooledConnection, query: Query) -> Rows | None:
+    """See `psycopg_sync`."""
+    if (prepared := connection.prepared) is None:
+        prepared = connection.prepared = Prepared(connection)
+    asked = prepared.fetch(query)
+    return None if asked is None else await connection.wait(asked)
 
 
 def _cursor(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncRawCursor[Any]:

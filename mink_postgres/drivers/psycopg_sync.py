@@ -10,6 +10,7 @@ from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
+from mink_postgres.drivers.psycopg_prepared import Prepared
 from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
     Raises:
         MinkError: The driver's error, translated.
     """
-    sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
-    cursor = _cursor(connection)
     try:
+        if isinstance(connection, PooledConnection) and (rows := _prepared(connection, query)) is not None:
+            return rows
+        sql: LiteralString = query.sql  # pyright: ignore[reportAssignmentType] -- from our files
+        cursor = _cursor(connection)
         if query.is_script:
             cursor.execute(sql)
             return ()
@@ -49,6 +52,15 @@ class PooledConnection(psycopg.Connection[Any]):
     """A connection of the store's own pool. Keeps one cursor: making one costs a third of what using it costs."""
 
     raw_cursor: psycopg.RawCursor[Any] | None = None
+    prepared: Prepared | None = None
+
+
+def _prepared(connection: PooledConnection, query: Query) -> Rows | None:
+    """The rows of a prepared statement; None where a cursor has to run it."""
+    if (prepared := connection.prepared) is None:
+        prepared = connection.prepared = Prepared(connection)
+    asked = prepared.fetch(query)
+    return None if asked is None else connection.wait(asked)
 
 
 def _cursor(connection: psycopg.Connection[Any]) -> psycopg.RawCursor[Any]:

@@ -1,0 +1,119 @@
+"""Statements sent prepared and without a cursor answer as by a cursor, and only where that is safe."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from mink_core import StorageError
+from mink_postgres.drivers import psycopg_async, psycopg_sync
+from mink_postgres.drivers.psycopg_prepared import LIMIT, THRESHOLD
+from mink_postgres.query import Query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = Query("SELECT name::text FROM pg_prepared_statements ORDER BY prepare_time")
+KINDS = Query(
+    "SELECT $1::text, $2::bigint, $3::jsonb::text, $1::text::uuid, ARRAY[$2::int], now(), NULL",
+    ("6f2c4c4e-9d9f-4a53-8f5e-0a7a4d0c9e11", 7, '{"ü": "\\"x"}'),
+)
+
+
+@pytest.fixture
+def pooled(postgres_url: str) -> Iterator[psycopg_sync.PooledConnection]:
+    with psycopg_sync.PooledConnection.connect(postgres_url, autocommit=True) as connection:
+        yield connection
+
+
+def warmed(connection: psycopg_sync.PooledConnection, query: Query) -> None:
+    for _ in range(THRESHOLD - 1):
+        psycopg_sync.fetch(connection, query)
+
+
+def test_rows_are_those_of_a_cursor(pooled: psycopg_sync.PooledConnection) -> None:
+    by_cursor = psycopg_sync.fetch(pooled, KINDS)
+    warmed(pooled, KINDS)
+    prepared = [psycopg_sync.fetch(pooled, KINDS) for _ in range(3)]
+    assert [row[:5] + row[6:] for (row,) in prepared] == [by_cursor[0][:5] + by_cursor[0][6:]] * 3
+    assert [type(value) for value in prepared[0][0]] == [type(value) for value in by_cursor[0]]
+    (name,) = [name for (name,) in psycopg_sync.fetch(pooled, NAMES) if not name.startswith("_pg3")]
+    assert name.startswith("mink_")
+
+
+def test_no_two_connections_have_a_name_in_common(postgres_url: str) -> None:
+    """A pooler that lends sessions by the transaction must never find another statement by that name."""
+    names: set[str] = set()
+    for _ in range(2):
+        with psycopg_sync.PooledConnection.connect(postgres_url, autocommit=True) as connection:
+            for _ in range(THRESHOLD):
+                psycopg_sync.fetch(connection, KINDS)
+            names.update(name for (name,) in psycopg_sync.fetch(connection, NAMES))
+    assert len(names) == 2
+
+
+def test_rows_are_those_of_a_cursor_async(postgres_url: str) -> None:
+    async def asked() -> list[Any]:
+        connected = psycopg_async.PooledConnection.connect(postgres_url, autocommit=True)
+        async with await connected as connection:
+            rows = [(await psycopg_async.fetch(connection, KINDS))[0] for _ in range(THRESHOLD + 2)]
+            rows.append([name for (name,) in await psycopg_async.fetch(connection, NAMES)])
+        return rows
+
+    *rows, names = asyncio.run(asked())
+    assert len({row[:2] for row in rows}) == 1
+    assert len(names) == 1
+    assert names[0].startswith("mink_")
+
+
+def test_text_is_not_cut_off_at_nul(pooled: psycopg_sync.PooledConnection) -> None:
+    """libpq takes text as it ends: 'a' and the byte nought and 'b' would be stored as 'a'."""
+    query = Query("SELECT $1::text", ("a",))
+    warmed(pooled, query)
+    assert psycopg_sync.fetch(pooled, query) == [("a",)]
+    with pytest.raises(StorageError, match="NUL"):
+        psycopg_sync.fetch(pooled, query._replace(args=("a\0b",)))
+    assert psycopg_sync.fetch(pooled, query) == [("a",)]
+
+
+def test_a_connection_in_another_encoding_is_left_to_its_driver(postgres_url: str) -> None:
+    with psycopg_sync.PooledConnection.connect(postgres_url, autocommit=True, client_encoding="latin1") as connection:
+        query = Query("SELECT $1::text, length($1::text)", ("é",))
+        assert [psycopg_sync.fetch(connection, query) for _ in range(THRESHOLD + 1)] == [[("é", 1)]] * (THRESHOLD + 1)
+
+
+def test_arguments_of_other_kinds_are_left_to_the_driver(pooled: psycopg_sync.PooledConnection) -> None:
+    query = Query("SELECT $1::text[]", (["a", 'b"'],))
+    assert [psycopg_sync.fetch(pooled, query) for _ in range(THRESHOLD + 1)] == [[(["a", 'b"'],)]] * (THRESHOLD + 1)
+
+
+def test_a_failure_leaves_the_connection_as_it_was(pooled: psycopg_sync.PooledConnection) -> None:
+    query = Query("SELECT 1 / $1::int", (1,))
+    warmed(pooled, query)
+    for _ in range(2):
+        with pytest.raises(StorageError, match="division by zero") as caught:
+            psycopg_sync.fetch(pooled, query._replace(args=(0,)))
+        assert isinstance(caught.value.__cause__, psycopg.Error)
+        assert psycopg_sync.fetch(pooled, query) == [(1,)]
+
+
+def test_what_somebody_deallocated_is_prepared_anew(pooled: psycopg_sync.PooledConnection) -> None:
+    for _ in range(THRESHOLD):
+        psycopg_sync.fetch(pooled, KINDS)
+    pooled.execute("DEALLOCATE ALL")
+    with pytest.raises(StorageError) as caught:
+        psycopg_sync.fetch(pooled, KINDS)
+    assert caught.value.sqlstate == "26000"
+    for _ in range(THRESHOLD):
+        assert len(psycopg_sync.fetch(pooled, KINDS)) == 1
+
+
+def test_no_more_are_prepared_than_a_session_can_bear(pooled: psycopg_sync.PooledConnection) -> None:
+    for number in range(LIMIT + 5):
+        for _ in range(THRESHOLD):
+            assert psycopg_sync.fetch(pooled, Query(f"SELECT {number} + $1::int", (1,))) == [(number + 1,)]
+    names = [name for (name,) in psycopg_sync.fetch(pooled, NAMES)]
+    assert sum(name.startswith("mink_") for name in names) == LIMIT
