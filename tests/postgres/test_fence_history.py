@@ -18,7 +18,7 @@ from tests.postgres.readers import AGE_XMIN, ONE_STATEMENT, PLAIN, SqlReader, St
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECONDS = float(os.environ.get("MINK_FENCE_SECONDS", "30"))
+SECONDS = float(os.environ.get("MINK_FENCE_SECONDS", "12"))
 WRITERS = 16
 KINDS = ("function", "batch", "statements", "early id", "held open", "rolled back", "raw insert", "copy")
 TWINS = {"plain": PLAIN, "age(xmin)": AGE_XMIN, "one statement": ONE_STATEMENT}

@@ -91,8 +91,10 @@ def _whole(python: str, place: Path, wheel: Path, level: str) -> None:
     typed.write_text(_TYPED, "utf-8")
     told = _run("its types are seen", [str(bin_dir / "mypy"), "--strict", str(typed)], cwd=place)
     _check("a store is a Store", 'Revealed type is "mink_core.subscriber.Store"' in told, told)
-    for target in ("memory://", "postgresql+embedded://"):
-        _run(f"conformance of {target}", [str(bin_dir / "mink"), "conformance", target, "--level", level], cwd=place)
+    # The whole kit and its files once; of the other adapter only that it is there and answers.
+    for target, rules in (("memory://", []), ("postgresql+embedded://", ["--rules", "APPEND-0*"])):
+        command = [str(bin_dir / "mink"), "conformance", target, "--level", level, *rules]
+        _run(f"conformance of {target}", command, cwd=place)
     environment = {**os.environ, "MINK_POSTGRES_ORIGIN": "wheel"}
     _run("mink demo", [str(bin_dir / "mink"), "demo", "--seconds", "1", "--no-rules"], cwd=place, env=environment)
     test = place / "test_fixture.py"
