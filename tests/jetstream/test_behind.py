@@ -233,6 +233,16 @@ def test_who_does_not_wait_reads_less(three, hidden, monkeypatch):
             read()
 
 
+def test_the_lag_of_a_subscription_is_not_asked_for_without_end(three, hidden, monkeypatch):
+    three.subscriptions.release(three.subscriptions.hold("mail", "me", partitions=1, seconds=60).leases[0])
+    three.checkpoints.save("mail", 1, expected=None)
+    impatient(monkeypatch)
+    left = hidden(50)
+    with pytest.raises(TransientStorageError, match="behind position 3"):
+        three.subscriptions.list()
+    assert left == [48]
+
+
 def test_half_a_call_is_no_short_page(replicated, store, hidden, monkeypatch):
     """The rest would be hidden from who asks again until a page is empty."""
     store.append("order-1", [NewEvent("Placed", number) for number in range(3)], expected_version=0)

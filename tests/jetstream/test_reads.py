@@ -78,7 +78,8 @@ def test_a_version_is_found_in_a_few_requests(store, monkeypatch):
 @pytest.fixture
 def stale(store, monkeypatch):
     """Every direct get is answered by a copy that lacks the newest ten events."""
-    store.append_batch([StreamAppend(f"order-{n % 3}", [NewEvent("Placed", n)], ANY) for n in range(30)])
+    for number in range(30):
+        store.append(f"order-{number % 3}", [NewEvent("Placed", number)], expected_version=ANY)
     page = Reading.page
 
     async def lagging(self, subject, sequence, size):
