@@ -217,6 +217,25 @@ def test_a_stream_is_never_told_in_part(three, hidden, monkeypatch):
         list(three.read_stream("order-1"))
 
 
+def test_a_stream_that_is_listed_is_there(replicated, store, url, monkeypatch):
+    """The names came from one server, and who is asked for the stream has been cut off."""
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    get, left = JetStream.get, [3]
+
+    async def gets(self: JetStream, *wanted: Any) -> Any:
+        left[0] -= 1
+        return None if left[0] >= 0 else await get(self, *wanted)
+
+    monkeypatch.setattr(JetStream, "get", gets)
+    with JetStreamEventStore(url) as other:
+        assert [(info.stream_id, info.version) for info in other.streams()] == [("order-1", 1)]
+        assert left[0] < 0
+        impatient(monkeypatch)
+        left[0] = FOREVER
+        with pytest.raises(TransientStorageError, match="behind the stream 'order-1'"):
+            list(other.streams())
+
+
 def test_who_does_not_wait_reads_less(three, hidden, monkeypatch):
     """The broken twin of the ones above."""
     impatient(monkeypatch)
