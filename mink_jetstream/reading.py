@@ -67,6 +67,7 @@ class Reading:
         wanted = {"last_by_subj": self._place.subjects.of_stream(stream_id)}
         patience: Patience | None = None
         storing: Patience | None = None
+        storing_to = 0
         while True:
             found = await self._leader(wanted)
             if (0 if found is None else found.seq) >= self.acknowledged.of(stream_id):
@@ -78,7 +79,8 @@ class Reading:
                         await self.calls.reached(event)
                     return event
                 # In the middle, whatever else is known: that is another server's word.
-                storing = storing or self.calls.patience()
+                if storing is None or event.call_end != storing_to:  # each call has its own time
+                    storing, storing_to = self.calls.patience(), event.call_end
                 if not await storing.pause():
                     self.calls.give_up(event, await self._place.info())
                 continue

@@ -9,7 +9,7 @@ import pytest
 from mink_core import EventFilter
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.patience import Patience
-from tests.jetstream.storing import ORDERS, READS, STREAMS, batch, events, long_call
+from tests.jetstream.storing import FOREVER, ORDERS, READS, STREAMS, batch, events, long_call
 
 
 def paged(store: JetStreamEventStore, limit: int, where: EventFilter) -> list[int]:
@@ -66,3 +66,21 @@ def test_what_was_seen_of_another_history_is_not_there(storing, store, reader):
     storing.show(3, 4)
     assert reader.stream_info("order-1").version == 3
     assert reader.stream_info("other-1").version == 2
+
+
+@pytest.mark.parametrize("read", ["stream_info", "read_stream", "streams"])
+def test_a_stream_that_goes_on_is_not_cut(storing, store, reader, read, monkeypatch):
+    """Each look may meet the middle of another call. The time of the first one is not that of the next."""
+    long_call(store)
+    store.append("order-1", events(4), expected_version=5)
+    waited: list[Patience] = []
+
+    async def once(patience: Patience) -> bool:
+        if patience in waited:
+            return False
+        waited.append(patience)
+        return True
+
+    monkeypatch.setattr(Patience, "pause", once)
+    monkeypatch.setattr(storing, "_top", lambda: [3, 7, FOREVER][min(len(waited), 2)])
+    assert STREAMS[read](reader) == 9
