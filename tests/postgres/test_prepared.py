@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from mink_core import NewEvent, StorageError
+from mink_core import EventFilter, NewEvent, StorageError
 from mink_postgres import PostgresEventStore
 from mink_postgres.drivers import psycopg_async, psycopg_sync
 from mink_postgres.drivers.psycopg_prepared import LIMIT, THRESHOLD
@@ -126,6 +126,18 @@ def test_a_rollback_that_makes_psycopg_deallocate_all_is_not_noticed(postgres_ur
             raise ZeroDivisionError
         with store.transaction() as transaction:
             assert names_prepared(transaction.connection, "") == 0
+        assert store.append("b-1", [NewEvent("A", {})], expected_version=0).last_version == 1
+
+
+def test_a_rollback_after_a_cursor_prepared_a_filter_is_not_noticed(postgres_url: str, schema: str) -> None:
+    """As above, without a statement of the caller's: a list of types is left to a cursor."""
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1, max_size=1) as store:
+        store.initialize()
+        for number in range(THRESHOLD + 2):
+            store.append(f"a-{number}", [NewEvent("A", {})], expected_version=0)
+            store.poll(0, where=EventFilter(event_types=["A"]))
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            raise ZeroDivisionError
         assert store.append("b-1", [NewEvent("A", {})], expected_version=0).last_version == 1
 
 
