@@ -135,7 +135,7 @@ def test_a_rollback_after_a_cursor_prepared_a_filter_is_not_noticed(postgres_url
         store.initialize()
         for number in range(THRESHOLD + 2):
             store.append(f"a-{number}", [NewEvent("A", {})], expected_version=0)
-            store.poll(0, where=EventFilter(event_types=["A"]))
+            store.poll(0, where=EventFilter(event_types=("A",)))
         with pytest.raises(ZeroDivisionError), store.transaction():
             raise ZeroDivisionError
         assert store.append("b-1", [NewEvent("A", {})], expected_version=0).last_version == 1
