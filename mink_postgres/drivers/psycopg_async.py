@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
-from mink_postgres.drivers.psycopg_errors import has_rows, translated
+from mink_postgres.drivers.psycopg_errors import has_rows, refuse_pipeline, translated
 from mink_postgres.drivers.psycopg_prepared import Preparing
 from mink_postgres.reaching import timeouts
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 async def fetch(connection: psycopg.AsyncConnection[Any], query: Query) -> Rows:
     """See `psycopg_sync.fetch`."""
+    refuse_pipeline(connection)
     try:
         if isinstance(connection, PooledConnection) and (rows := await _prepared(connection, query)) is not None:
             return rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.pq import ExecStatus
+from psycopg.pq import ExecStatus, PipelineStatus
 
-from mink_core.errors import StorageError, StoreClosedError, TransientStorageError
+from mink_core.errors import StorageError, StoreClosedError, TransientStorageError, UsageError
 from mink_postgres.sqlstate import translate
 
 if TYPE_CHECKING:
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 def has_rows(result: PGresult | None) -> bool:
     """Whether a statement gave rows, were it none. A cursor's `description` would build a value a column."""
     return result is not None and result.status == ExecStatus.TUPLES_OK
+
+
+def refuse_pipeline(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    """Refuse a call inside a pipeline of the caller's.
+
+    Raises:
+        UsageError: It is one: the answer would not be there when the store looks at it.
+    """
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+        msg = (
+            "the connection is in a pipeline, where answers come later, and the store needs its own at once; "
+            "nothing was sent: call the store before `with connection.pipeline()` or after it"
+        )
+        raise UsageError(msg)
 
 
 def translated(error: psycopg.Error, query: Query | None, *, lost: bool) -> MinkError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import BaseConnection, generators
 from psycopg.adapt import Transformer
 from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
-from psycopg.pq import ExecStatus, PipelineStatus
+from psycopg.pq import ExecStatus
 
 if TYPE_CHECKING:
     from psycopg import abc
@@ -71,7 +71,6 @@ class Prepared:
         return (
             connection.prepare_threshold is not None  # as behind a pooler
             and settings[0] == b"UTF8"  # as text is sent
-            and pgconn.pipeline_status == PipelineStatus.OFF  # a caller's pipeline has an order of its own
         )
 
     def fetch(self, query: Query) -> PQGen[Rows] | None:

@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
-from mink_postgres.drivers.psycopg_errors import has_rows, translated
+from mink_postgres.drivers.psycopg_errors import has_rows, refuse_pipeline, translated
 from mink_postgres.drivers.psycopg_prepared import Preparing
 from mink_postgres.reaching import timeouts
 
@@ -27,8 +27,10 @@ def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
     """Run one query on a connection of anybody's making, and return its rows.
 
     Raises:
+        UsageError: The connection is in a pipeline of the caller's.
         MinkError: The driver's error, translated.
     """
+    refuse_pipeline(connection)
     try:
         if isinstance(connection, PooledConnection) and (rows := _prepared(connection, query)) is not None:
             return rows

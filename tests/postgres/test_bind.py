@@ -17,6 +17,7 @@ import pytest
 
 from mink_core import (
     CapabilityNotSupportedError,
+    ExpectedVersion,
     NewEvent,
     OutboxMessage,
     OutcomeUnknownError,
@@ -168,3 +169,33 @@ def test_the_sqlalchemy_example(postgres_url: str, schema: str) -> None:
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute("DROP SCHEMA IF EXISTS mink CASCADE")
     assert said.getvalue().splitlines() == ["['order-1']", "[{'id': '1', 'total': 1200}]"]
+
+
+@pytest.mark.parametrize("door", ["psycopg", "psycopg async"])
+def test_a_call_in_a_pipeline_is_refused(postgres_url: str, schema: str, door: str) -> None:
+    """Its answer would come later: it would be stored and not told, and a read would find nothing."""
+    with PostgresEventStore(postgres_url, schema=schema) as store:
+        store.initialize()
+
+    def sync() -> list[Any]:
+        with PostgresEventStore(postgres_url, schema=schema) as store, psycopg.connect(postgres_url) as connection:
+            tx = store.bind(connection)
+            with connection.pipeline():
+                with pytest.raises(UsageError, match="nothing was sent"):
+                    tx.append("a-1", [NewEvent("Made", {})], expected_version=ExpectedVersion.NO_STREAM)
+                with pytest.raises(UsageError, match="pipeline"):
+                    list(tx.read_stream("a-1"))
+            tx.append("a-1", [NewEvent("Made", {})], expected_version=ExpectedVersion.NO_STREAM)
+            return list(tx.read_stream("a-1"))
+
+    async def awaited() -> list[Any]:
+        connected = psycopg.AsyncConnection.connect(postgres_url)
+        async with AsyncPostgresEventStore(postgres_url, schema=schema) as store, await connected as connection:
+            tx = store.bind(connection)
+            async with connection.pipeline():
+                with pytest.raises(UsageError, match="nothing was sent"):
+                    await tx.append("a-1", [NewEvent("Made", {})], expected_version=ExpectedVersion.NO_STREAM)
+            await tx.append("a-1", [NewEvent("Made", {})], expected_version=ExpectedVersion.NO_STREAM)
+            return [event async for event in tx.read_stream("a-1")]
+
+    assert len(sync() if door == "psycopg" else asyncio.run(awaited())) == 1

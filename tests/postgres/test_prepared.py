@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from mink_core import EventFilter, NewEvent, StorageError
+from mink_core import EventFilter, NewEvent, StorageError, UsageError
 from mink_postgres import PostgresEventStore
 from mink_postgres.drivers import psycopg_async, psycopg_sync
 from mink_postgres.drivers.psycopg_prepared import LIMIT, THRESHOLD
@@ -170,11 +170,11 @@ def test_a_connection_serves_one_caller_after_another_async(postgres_url: str) -
 
 
 @pytest.mark.timeout(20)
-def test_a_pipeline_of_the_callers_is_left_to_the_driver(pooled: psycopg_sync.PooledConnection) -> None:
-    """Where replies come once they are asked for: nothing else may wait for them."""
+def test_a_call_in_a_pipeline_of_the_callers_is_refused(pooled: psycopg_sync.PooledConnection) -> None:
+    """Its reply would come later, and nothing else may wait for it."""
     for _ in range(THRESHOLD):
         psycopg_sync.fetch(pooled, KINDS)
-    with pooled.pipeline():
+    with pooled.pipeline(), pytest.raises(UsageError, match="nothing was sent"):
         psycopg_sync.fetch(pooled, KINDS)
     assert len(psycopg_sync.fetch(pooled, KINDS)) == 1
 
