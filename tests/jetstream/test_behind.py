@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from mink_core import (
-    Direction,
-    EventFilter,
-    ExpectedVersion,
-    NewEvent,
-    PositionAheadError,
-    TransientStorageError,
-)
+from mink_core import Direction, EventFilter, ExpectedVersion, NewEvent, PositionAheadError, TransientStorageError
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.acknowledged import Acknowledged
 from mink_jetstream.answers import Cluster, Peer
