@@ -1,4 +1,4 @@
-"""The three-node cluster that tests break: faults are faults, nothing outlives it, and stores leave a node that is cut off."""
+"""The three-node cluster that tests break: its faults are real, nothing outlives it, stores leave a lost node."""
 
 from __future__ import annotations
 
