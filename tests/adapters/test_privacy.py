@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 from tests.adapters.rewriting import WHO, made
 
-ANY, NO_STREAM, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
+ANY = ExpectedVersion.ANY
 
 
 def test_refused_unless_the_store_was_opened_for_it(door: Door) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 from tests.adapters.rewriting import WHO, collected, conflict, made, numbers
 
-ANY, NO_STREAM, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
+NO_STREAM = ExpectedVersion.NO_STREAM
 
 
 def test_redaction_keeps_the_event_s_place_and_changes_its_content_everywhere(door: Door) -> None:

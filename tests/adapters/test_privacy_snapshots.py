@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 from tests.adapters.rewriting import WHO, collected, made
 
-ANY, NO_STREAM, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
+NO_STREAM = ExpectedVersion.NO_STREAM
 
 
 def test_a_late_snapshot_of_a_deleted_stream_is_not_given_out(door: Door) -> None:

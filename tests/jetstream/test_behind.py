@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from mink_core import Direction, EventFilter, ExpectedVersion, NewEvent, PositionAheadError, TransientStorageError
+from mink_core import (
+    Direction,
+    EventFilter,
+    ExpectedVersion,
+    NewEvent,
+    PositionAheadError,
+    TransientStorageError,
+)
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.acknowledged import Acknowledged
 from mink_jetstream.answers import Cluster, Peer
@@ -18,7 +25,6 @@ from mink_jetstream.place import Place
 from mink_jetstream.reading import Reading
 from mink_jetstream.requests import UnansweredError
 from mink_jetstream.wire import Wire
-from tests.jetstream.pretended import end_all_patience, pretend_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +33,15 @@ if TYPE_CHECKING:
 
 ANY = ExpectedVersion.ANY
 FOREVER = 1_000_000
+
+
+async def never(patience: Patience) -> bool:
+    return False
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of every call is over at once."""
+    monkeypatch.setattr(Patience, "pause", never)
 
 
 def test_patience_ends_with_the_time():
@@ -39,7 +54,8 @@ def test_patience_ends_with_the_time():
 
 @pytest.fixture
 def replicated(monkeypatch: pytest.MonkeyPatch) -> None:
-    pretend_copies(monkeypatch)
+    """Whatever the server says, there are several copies."""
+    monkeypatch.setattr(Place, "is_alone", property(lambda place: False, lambda place, value: None), raising=False)
 
 
 @pytest.fixture
@@ -142,7 +158,7 @@ def test_the_head_is_what_this_store_has_appended(three, old, url):
 
 
 def test_who_is_behind_all_the_time_is_told_in_time(three, old, monkeypatch):
-    end_all_patience(monkeypatch)
+    impatient(monkeypatch)
     old(FOREVER)
     for read in (READS["poll"], READS["read_all"], READS["read_all backwards"], JetStreamEventStore.head_position):
         with pytest.raises(TransientStorageError, match="behind position 3, which this store has appended"):
@@ -151,7 +167,7 @@ def test_who_is_behind_all_the_time_is_told_in_time(three, old, monkeypatch):
 
 def test_a_reader_whose_events_were_lost_is_told(three, old, monkeypatch):
     """FEED-08, by a store that has appended them: a backup was restored, and nobody has bumped its epoch."""
-    end_all_patience(monkeypatch)
+    impatient(monkeypatch)
     old(FOREVER)
     with pytest.raises(PositionAheadError):
         three.poll(3)
@@ -195,7 +211,7 @@ def test_a_stream_is_read_to_its_end(three, hidden):
 
 
 def test_a_stream_is_never_told_in_part(three, hidden, monkeypatch):
-    end_all_patience(monkeypatch)
+    impatient(monkeypatch)
     hidden(FOREVER)
     with pytest.raises(TransientStorageError, match="behind the stream's event at position 3"):
         list(three.read_stream("order-1"))
@@ -203,7 +219,7 @@ def test_a_stream_is_never_told_in_part(three, hidden, monkeypatch):
 
 def test_who_does_not_wait_reads_less(three, hidden, monkeypatch):
     """The broken twin of the ones above."""
-    end_all_patience(monkeypatch)
+    impatient(monkeypatch)
     hidden(1)
     assert three.poll(1).events == []
     for read in (lambda: list(three.read_all(after_position=1)), lambda: list(three.read_stream("order-1"))):

@@ -18,8 +18,9 @@ from mink_jetstream.appending import Appending
 from mink_jetstream.place import FRESH_SECONDS, HEALING
 from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
 from mink_jetstream.servers import Servers
-from tests.jetstream.processes import LEFT_BY_NATS, gone_within, runs
+from tests.jetstream.marks import LEFT_BY_NATS
 from tests.jetstream.publishing import Publisher, eventually
+from tests.processes import gone_within, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

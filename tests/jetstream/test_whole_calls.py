@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from mink_core import Direction, EventFilter, ExpectedVersion, StreamAppend, TransientStorageError
+from mink_core import Direction, EventFilter, ExpectedVersion, NewEvent, StreamAppend, TransientStorageError
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.answers import Cluster, Peer
 from mink_jetstream.calls import Calls
 from mink_jetstream.feed import Feed
 from mink_jetstream.jetstream import JetStream
 from mink_jetstream.patience import Patience
+from mink_jetstream.place import Place
 from mink_jetstream.reading import Reading
-from tests.jetstream.made import events
-from tests.jetstream.pretended import end_all_patience, pretend_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,8 +70,13 @@ class Storing:
 @pytest.fixture(params=[1, 3], ids=["one copy", "three copies"])
 def storing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Storing:
     """Whatever the server says, there are so many copies."""
-    pretend_copies(monkeypatch, alone=request.param == 1)
+    alone = request.param == 1
+    monkeypatch.setattr(Place, "is_alone", property(lambda place: alone, lambda place, value: None), raising=False)
     return Storing(monkeypatch)
+
+
+def events(count: int) -> list[NewEvent]:
+    return [NewEvent("Placed", number) for number in range(count)]
 
 
 def long_call(store: JetStreamEventStore) -> None:
@@ -208,6 +212,10 @@ def test_a_stream_that_ends_at_its_newest_event_shows_half_a_call(storing, store
     assert STREAMS[read](reader) == 3
 
 
+async def never(patience: Patience) -> bool:
+    return False
+
+
 @pytest.mark.parametrize("read", [*READS, "stream_info", "read_stream"])
 def test_a_log_that_was_cut_in_a_call_can_be_read(storing, store, reader, read, monkeypatch):
     """A restored backup may end there. It is waited for once, and not longer than a part of a call's time."""
@@ -230,7 +238,7 @@ def test_a_log_that_was_cut_in_a_call_can_be_read(storing, store, reader, read, 
 @pytest.mark.parametrize("read", ["poll", "read_all", "head_position", "stream_info", "read_stream"])
 def test_who_may_have_lost_its_majority_does_not_tell_that_a_call_was_cut(storing, store, reader, read, monkeypatch):
     long_call(store)
-    end_all_patience(monkeypatch)
+    monkeypatch.setattr(Patience, "pause", never)
     info, cut_off = JetStream.info, Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
 
     async def alone(self: JetStream, *which: Any, **more: Any) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.postgres.sessions import Session
 
-ANY, NONE, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
+ANY, NONE = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM
 
 
 def test_a_locked_stream_holds_up_nobody_else(
