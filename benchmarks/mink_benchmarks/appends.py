@@ -56,14 +56,12 @@ class Writers(ABC):
         target: Target,
         workload: Workload,
         writers: int,
-        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     ) -> None:
         """Take the store, what is written, and by how many."""
         self.name = name
         self.target = target
         self.workload = workload
         self.writers = writers
-        self._loop_factory = loop_factory
         self.known: dict[str, int] = {}
         """The version of each stream, as its writers know it."""
 
@@ -78,7 +76,7 @@ class Writers(ABC):
 
     def open(self) -> None:
         """Open the store and make the streams."""
-        self.opened = OpenStore(self.target, self._loop_factory)
+        self.opened = OpenStore(self.target)
         self.opened.fill(self.workload)
 
     def close(self) -> None:

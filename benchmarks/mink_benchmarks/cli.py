@@ -85,7 +85,6 @@ def _parser() -> argparse.ArgumentParser:
         help="another event store beside, where it has the scenario",
     )
     run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
-    run.add_argument("--uvloop", action="store_true", help="run async stores on uvloop")
     run.add_argument("--baseline", help="the case that ratios are taken to; the first floor or store else")
     run.set_defaults(work=_run)
     goals = commands.add_parser("goals", help="the numbers to beat: each ratio, and whether it is reached")
@@ -110,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     cost.set_defaults(work=_cost)
     out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
     out.set_defaults(work=_scale_out)
+    for command in (run, goals):
+        command.add_argument("--uvloop", action="store_true", help="run the event loops of stores and floors on uvloop")
     for command in (run, out):
         command.add_argument(
             "--writers",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import shutil
@@ -15,6 +14,7 @@ import asyncpg
 import msgspec
 import psycopg
 
+from mink_benchmarks import loops
 from mink_benchmarks.reads import Function
 from mink_benchmarks.samples import BenchmarkError, Sample
 from mink_benchmarks.workload import EVENT_TYPE, STREAMS, Workload, share
@@ -103,7 +103,7 @@ def psycopg_call(server: Server, workload: Workload) -> Function:
     return Function("psycopg, bare function, 1", work)
 
 
-def asyncpg_call(server: Server, workload: Workload, runner: Callable[[Any], Any] = asyncio.run) -> Function:
+def asyncpg_call(server: Server, workload: Workload, runner: Callable[[Any], Any] = loops.run) -> Function:
     """One asyncpg connection that calls the floor's function."""
     data, metadata, mine = json.dumps(workload.data), json.dumps(workload.metadata), share(0, 1)
 
@@ -146,7 +146,7 @@ def asyncpg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Fu
         await connection.close()
         return Sample(count, took)
 
-    return Function(name, lambda seconds: asyncio.run(work(seconds)))
+    return Function(name, lambda seconds: loops.run(work(seconds)))
 
 
 def psycopg_pages(name: str, server: Server, schema: str, *, decode: bool) -> Function:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mink_benchmarks import report
+from mink_benchmarks import loops, report
 from mink_benchmarks.goals import GROUPS, Plan
 from mink_benchmarks.judging import judge
 from mink_benchmarks.samples import run_rounds
@@ -35,6 +35,7 @@ def measure_runs(options: Namespace, progress: Callable[[str], None], say: Calla
         if name not in GROUPS:
             msg = f"no group of goals is named {name!r}; there are: {', '.join(GROUPS)}"
             raise UsageError(msg)
+    loops.choose(uvloop=options.uvloop)
     runs: list[dict[str, Any]] = []
     for number in range(options.runs):
         if options.runs > 1:

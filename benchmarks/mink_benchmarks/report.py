@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mink_benchmarks import loops
 from mink_benchmarks.samples import spread
 from mink_core import UsageError
 
@@ -66,6 +67,7 @@ def environment(server: Mapping[str, str]) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
+        "event_loop": loops.name(),
         "server": dict(server),
     }
 

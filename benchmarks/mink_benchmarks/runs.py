@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mink_benchmarks import report
+from mink_benchmarks import loops, report
 from mink_benchmarks.compare import compare
 from mink_benchmarks.peers import PEERS, peer_case
 from mink_benchmarks.samples import BenchmarkError, run_rounds
@@ -16,7 +16,6 @@ from mink_benchmarks.targets import target_of
 from mink_benchmarks.workload import workload_of
 
 if TYPE_CHECKING:
-    import asyncio
     from argparse import Namespace
     from collections.abc import Callable, Sequence
 
@@ -32,10 +31,11 @@ def measure_run(options: Namespace, progress: Callable[[str], None], say: Callab
     Returns:
         The exit code: 1 where a comparison with an older run found something slower.
     """
+    loops.choose(uvloop=options.uvloop)
     workload = workload_of(options.payload)
     # Before minutes are spent.
     older = report.read_run(options.compare, "groups") if options.compare else None
-    plan = partial(_plan, options, workload=workload, loop_factory=_loop_factory(options), say=say)
+    plan = partial(_plan, options, workload=workload, say=say)
     groups: dict[str, Any] = {}
     # Stores that are given bring their own servers.
     given = (options.store or options.async_store) and not options.peer
@@ -73,19 +73,6 @@ def measure_run(options: Namespace, progress: Callable[[str], None], say: Callab
     return 1 if slower else 0
 
 
-def _loop_factory(options: Namespace) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if not options.uvloop:
-        return None
-    try:
-        import uvloop  # noqa: PLC0415  # pyright: ignore[reportMissingImports] -- an extra
-    except ModuleNotFoundError:
-        msg = "uvloop is not installed: pip install 'mink-eventstore[peers]'"
-        raise BenchmarkError(msg) from None
-
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
-
-
 def _check_baseline(baseline: str, cases: Sequence[Case]) -> None:
     names = [case.name for case in cases]
     if baseline not in names:
@@ -103,7 +90,6 @@ def _plan(
     scenario: str,
     server: Server,
     workload: Workload,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None,
     say: Callable[[str], None],
 ) -> tuple[list[Case], list[Case]]:
     """The stores' and the peers' cases of a scenario, and the floors beside them."""
@@ -121,7 +107,6 @@ def _plan(
                 workload,
                 writers=count,
                 events=options.events,
-                loop_factory=loop_factory,
             )
             for count in writers
         )

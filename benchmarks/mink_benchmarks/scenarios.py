@@ -13,7 +13,6 @@ from mink_benchmarks.reads import Function, Reads
 from mink_benchmarks.samples import Sample
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Sequence
 
     from mink_benchmarks.samples import Case
@@ -95,7 +94,6 @@ def cases_of(
     *,
     writers: int,
     events: int,
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> Case:
     """The case of a scenario on one store.
 
@@ -105,10 +103,9 @@ def cases_of(
         workload: The payload.
         writers: How many threads or tasks append.
         events: How many events the log has that is read.
-        loop_factory: Makes the event loop; None for asyncio's own.
     """
     if scenario in WRITING:
-        return WRITING[scenario](f"{target.name}, {writers}", target, workload, writers, loop_factory)
+        return WRITING[scenario](f"{target.name}, {writers}", target, workload, writers)
     if scenario in READING:
         return Reads(target.name, target, workload, events=events, how=READING[scenario])
     return Delivery(target.name, target, workload)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import inspect
 import sys
@@ -10,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mink_benchmarks import loops
 from mink_benchmarks.workload import STREAMS, Workload, stream_name
 from mink_core import ExpectedVersion, StreamAppend, UsageError, open_async_store, open_store
 
@@ -68,10 +68,10 @@ def _factory(module: str, name: str) -> Callable[[], Any]:
 class OpenStore:
     """A store that is open, with an event loop of its own where it needs one."""
 
-    def __init__(self, target: Target, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
+    def __init__(self, target: Target) -> None:
         """Open and initialize it."""
         self.is_async = target.is_async
-        self._runner = asyncio.Runner(loop_factory=loop_factory) if target.is_async else None
+        self._runner = loops.runner() if target.is_async else None
         self.store = target.make()
         if not hasattr(self.store, "append"):
             msg = f"{target.name} gave a {type(self.store).__name__}, which is no store"

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from mink_benchmarks import loops
 from mink_core import ExpectedVersion, NewEvent
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 
@@ -106,7 +107,7 @@ def append_by_tasks(
                 found.append((pair[off], pair[on]))
             return found
 
-    yield from asyncio.run(work())
+    yield from loops.run(work())
 
 
 def follow_beside(url: str) -> None:
