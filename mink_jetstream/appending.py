@@ -19,7 +19,9 @@ from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
     OutcomeUnknownError,
+    SchemaError,
     StorageError,
+    StoreClosedError,
     TransientStorageError,
 )
 from mink_core.events import AppendResult
@@ -86,16 +88,16 @@ class Appending:
                 for result in results:  # also what was found to be stored: it is told to be there
                     self._reading.acknowledged.note(result.stream_id, result.last_position)
                 return results
-        except (StorageError, TimeoutError) as error:
+        except (StorageError, SchemaError, StoreClosedError, TimeoutError) as error:
             if attempts.are_open:
                 safe = all(exact_version(item.expected) is not None for item in items)
                 msg = (
                     f"the reply to an append was lost ({attempts.problem or error}): it may be stored, or be stored yet"
                 )
                 raise OutcomeUnknownError(msg, retry_is_safe=safe) from error
-            if isinstance(error, StorageError):
-                raise
-            raise attempts.over() from error
+            if isinstance(error, TimeoutError):
+                raise attempts.over() from error
+            raise
 
     @property
     def limits(self) -> Limits:

@@ -259,8 +259,10 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
         """See `EventStore.close`."""
         for follower in list(self._followers):
             follower.stop()
-        await self._wakeups.close()
-        await self._wire.close()
+        try:
+            await self._wakeups.close()
+        finally:  # also where it was interrupted: a second call finds nothing to close
+            await self._wire.close()
 
     async def open(self) -> None:
         """Connect."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nats.aio.client import Client
@@ -84,10 +83,16 @@ async def connect(
 
 async def leave(client: Client) -> None:
     """Close a connection, also one whose server takes nothing any more."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LEAVE):
-            await client.close()
-    abort(client)
+    # A task of its own: where the caller is cancelled it goes on, and ends soon as the connection is cut.
+    leaving = asyncio.get_running_loop().create_task(client.close(), name="mink-jetstream-farewell")
+    try:
+        await asyncio.wait([leaving], timeout=_LEAVE)
+    finally:
+        abort(client)
+    if leaving.done():
+        leaving.result()
+    else:
+        leaving.cancel()
 
 
 def abort(client: Client) -> None:

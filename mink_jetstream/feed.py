@@ -101,7 +101,8 @@ class Feed:
             self.mark(after, identity, patience), self._reading.page(subject, after + 1, size)
         )
         found: list[EncodedEvent] = []
-        looked, position, mark = 0, after, end
+        looked, position = 0, after
+        last: LoggedEvent | None = None
         while position < end and len(found) < limit and looked < _SCAN:
             if begun is None:
                 size = min(PAGE, limit - len(found)) if passes is None else PAGE
@@ -111,20 +112,21 @@ class Feed:
                 if passes is None or passes(event):
                     found.append(event)
                     if len(found) == limit:
+                        await self.go_on(end, event)  # the next page must not be empty: that would be an end (FEED-06)
                         return found, event.global_position
-            looked += len(scanned.events)
-            if scanned.covered == position:
-                if position >= mark:
-                    msg = f"position {end}, with which a call ends,"
+            looked, last = looked + len(scanned.events), scanned.last or last
+            if scanned.covered == position:  # no server shows the rest in time
+                if position == after or (last is not None and last.call_end > position):
+                    msg = f"position {end}, which the log has reached,"
                     raise behind(msg)
-                break  # no server shows the rest in time
+                break
             position = scanned.covered
-            end = await self.go_on(end, scanned.call_end)
+            end = await self.go_on(end, scanned.last)
         return found, position
 
-    async def go_on(self, end: int, call_end: int) -> int:
-        """Where a reader ends who was to end at `end`, and has read of a call that ends there."""
-        return call_end if call_end > end and await self._reading.calls.reached(call_end) else end
+    async def go_on(self, end: int, last: LoggedEvent | None) -> int:
+        """Where a reader ends who was to end at `end`, and has read up to an event whose call may go on."""
+        return last.call_end if last and last.call_end > end and await self._reading.calls.reached(last) else end
 
     async def head(self, after: int, identity: StoreIdentity | None) -> int:
         """As `mark`, but never in the middle of a call."""
@@ -208,7 +210,7 @@ class FeedPages:
         scanned = await self._reading.scan_feed(self._subject, self._after, end, size, patience=self._feed.patience())
         _check_moved(self._after, scanned.covered, end)
         self._after = scanned.covered
-        self._end = await self._feed.go_on(end, scanned.call_end)
+        self._end = await self._feed.go_on(end, scanned.last)
         return [*scanned.events]
 
     async def _down(self) -> list[EncodedEvent]:

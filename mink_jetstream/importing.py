@@ -9,7 +9,9 @@ from mink_core.encoded import decode_event
 from mink_core.errors import (
     DuplicateEventError,
     OutcomeUnknownError,
+    SchemaError,
     StorageError,
+    StoreClosedError,
     TransientStorageError,
     UsageError,
 )
@@ -75,7 +77,7 @@ class Importing:
                     raise TransientStorageError(_CONTENDED)
                 found = await asyncio.gather(*[self._tail(name) for name in names])
                 tails = dict(zip(names, found, strict=True))
-        except StorageError as error:
+        except (StorageError, SchemaError, StoreClosedError) as error:
             if problem is None:
                 raise
             msg = f"the reply to an import was lost ({problem})"

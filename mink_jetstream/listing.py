@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mink_core.errors import StreamNotFoundError
+from mink_jetstream.patience import Patience, behind
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -42,7 +45,20 @@ class StreamsPages:
             names = [name for name in await self._all() if self._after is None or name > self._after]
             self._names = sorted(names, reverse=True)[-self._limit :] if self._limit else sorted(names, reverse=True)
         wanted = [self._names.pop() for _ in range(min(_PAGE, len(self._names)))]
-        return await asyncio.gather(*[self._look(name) for name in wanted])
+        return await asyncio.gather(*[self._listed(name) for name in wanted])
+
+    async def _listed(self, name: str) -> StreamInfo:
+        """What there is of a stream that a leader has listed: who does not know it is behind."""
+        patience: Patience | None = None
+        while True:
+            try:
+                return await self._look(name)
+            except StreamNotFoundError:
+                patience = patience or Patience(self._place.jetstream.deadline())
+                await self._place.info()  # its connection is left if it has lost its majority
+                if not await patience.pause():
+                    msg = f"the stream {name!r}, which is listed,"
+                    raise behind(msg) from None
 
     async def _all(self) -> set[str]:
         found: set[str] = set()

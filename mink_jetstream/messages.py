@@ -1,4 +1,4 @@
-"""An event as a JetStream message: the version in a header, everything else in a JSON body.
+"""An event as a JetStream message: the version, and what comes after it in its call, in headers; all else in a JSON body.
 
 A consumer that knows nothing of Mink reads the body: `{"id", "type", "time", "data", "metadata"}`. Metadata
 may have megabytes and headers have 64 KiB, so it is no header.

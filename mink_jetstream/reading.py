@@ -37,9 +37,9 @@ class Scanned(NamedTuple):
     """All that matches up to this sequence is in it."""
 
     @property
-    def call_end(self) -> int:
-        """Where the call ends of which the last event is; 0 without events."""
-        return self.events[-1].call_end if self.events else 0
+    def last(self) -> LoggedEvent | None:
+        """The last event, if any."""
+        return self.events[-1] if self.events else None
 
 
 class Reading:
@@ -67,20 +67,22 @@ class Reading:
         wanted = {"last_by_subj": self._place.subjects.of_stream(stream_id)}
         patience: Patience | None = None
         storing: Patience | None = None
+        storing_to = 0
         while True:
             found = await self._leader(wanted)
             if (0 if found is None else found.seq) >= self.acknowledged.of(stream_id):
                 event = None if found is None else stored_event(self._place.subjects, found)
-                if event is None or not event.call_rest or self.calls.is_cut(event.call_end):
+                if event is None or not event.call_rest or self.calls.is_cut(event):
                     return event
                 if not event.stream_rest:  # only other streams of the call may be missing
-                    if not self.calls.is_there(event.call_end):
-                        await self.calls.reached(event.call_end)
+                    if not self.calls.is_there(event):
+                        await self.calls.reached(event)
                     return event
                 # In the middle, whatever else is known: that is another server's word.
-                storing = storing or self.calls.patience()
+                if storing is None or event.call_end != storing_to:  # each call has its own time
+                    storing, storing_to = self.calls.patience(), event.call_end
                 if not await storing.pause():
-                    self.calls.give_up(event.call_end, await self._place.info())
+                    self.calls.give_up(event, await self._place.info())
                 continue
             if await self.acknowledged.are_void(await self._place.info()):
                 continue
@@ -110,7 +112,7 @@ class Reading:
             event = await self._next(self._place.subjects.every, end)
             if event is not None:
                 is_within = event.global_position == end and event.call_rest > 0
-                return event.call_end if is_within and await self.calls.reached(event.call_end) else end
+                return event.call_end if is_within and await self.calls.reached(event) else end
             if self._place.is_alone:  # it was removed past the store
                 break
             patience = patience or self.calls.patience()

@@ -48,8 +48,9 @@ class Wakeups:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])  # not `await task`: its being cancelled is not its caller's
+            if not task.cancelled():
+                task.result()
 
     async def _run(self) -> None:
         while self._nudge():

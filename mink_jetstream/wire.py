@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,12 +186,20 @@ class Wire:
                         "the JetStream store was closed while a call waited: what it was to do may be done"
                     )
                 )
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.wait([self._opening])
+        # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._stop_server)
+            closing.push_async_callback(self._leave)
+            if self._opening is not None:
+                self._opening.cancel()
+                await asyncio.wait([self._opening])
+
+    async def _leave(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await leave(client)
+
+    async def _stop_server(self) -> None:
         server, self._server = self._server, None
         if server is not None:
             await asyncio.to_thread(server.stop)

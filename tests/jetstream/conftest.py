@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mink_jetstream import JetStreamEventStore
+from mink_jetstream.place import Place
 from mink_jetstream.server import ServerUnavailableError, nats_for_tests
+from tests.jetstream.storing import Storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,3 +51,19 @@ def _collected() -> Iterator[None]:
     """What the test leaves to the garbage collector is found now, and not in another test."""
     yield
     gc.collect()
+
+
+@pytest.fixture(params=[1, 3], ids=["one copy", "three copies"])
+def storing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Storing:
+    """Whatever the server says, there are so many copies."""
+    alone = request.param == 1
+    monkeypatch.setattr(Place, "is_alone", property(lambda place: alone, lambda place, value: None), raising=False)
+    return Storing(monkeypatch)
+
+
+@pytest.fixture
+def reader(store: JetStreamEventStore, url: str) -> Iterator[JetStreamEventStore]:
+    """Another store, that has appended nothing, in use already."""
+    with JetStreamEventStore(url) as other:
+        other.poll(0)
+        yield other

@@ -217,15 +217,59 @@ def test_a_stream_is_never_told_in_part(three, hidden, monkeypatch):
         list(three.read_stream("order-1"))
 
 
+def test_a_stream_that_is_listed_is_there(replicated, store, url, monkeypatch):
+    """The names came from one server, and who is asked for the stream has been cut off."""
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    get, left = JetStream.get, [3]
+
+    async def gets(self: JetStream, *wanted: Any) -> Any:
+        left[0] -= 1
+        return None if left[0] >= 0 else await get(self, *wanted)
+
+    monkeypatch.setattr(JetStream, "get", gets)
+    with JetStreamEventStore(url) as other:
+        assert [(info.stream_id, info.version) for info in other.streams()] == [("order-1", 1)]
+        assert left[0] < 0
+        impatient(monkeypatch)
+        left[0] = FOREVER
+        with pytest.raises(TransientStorageError, match="behind the stream 'order-1'"):
+            list(other.streams())
+
+
 def test_who_does_not_wait_reads_less(three, hidden, monkeypatch):
     """The broken twin of the ones above."""
     impatient(monkeypatch)
-    hidden(1)
-    assert three.poll(1).events == []
-    for read in (lambda: list(three.read_all(after_position=1)), lambda: list(three.read_stream("order-1"))):
+    hidden(2)
+    assert three.poll(0).next_position == 1  # a page may be short
+    reads: list[Callable[[], object]] = [
+        lambda: three.poll(1),  # but an empty one would say that there is no more (FEED-06)
+        lambda: list(three.read_all(after_position=1)),
+        lambda: list(three.read_stream("order-1")),
+    ]
+    for read in reads:
         hidden(2)
         with pytest.raises(TransientStorageError):
             read()
+
+
+def test_the_lag_of_a_subscription_is_not_asked_for_without_end(three, hidden, monkeypatch):
+    three.subscriptions.release(three.subscriptions.hold("mail", "me", partitions=1, seconds=60).leases[0])
+    three.checkpoints.save("mail", 1, expected=None)
+    impatient(monkeypatch)
+    left = hidden(50)
+    with pytest.raises(TransientStorageError, match="behind position 3"):
+        three.subscriptions.list()
+    assert left == [48]
+
+
+def test_half_a_call_is_no_short_page(replicated, store, hidden, monkeypatch):
+    """The rest would be hidden from who asks again until a page is empty."""
+    store.append("order-1", [NewEvent("Placed", number) for number in range(3)], expected_version=0)
+    impatient(monkeypatch)
+    hidden(FOREVER)
+    with pytest.raises(TransientStorageError, match="behind position 3"):
+        store.poll(0)
+    assert store.poll(0, limit=1).next_position == 1
 
 
 def test_what_was_found_to_be_stored_is_appended_too(replicated, store, url):

@@ -9,11 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from mink_core import ExpectedVersion, MinkError, OutcomeUnknownError, StorageError, StreamAppend
+from mink_core import ExpectedVersion, MinkError, OutcomeUnknownError, SchemaError, StorageError, StreamAppend
 from mink_core.registry import open_administration
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.answers import RefusedError
-from mink_jetstream.jetstream import JetStream
+from mink_jetstream.jetstream import NO_STREAM, JetStream
+from mink_jetstream.reading import Reading
 from mink_jetstream.requests import Request, UnansweredError
 from mink_jetstream.wire import Wire
 from tests.jetstream.made import events
@@ -124,13 +125,14 @@ def test_an_import_whose_reply_is_lost_goes_on(store, url, nats_url, monkeypatch
         assert target.statistics().events == 3
 
 
-def test_what_is_refused_after_a_lost_reply_is_unknown(url, nats_url, monkeypatch):
+@pytest.mark.parametrize("code", [10047, NO_STREAM])
+def test_what_is_refused_after_a_lost_reply_is_unknown(url, nats_url, monkeypatch, code):
     """The refusal is of the second try; what became of the first, it does not say."""
     write, lost = JetStream.write, []
 
     async def refusing(self, requests, *limits):
         if lost:
-            raise RefusedError(10047, "insufficient storage resources available")
+            raise RefusedError(code, "no storage left, or no such stream")
         lost.append(True)
         return await write(self, requests, *limits)
 
@@ -145,10 +147,32 @@ def test_what_is_refused_after_a_lost_reply_is_unknown(url, nats_url, monkeypatc
         with pytest.raises(OutcomeUnknownError) as told:
             store.append("order-1", events(), expected_version=1)
         assert told.value.retry_is_safe
-        with pytest.raises(StorageError, match="nothing was done") as refused:
+        with pytest.raises(SchemaError if code == NO_STREAM else StorageError, match="nothing was done") as refused:
             store.append("order-1", events(), expected_version=ANY)
         assert not isinstance(refused.value, OutcomeUnknownError)
         lost.clear()
         losing.ways = ["message"]
         with pytest.raises(OutcomeUnknownError, match="import"):
             target.import_events(source)
+
+
+def test_an_append_whose_store_is_closed_before_it_knows_its_outcome_says_so(url, monkeypatch):
+    tail = Reading.tail
+
+    async def run() -> None:
+        store = AsyncJetStreamEventStore(url)
+        await store.initialize()
+
+        async def closing(reading: Reading, stream_id: str) -> object:
+            await store.close()
+            return await tail(reading, stream_id)
+
+        with monkeypatch.context() as patch:
+            Losing(patch).ways = ["reply"]
+            patch.setattr(Reading, "tail", closing)
+            with pytest.raises(OutcomeUnknownError):
+                await store.append("order-1", events(), expected_version=0)
+        async with AsyncJetStreamEventStore(url) as other:
+            assert (await other.stream_info("order-1")).version == 1
+
+    asyncio.run(run())

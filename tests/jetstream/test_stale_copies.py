@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mink_core import Direction, EventFilter, ExpectedVersion, NewEvent, StreamAppend, TransientStorageError
+from mink_core import Direction, EventFilter, ExpectedVersion, NewEvent, TransientStorageError
 from mink_jetstream.reading import Reading
 from tests.jetstream.pretended import end_all_patience, pretend_copies
 
@@ -16,7 +16,8 @@ DOWN = Direction.BACKWARD
 @pytest.fixture
 def stale(store, monkeypatch):
     """Every direct get is answered by a copy that lacks the newest ten events."""
-    store.append_batch([StreamAppend(f"order-{n % 3}", [NewEvent("Placed", n)], ANY) for n in range(30)])
+    for number in range(30):
+        store.append(f"order-{number % 3}", [NewEvent("Placed", number)], expected_version=ANY)
     page = Reading.page
 
     async def lagging(self, subject, sequence, size):
