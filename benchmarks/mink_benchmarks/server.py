@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from mink_core import TransientStorageError, UsageError
+from mink_core.cli.redaction import redact, without_secrets
 from mink_postgres.server import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def _checked(url: str) -> str:
         TransientStorageError: There is no connection.
     """
     if not url.startswith("postgresql://") or "?" in url:
-        msg = f"a server is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, without options, not {url!r:.60}"
+        shown = without_secrets(url)
+        msg = f"a server is postgresql://USER:PASSWORD@HOST:PORT/DATABASE, without options, not {shown!r:.60}"
         raise UsageError(msg)
     try:
         with psycopg.connect(url, autocommit=True) as connection:
@@ -92,10 +94,10 @@ def _checked(url: str) -> str:
                 "has_database_privilege(current_database(), 'CREATE')"
             ).fetchone()
     except psycopg.ProgrammingError as error:
-        msg = f"not a PostgreSQL URL: {error}"
+        msg = f"not a PostgreSQL URL: {redact(str(error).strip(), url)}"
         raise UsageError(msg) from None
     except psycopg.OperationalError as error:
-        told = " ".join(str(error).split())
+        told = redact(" ".join(str(error).split()), url)
         msg = f"no connection to PostgreSQL, so nothing was measured: {told}"
         raise TransientStorageError(msg) from None
     if row is not None and not row[2]:

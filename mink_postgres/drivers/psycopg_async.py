@@ -9,7 +9,7 @@ from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
-from mink_postgres.drivers.psycopg_prepared import Prepared
+from mink_postgres.drivers.psycopg_prepared import Preparing
 from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
@@ -34,19 +34,17 @@ async def fetch(connection: psycopg.AsyncConnection[Any], query: Query) -> Rows:
         raise translated(error, query, lost=connection.broken) from error
 
 
-class PooledConnection(psycopg.AsyncConnection[Any]):
+class PooledConnection(Preparing, psycopg.AsyncConnection[Any]):
     """See `psycopg_sync.PooledConnection`."""
 
     raw_cursor: psycopg.AsyncRawCursor[Any] | None = None
-    prepared: Prepared | None = None
 
 
 async def _prepared(connection: PooledConnection, query: Query) -> Rows | None:
     """See `psycopg_sync`."""
-    if (prepared := connection.prepared) is None:
-        prepared = connection.prepared = Prepared(connection)
-    asked = prepared.fetch(query)
-    return None if asked is None else await connection.wait(asked)
+    async with connection.lock:  # as a cursor does: a transaction may have several callers, and its connection others
+        asked = connection.asked(query)
+        return None if asked is None else await connection.wait(asked)
 
 
 def _cursor(connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncRawCursor[Any]:

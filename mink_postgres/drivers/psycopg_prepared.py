@@ -8,21 +8,18 @@ what loads a statement's rows can be kept with it.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from psycopg import generators
+from psycopg import BaseConnection, generators
 from psycopg.adapt import Transformer
-from psycopg.errors import InvalidSqlStatementName, error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.errors import FeatureNotSupported, InvalidSqlStatementName, error_from_result
+from psycopg.pq import ExecStatus, PipelineStatus
 
 if TYPE_CHECKING:
-    import psycopg
     from psycopg import abc
     from psycopg.abc import PQGen
 
     from mink_postgres.query import Query, Rows
-
-Connection: TypeAlias = "psycopg.Connection[Any] | psycopg.AsyncConnection[Any]"
 
 THRESHOLD = 5
 """A statement is prepared when a connection has it for the fifth time, as psycopg's own cursors do."""
@@ -41,25 +38,48 @@ class _Statement:
         self.loader: abc.Transformer | None = None
 
 
-class Prepared:
-    """The statements of one connection of the store's own, used by one caller at a time."""
+_SETTINGS = b"client_encoding", b"DateStyle", b"TimeZone"
+"""Of a session: what loads rows goes by them as they were when it was made."""
 
-    def __init__(self, connection: Connection) -> None:
+
+class Prepared:
+    """The statements of one connection of the store's own. Whoever uses them holds the connection's lock."""
+
+    def __init__(self, connection: Preparing) -> None:
         """Prepare nothing yet."""
         self._connection = connection
         self._statements: dict[str, _Statement] = {}
+        self._settings: list[bytes | None] = []
         self._count = 0
         # Of this connection alone: a pooler that nobody told us of may give another's session, with statements of its own.
         self._prefix = b"mink_%s" % secrets.token_hex(6).encode()
-        # Without prepared statements behind a pooler. Text is sent as UTF-8.
-        self._usable = connection.prepare_threshold is not None and connection.info.encoding == "utf-8"
+
+    def forget(self) -> None:
+        """Prepare all anew: the session has let go of them."""
+        for statement in self._statements.values():
+            statement.name = b""
+
+    def _is_usable(self) -> bool:
+        connection = self._connection
+        pgconn = connection.pgconn
+        settings = [pgconn.parameter_status(name) for name in _SETTINGS]  # as the server told last
+        if settings != self._settings:  # a caller with the connection may set them
+            self._settings = settings
+            connection.raw_cursor = None
+            for statement in self._statements.values():
+                statement.loader = None
+        return (
+            connection.prepare_threshold is not None  # as behind a pooler
+            and settings[0] == b"UTF8"  # as text is sent
+            and pgconn.pipeline_status == PipelineStatus.OFF  # a caller's pipeline has an order of its own
+        )
 
     def fetch(self, query: Query) -> PQGen[Rows] | None:
         """What psycopg's `wait` runs to have the rows; None where a cursor has to.
 
         It raises what a cursor does.
         """
-        if not self._usable or query.is_script:
+        if query.is_script or not self._is_usable():
             return None
         statement = self._statements.get(query.sql)
         if statement is None:
@@ -90,7 +110,9 @@ class Prepared:
                 return ()
             error = error_from_result(result)
             if isinstance(error, InvalidSqlStatementName):  # somebody's DEALLOCATE ALL
-                self._statements.clear()
+                self.forget()
+            elif isinstance(error, FeatureNotSupported):  # what it gives has other types since a migration
+                statement.name, statement.loader = b"", None
             raise error
         loader = statement.loader
         if loader is None:
@@ -102,6 +124,25 @@ class Prepared:
         rows = loader.load_rows(0, result.ntuples, tuple)
         loader.set_pgresult(None, set_loaders=False)  # a page is not kept until the next
         return rows
+
+
+class Preparing(BaseConnection[Any]):
+    """A connection that sends the store's statements so."""
+
+    raw_cursor: Any = None
+    prepared: Prepared | None = None
+
+    def asked(self, query: Query) -> PQGen[Rows] | None:
+        """See `Prepared.fetch`."""
+        if (prepared := self.prepared) is None:
+            prepared = self.prepared = Prepared(self)
+        return prepared.fetch(query)
+
+    def _deallocate(self, name: bytes | None) -> PQGen[None]:
+        # psycopg lets go of all statements of the session, ours as well, at a ROLLBACK after a cursor had prepared any.
+        if name is None and self.prepared is not None:
+            self.prepared.forget()
+        return super()._deallocate(name)
 
 
 def _as_text(args: tuple[Any, ...]) -> list[bytes | None] | None:

@@ -10,7 +10,7 @@ from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, translated
-from mink_postgres.drivers.psycopg_prepared import Prepared
+from mink_postgres.drivers.psycopg_prepared import Preparing
 from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
@@ -48,19 +48,17 @@ def commits_by_itself(connection: psycopg.Connection[Any] | psycopg.AsyncConnect
     return connection.autocommit and connection.pgconn.transaction_status == TransactionStatus.IDLE
 
 
-class PooledConnection(psycopg.Connection[Any]):
+class PooledConnection(Preparing, psycopg.Connection[Any]):
     """A connection of the store's own pool. Keeps one cursor: making one costs a third of what using it costs."""
 
     raw_cursor: psycopg.RawCursor[Any] | None = None
-    prepared: Prepared | None = None
 
 
 def _prepared(connection: PooledConnection, query: Query) -> Rows | None:
     """The rows of a prepared statement; None where a cursor has to run it."""
-    if (prepared := connection.prepared) is None:
-        prepared = connection.prepared = Prepared(connection)
-    asked = prepared.fetch(query)
-    return None if asked is None else connection.wait(asked)
+    with connection.lock:  # as a cursor does: a transaction may have several callers, and its connection others
+        asked = connection.asked(query)
+        return None if asked is None else connection.wait(asked)
 
 
 def _cursor(connection: psycopg.Connection[Any]) -> psycopg.RawCursor[Any]:

@@ -160,3 +160,11 @@ def test_a_role_that_may_make_no_schema_is_told(
     finally:
         with psycopg.connect(admin_url, autocommit=True) as admin:
             admin.execute(f"DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("url", ["postgres://me:longpassword@localhost:1/x", "postgresql://me:longpassword@[::1/x"])
+def test_no_password_is_told(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "append-1", "--server", url, *QUICK]) == 2
+    told = capsys.readouterr().err
+    assert "mink bench: " in told
+    assert "longpassword" not in told

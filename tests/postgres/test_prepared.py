@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
-from mink_core import StorageError
+from mink_core import EventFilter, NewEvent, StorageError
+from mink_postgres import PostgresEventStore
 from mink_postgres.drivers import psycopg_async, psycopg_sync
 from mink_postgres.drivers.psycopg_prepared import LIMIT, THRESHOLD
 from mink_postgres.query import Query
@@ -109,6 +111,100 @@ def test_what_somebody_deallocated_is_prepared_anew(pooled: psycopg_sync.PooledC
     assert caught.value.sqlstate == "26000"
     for _ in range(THRESHOLD):
         assert len(psycopg_sync.fetch(pooled, KINDS)) == 1
+
+
+def test_a_rollback_that_makes_psycopg_deallocate_all_is_not_noticed(postgres_url: str, schema: str) -> None:
+    """As it does where its cursors have prepared any: here the caller's own statement, in the caller's transaction."""
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1, max_size=1) as store:
+        store.initialize()
+        for number in range(THRESHOLD + 1):
+            store.append(f"a-{number}", [NewEvent("A", {})], expected_version=0)
+        with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
+            for _ in range(THRESHOLD + 2):
+                transaction.connection.execute("SELECT %s::int", (1,))
+            assert names_prepared(transaction.connection, "_pg3") == 1
+            raise ZeroDivisionError
+        with store.transaction() as transaction:
+            assert names_prepared(transaction.connection, "") == 0
+        assert store.append("b-1", [NewEvent("A", {})], expected_version=0).last_version == 1
+
+
+def test_a_rollback_after_a_cursor_prepared_a_filter_is_not_noticed(postgres_url: str, schema: str) -> None:
+    """As above, without a statement of the caller's: a list of types is left to a cursor."""
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1, max_size=1) as store:
+        store.initialize()
+        for number in range(THRESHOLD + 2):
+            store.append(f"a-{number}", [NewEvent("A", {})], expected_version=0)
+            store.poll(0, where=EventFilter(event_types=("A",)))
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            raise ZeroDivisionError
+        assert store.append("b-1", [NewEvent("A", {})], expected_version=0).last_version == 1
+
+
+def names_prepared(connection: psycopg.Connection[Any], beginning: str) -> int:
+    rows = connection.execute("SELECT name::text FROM pg_prepared_statements").fetchall()
+    return sum(name.startswith(beginning) for (name,) in rows)
+
+
+SLOW = Query("SELECT $1::text, pg_sleep(0.05)", ("a",))
+
+
+def test_a_connection_serves_one_caller_after_another(pooled: psycopg_sync.PooledConnection) -> None:
+    warmed(pooled, SLOW)
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda _: psycopg_sync.fetch(pooled, SLOW)[0][0], range(3)))
+    assert found == ["a"] * 3
+
+
+def test_a_connection_serves_one_caller_after_another_async(postgres_url: str) -> None:
+    async def asked() -> list[Any]:
+        connected = psycopg_async.PooledConnection.connect(postgres_url, autocommit=True)
+        async with await connected as connection:
+            for _ in range(THRESHOLD):
+                await psycopg_async.fetch(connection, SLOW)
+            found = [psycopg_async.fetch(connection, SLOW) for _ in range(3)]
+            await asyncio.gather(*found[:2], connection.execute("SELECT 1"))
+            return [row[0] for row in await found[2]]
+
+    assert asyncio.run(asked()) == ["a"]
+
+
+@pytest.mark.timeout(20)
+def test_a_pipeline_of_the_callers_is_left_to_the_driver(pooled: psycopg_sync.PooledConnection) -> None:
+    """Where replies come once they are asked for: nothing else may wait for them."""
+    for _ in range(THRESHOLD):
+        psycopg_sync.fetch(pooled, KINDS)
+    with pooled.pipeline():
+        psycopg_sync.fetch(pooled, KINDS)
+    assert len(psycopg_sync.fetch(pooled, KINDS)) == 1
+
+
+def test_settings_that_the_caller_changes_are_gone_by(pooled: psycopg_sync.PooledConnection) -> None:
+    """What loads a row keeps the encoding and the form of dates that it was made for."""
+    text, time = Query("SELECT $1::text, length($1::text)", ("é",)), Query("SELECT now()")
+    for query in (text, time):
+        warmed(pooled, query)
+    pooled.execute("SET DateStyle TO 'SQL'")
+    with pytest.raises(NotImplementedError):  # psycopg's own word
+        psycopg_sync.fetch(pooled, time)
+    pooled.execute("RESET DateStyle")
+    assert psycopg_sync.fetch(pooled, time)[0][0].tzinfo is not None
+    for encoding in ("latin1", "UTF8"):
+        pooled.execute(f"SET client_encoding TO {encoding}")
+        assert [psycopg_sync.fetch(pooled, text) for _ in range(2)] == [[("é", 1)]] * 2
+
+
+def test_a_statement_whose_rows_have_other_types_now_is_prepared_anew(
+    pooled: psycopg_sync.PooledConnection,
+) -> None:
+    pooled.execute("CREATE TEMPORARY TABLE changing AS SELECT 1 AS a")
+    query = Query("SELECT a FROM changing")
+    for _ in range(THRESHOLD):
+        assert psycopg_sync.fetch(pooled, query) == [(1,)]
+    pooled.execute("ALTER TABLE changing ALTER a TYPE text")
+    with pytest.raises(StorageError, match="cached plan"):
+        psycopg_sync.fetch(pooled, query)
+    assert psycopg_sync.fetch(pooled, query) == [("1",)]
 
 
 def test_no_more_are_prepared_than_a_session_can_bear(pooled: psycopg_sync.PooledConnection) -> None:
