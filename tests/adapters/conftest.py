@@ -1,12 +1,19 @@
-"""A door to each adapter, on data of the test's own."""
+"""A door to each adapter, on data of the test's own, and two stores to move one into the other."""
 
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 import pytest
 
+from mink_core import Store, open_store
+from mink_core.registry import open_administration
 from tests.adapters.doors import DOORS, Door
+from tests.adapters.moving import fill
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture(params=DOORS)
@@ -18,6 +25,24 @@ def door(request: pytest.FixtureRequest) -> Door:
         base, schema = request.getfixturevalue("postgres_url"), request.getfixturevalue("schema")
         url = f"{base}?schema={schema}"
     return Door(name, lambda: url)
+
+
+@pytest.fixture
+def source() -> Iterator[Store]:
+    """A store in memory that is filled."""
+    with open_store(f"memory://{uuid.uuid4().hex}") as store:
+        store.initialize()
+        fill(store)
+        yield store
+
+
+@pytest.fixture
+def target(postgres_url: str, schema: str) -> str:
+    """The URL of an empty store in PostgreSQL."""
+    url = f"{postgres_url}?schema={schema}&min_size=1"
+    with open_administration(url) as administration:
+        administration.migrate()
+    return url
 
 
 @pytest.fixture(autouse=True)

@@ -67,4 +67,20 @@ async def together_async(calls: Sequence[Callable[[], Awaitable[object]]]) -> li
     return list(await asyncio.gather(*(call() for call in calls), return_exceptions=True))
 
 
-__all__ = ["ASYNC_DOORS", "DOORS", "AsyncStore", "Door", "Store", "together", "together_async"]
+def race(
+    door: Door, rounds: int, calls: Callable[[Any, int], list[Any]], check: Callable[[Sequence[object]], None]
+) -> None:
+    """Run `calls(store, number)` at once in each round, and check the results of each."""
+
+    def sync(store: Any) -> None:
+        for number in range(rounds):
+            check(together(calls(store, number)))
+
+    async def awaited(store: Any) -> None:
+        for number in range(rounds):
+            check(await together_async(calls(store, number)))
+
+    door.run(awaited if door.is_async else sync)
+
+
+__all__ = ["ASYNC_DOORS", "DOORS", "AsyncStore", "Door", "Store", "race", "together", "together_async"]

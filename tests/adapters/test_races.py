@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mink_core import AppendResult, ConcurrencyError, ExpectedVersion, NewEvent
-from tests.adapters.doors import Door, together, together_async
+from tests.adapters.doors import Door, race, together, together_async
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +64,6 @@ def test_one_exact_expectation_has_one_winner(door: Door) -> None:
 
 
 def test_any_racing_to_create_never_conflicts(door: Door) -> None:
-    rounds = 100
-
     def calls(store: Any, number: int) -> list[Any]:
         append = partial(store.append, f"new-{number}", expected_version=ExpectedVersion.ANY)
         return [partial(append, [NewEvent("Raced", {"by": by})]) for by in range(CALLERS)]
@@ -75,12 +73,4 @@ def test_any_racing_to_create_never_conflicts(door: Door) -> None:
         versions = sorted(result.first_version for result in results if isinstance(result, AppendResult))
         assert versions == list(range(1, CALLERS + 1))
 
-    def sync(store: Any) -> None:
-        for number in range(rounds):
-            check(together(calls(store, number)))
-
-    async def awaited(store: Any) -> None:
-        for number in range(rounds):
-            check(await together_async(calls(store, number)))
-
-    door.run(awaited if door.is_async else sync)
+    race(door, 100, calls, check)

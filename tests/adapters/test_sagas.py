@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from mink_core import Capability, NewEvent, Saga, SagaConflictError, SagaStatus, StoredSaga, UsageError
 from mink_core.sagas import MAX_HANDLED
-from tests.adapters.doors import together, together_async
+from tests.adapters.doors import race
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_compare_and_set_and_no_resurrection(door: Door) -> None:
 
 
 def test_of_racing_savers_one_wins_each_round(door: Door) -> None:
-    callers, rounds = 16, 10
+    callers = 16
 
     def check(results: Any) -> None:
         won = [result for result in results if isinstance(result, StoredSaga)]
@@ -101,15 +101,7 @@ def test_of_racing_savers_one_wins_each_round(door: Door) -> None:
     def calls(store: Any, number: int) -> list[Any]:
         return [partial(store.sagas.save, Saga("s", "T", by), expected_version=number) for by in range(callers)]
 
-    def sync(store: Any) -> None:
-        for number in range(rounds):
-            check(together(calls(store, number)))
-
-    async def awaited(store: Any) -> None:
-        for number in range(rounds):
-            check(await together_async(calls(store, number)))
-
-    door.run(awaited if door.is_async else sync)
+    race(door, 10, calls, check)
 
 
 def test_the_memory_of_handled_events_is_bounded(door: Door) -> None:

@@ -13,11 +13,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from mink_core import (
     ConcurrencyError,
@@ -30,43 +25,16 @@ from mink_core import (
     open_async_store,
     open_store,
 )
-from mink_core.health import check_health, check_health_async
 from mink_core.telemetry import instrument, observe, trace_metadata
 from mink_postgres import PostgresEventStore
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
 
+
+from tests.adapters.recorded import Recorded
+
 ANY = ExpectedVersion.ANY
-
-
-class Recorded:
-    """An SDK that keeps everything in memory."""
-
-    def __init__(self) -> None:
-        self._spans = InMemorySpanExporter()
-        self._metrics = InMemoryMetricReader()
-        self.tracers = TracerProvider()
-        self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
-        self.meters = MeterProvider([self._metrics])
-
-    def wrap(self, store: Any) -> Any:
-        return instrument(store, tracer_provider=self.tracers, meter_provider=self.meters)
-
-    @property
-    def spans(self) -> list[Any]:
-        return list(self._spans.get_finished_spans())
-
-    def points(self, name: str) -> list[Any]:
-        data = self._metrics.get_metrics_data()
-        return [
-            point
-            for resource in (data.resource_metrics if data else ())
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-            if metric.name == name
-            for point in metric.data.data_points
-        ]
 
 
 @pytest.fixture
@@ -241,37 +209,6 @@ def test_the_core_does_not_import_opentelemetry() -> None:
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("max_hold", [60.0, 0.0])
-def test_health(postgres_url: str, schema: str, max_hold: float) -> None:
-    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
-        store.initialize()
-        assert check_health(store, max_hold=max_hold).healthy
-        with store.transaction() as transaction:
-            transaction.append("a-1", [NewEvent("A", 1)], expected_version=0)
-            found = check_health(store, max_hold=max_hold)
-            assert found.healthy is (max_hold > 0)
-            assert found.held_seconds is not None
-            assert ("mink doctor" in found.problem) is (max_hold == 0)
-    closed = check_health(store)
-    assert (closed.healthy, closed.held_seconds) == (False, None)
-    assert "closed" in closed.problem
-
-
-def test_health_async() -> None:
-    async def work() -> None:
-        async with open_async_store("memory://") as store:
-            await store.initialize()
-            assert (await check_health_async(store)).healthy
-        assert not (await check_health_async(store)).healthy
-        unreachable = open_async_store("postgresql://app:hunter2@127.0.0.1:1/app")
-        found = await check_health_async(unreachable)
-        assert not found.healthy
-        assert "no connection to PostgreSQL" in found.problem
-        assert "hunter2" not in found.problem
-
-    asyncio.run(work())
 
 
 def test_an_append_takes_along_its_messages(recorded: Recorded) -> None:

@@ -13,7 +13,7 @@ import typer.main
 
 from conformance_tests.cli import app as kit
 from mink_benchmarks.cli import _parser as bench
-from tests.cli.test_help import accepted
+from tests.cli.helps import accepted
 from tests.docs.blocks import blocks_of, pages
 
 OURS = ("conformance_tests", "mink_", "tests")

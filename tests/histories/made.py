@@ -117,3 +117,6 @@ def history(*calls: Call, **streams: Any) -> History:
     return History(
         tuple(sorted(calls, key=lambda it: it.begun)), {name: tuple(it) for name, it in streams.items()}, **own
     )
+
+
+ONE, TWO, THREE = seen(1, 1, 1), seen(2, 2, 2), seen(3, 3, 3)

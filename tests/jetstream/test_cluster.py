@@ -1,4 +1,4 @@
-"""The three-node cluster that tests break: it replicates, its faults are faults, and it dies with its parent."""
+"""The three-node cluster that tests break: its faults are real, nothing outlives it, stores leave a lost node."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nats
-import nats.errors
 import pytest
-from nats.js.errors import ServiceUnavailableError
 
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent
 from mink_jetstream import AsyncJetStreamEventStore
@@ -21,10 +18,12 @@ from mink_jetstream.appending import Appending
 from mink_jetstream.place import FRESH_SECONDS, HEALING
 from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
 from mink_jetstream.servers import Servers
-from tests.jetstream.processes import LEFT_BY_NATS, gone_within, runs
+from tests.jetstream.marks import LEFT_BY_NATS
+from tests.jetstream.publishing import Publisher, eventually
+from tests.processes import gone_within, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from nats.aio.client import Server
 
@@ -35,58 +34,6 @@ with nats_cluster() as cluster:
     print(*(f"{node.pid}={node.folder}" for node in cluster.nodes), flush=True)
     sys.stdin.readline()
 """
-
-
-async def answered(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """What is asked again is no harm; while nobody leads, and on a busy machine, no answer comes in time."""
-    end = time.monotonic() + 60
-    while True:
-        try:
-            return await ask()
-        except (nats.errors.TimeoutError, nats.errors.NoRespondersError, ServiceUnavailableError):
-            assert time.monotonic() < end
-
-
-def eventually(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-class Publisher:
-    """Publishes to one stream by way of one node, and never twice."""
-
-    def __init__(self, cluster: Cluster, number: int) -> None:
-        self._url = cluster.url_of(number)
-
-    async def __aenter__(self):
-        self._client = await nats.connect(self._url, max_reconnect_attempts=-1, reconnect_time_wait=0.1)
-        self._jetstream = self._client.jetstream(timeout=1.0)
-        return self
-
-    async def __aexit__(self, *_):
-        await self._client.close()
-
-    async def make(self) -> None:
-        await answered(lambda: self._jetstream.add_stream(name="kept", subjects=["kept"], num_replicas=3))
-
-    async def says(self, text: bytes) -> bool:
-        try:
-            await self._jetstream.publish("kept", text)
-        except (nats.errors.TimeoutError, nats.errors.NoRespondersError):
-            return False
-        return True
-
-    async def until_said(self, text: bytes) -> None:
-        end = time.monotonic() + 60
-        while not await self.says(text):
-            assert time.monotonic() < end
-
-    async def stored(self) -> list[bytes]:
-        last = (await answered(lambda: self._jetstream.stream_info("kept"))).state.last_seq
-        numbers = range(1, last + 1)
-        return [(await answered(lambda one=one: self._jetstream.get_msg("kept", one))).data for one in numbers]
 
 
 @pytest.fixture(scope="module")

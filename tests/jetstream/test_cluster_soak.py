@@ -11,7 +11,7 @@ import pytest
 
 from mink_core import AppendResult, ConcurrencyError, ExpectedVersion, NewEvent, TransientStorageError
 from mink_jetstream.server import nats_cluster
-from tests.jetstream.processes import LEFT_BY_NATS
+from tests.jetstream.marks import LEFT_BY_NATS
 from tests.soak.jetstream import STORE, soak
 from tests.soak.jetstream_ledger import Call, Ledger, Outcome, Seen, Stale, Window, judge
 

@@ -6,8 +6,6 @@ import asyncio
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -16,35 +14,7 @@ import nats
 import pytest
 
 from mink_jetstream.server import EmbeddedServer, ServerUnavailableError, find_program, nats_for_tests
-from tests.jetstream.processes import gone_within, runs
-
-USE = """
-import sys
-from pathlib import Path
-from mink_jetstream.server import EmbeddedServer
-server = EmbeddedServer.start(Path(sys.argv[1]) if sys.argv[1] else None)
-print(server.pid, server.folder, flush=True)
-sys.stdin.readline()
-server.stop()
-"""
-
-
-class User:
-    """Another process that uses a server."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USE, str(folder or "")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        pid, _, place = self.process.stdout.readline().strip().partition(" ")
-        self.server, self.folder = int(pid), Path(place)
-
-    def leave(self) -> None:
-        self.process.communicate("\n", timeout=60)
-
-    def die(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=60)
+from tests.processes import User, gone_within, runs
 
 
 def greeted(server: EmbeddedServer, credentials: str) -> str:
@@ -113,7 +83,7 @@ def test_what_was_acknowledged_survives_a_kill() -> None:
 
 
 def test_a_killed_user_leaves_no_server() -> None:
-    user = User(None)
+    user = User("mink_jetstream", None)
     assert runs(user.server)
     user.die()
     assert gone_within(user.server, 60)
@@ -133,8 +103,8 @@ def test_a_paused_server_goes_all_the_same() -> None:
 
 def test_the_last_of_several_users_ends_it(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
-    first = User(folder)
-    second = User(folder)
+    first = User("mink_jetstream", folder)
+    second = User("mink_jetstream", folder)
     assert first.server == second.server
     first.leave()
     time.sleep(0.6)

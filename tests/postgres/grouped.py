@@ -1,11 +1,12 @@
-"""Stores whose appends all go through groups, whatever the load."""
+"""Stores whose appends all go through groups, whatever the load, and calls made at once."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mink_core import AppendResult, ConcurrencyError, DuplicateEventError, NewEvent, StorageError
-from tests.adapters.doors import Door
+from tests.adapters.doors import Door, together, together_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,3 +47,15 @@ def record_groups(store: Any) -> list[int]:
 
     grouping._send = recorded
     return sizes
+
+
+def all_at_once(store: Any, calls: list[tuple[str, list[NewEvent], Any]]) -> list[object]:
+    """Append from a thread each."""
+    append = [partial(store.append, stream, events, expected_version=expected) for stream, events, expected in calls]
+    return together(append)
+
+
+async def all_at_once_async(store: Any, calls: list[tuple[str, list[NewEvent], Any]]) -> list[object]:
+    """Append from a task each."""
+    append = [partial(store.append, stream, events, expected_version=expected) for stream, events, expected in calls]
+    return await together_async(append)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
@@ -18,6 +19,7 @@ from mink_postgres.server.account import Account
 
 PROGRAM = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 MISSING = [name for name, found in (("pgbouncer", PROGRAM), ("setpriv", shutil.which("setpriv"))) if not found]
+NEEDED = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 _CONFIGURATION = """
 [databases]
 * = host={host} port={port}

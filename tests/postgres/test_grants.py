@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from collections.abc import Callable
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from mink_core import (
@@ -19,74 +16,15 @@ from mink_core import (
     Saga,
     StorageError,
     StreamAppend,
-    UsageError,
     open_async_store,
     open_namespaces,
     open_store,
 )
 from mink_core.administration import Access
-from mink_core.errors import SchemaError
 from mink_core.registry import open_administration
-from mink_postgres.programs.grants import TABLES
+from mink_postgres import PostgresEventStore
+from tests.postgres.roles import RAW_INSERT, Open, Roles, admin_in_test_database_url, as_session, refused
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from mink_postgres import PostgresEventStore
-    from tests.postgres.sessions import Session
-
-    Open = Callable[..., Session]
-
-HOSTILE = 'app"; DROP SCHEMA public; --'
-Roles = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def roles(admin_url: str, postgres_url: str) -> Iterator[Roles]:
-    """The URL of a fresh login for each access, and of one with a hostile name."""
-    place = conninfo_to_dict(postgres_url)
-    names = {it.value: f"mink_{it.value}_{os.getpid()}" for it in Access} | {"hostile": HOSTILE}
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        for name in names.values():
-            admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'plain'").format(sql.Identifier(name)))
-    yield {
-        key: f"postgresql://{name}:plain@{place['host']}:{place['port']}/{place['dbname']}"
-        for key, name in names.items()
-    }
-    with psycopg.connect(admin_url, autocommit=True) as admin:
-        for name in names.values():
-            admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
-    database = psycopg.conninfo.make_conninfo(admin_url, dbname=str(place["dbname"]))
-    with psycopg.connect(database, autocommit=True) as admin:
-        for name in names.values():
-            admin.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def granted(store: PostgresEventStore, postgres_url: str, schema: str, roles: Roles) -> Iterator[Callable[..., str]]:
-    """Grants an access to its role and gives the URL of the store as that role."""
-    store.append("old-1", [NewEvent("Made", {})], expected_version=0)
-
-    def grant(*access: Access) -> str:
-        role = conninfo_to_dict(roles[access[0].value])["user"]
-        with open_administration(f"{postgres_url}?schema={schema}") as administration:
-            administration.grant(str(role), access)
-        return f"{roles[access[0].value]}?schema={schema}&min_size=1"
-
-    return grant  # type: ignore[return-value]
-
-
-def as_session(session: Open, url: str) -> Session:
-    return session(url.partition("?")[0])
-
-
-def refused(opened: Session, statement: str) -> None:
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        opened.run(statement)
-    opened.rollback()
-
-
-RAW_INSERT = "INSERT INTO {schema}.events (stream_id, version, event_type, data) VALUES ('raw-1', %s, 'X', '0')"
 NEVER = (
     "UPDATE {schema}.events SET data = '0'",
     "DELETE FROM {schema}.events",
@@ -222,61 +160,6 @@ def test_the_owner_migrates_and_rewrites(
         admin.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
 
-def admin_in_test_database_url(conninfo: str) -> str:
-    parts = conninfo_to_dict(conninfo)
-    user = f"{parts['user']}:{quote(str(parts.get('password', '')), safe='')}"
-    return f"postgresql://{user}@{parts['host']}:{parts['port']}/{parts['dbname']}"
-
-
-def test_the_printed_script_is_what_is_applied(
-    granted: Callable[..., str], session: Open, postgres_url: str, schema: str, roles: Roles
-) -> None:
-    role = str(conninfo_to_dict(roles["writer"])["user"])
-    with open_administration(f"{postgres_url}?schema={schema}") as administration:
-        script = administration.grants_script(role, [Access.WRITER])
-    with psycopg.connect(postgres_url, autocommit=True) as owner:
-        owner.execute(script)  # type: ignore[arg-type]
-    as_session(session, roles["writer"]).run(RAW_INSERT, 1)
-
-
-def test_a_hostile_role_is_a_name_and_nothing_else(granted: Callable[..., str], postgres_url: str, schema: str) -> None:
-    with open_administration(f"{postgres_url}?schema={schema}") as administration:
-        administration.grant(HOSTILE, [Access.READER])
-        assert '"app""; DROP SCHEMA public; --"' in administration.grants_script(HOSTILE, [Access.READER])
-
-
-@pytest.mark.parametrize("role", ["", "public", "none", "x" * 64, "a\nb", "a\0b", None, 7])
-def test_what_is_no_role_s_name_is_refused(
-    postgres_url: str, schema: str, store: PostgresEventStore, role: Any
-) -> None:
-    with (
-        open_administration(f"{postgres_url}?schema={schema}") as administration,
-        pytest.raises(UsageError, match="role's name"),
-    ):
-        administration.grants_script(role, [Access.READER])
-
-
-def test_what_cannot_be_granted_says_why(store: PostgresEventStore, postgres_url: str, schema: str) -> None:
-    with open_administration(f"{postgres_url}?schema={schema}") as administration:
-        with pytest.raises(StorageError, match='CREATE ROLE "nobody" LOGIN'):
-            administration.grant("nobody", [Access.READER])
-        with pytest.raises(UsageError, match="may do everything"):
-            administration.grant("mink_plain_owner", [Access.WRITER])
-        with pytest.raises(UsageError, match="one or more of owner, writer"):
-            administration.grant("mink_plain_owner", [])
-    with (
-        open_administration(f"{postgres_url}?schema={schema}_none") as administration,
-        pytest.raises(SchemaError, match="mink init"),
-    ):
-        administration.grant("nobody", [Access.READER])
-
-
-def test_every_table_has_its_line(store: PostgresEventStore, session: Open, schema: str) -> None:
-    """A migration that makes a table says who may use it: in `grants.TABLES`."""
-    rows = session().run("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", schema)
-    assert {row[0] for row in rows} - TABLES.keys() == set()
-
-
 def test_the_stores_around_the_log_need_no_more_than_their_access(
     granted: Callable[..., str], store: PostgresEventStore, postgres_url: str, schema: str
 ) -> None:
@@ -320,41 +203,6 @@ def test_the_stores_around_the_log_need_no_more_than_their_access(
         for operation in (opened.privacy.soft_delete, opened.privacy.tombstone, opened.privacy.purge):
             with pytest.raises(StorageError, match="lacks a privilege"):
                 operation("b-1", by="x")
-
-
-def test_functions_that_are_nobody_s_by_default_are_granted(
-    granted: Callable[..., str], session: Open, postgres_url: str, schema: str
-) -> None:
-    """A hardened database takes EXECUTE from PUBLIC."""
-    with psycopg.connect(postgres_url, autocommit=True) as owner:
-        owner.execute(f'REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA "{schema}" FROM PUBLIC')  # type: ignore[call-overload]
-    with open_store(granted(Access.WRITER)) as store:
-        store.append("a-1", [NewEvent("Made", {})], expected_version=0)
-        assert len(list(store.read_all())) == 2
-
-
-def test_nothing_of_somebody_else_s_is_touched(
-    granted: Callable[..., str], admin_in_test_database: str, schema: str, roles: Roles
-) -> None:
-    with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
-        for statement in (
-            'CREATE TABLE "{schema}"."we""ird" (a int)',
-            "CREATE FUNCTION \"{schema}\".mine(int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
-            'CREATE AGGREGATE "{schema}".most(int) (sfunc = int4larger, stype = int)',
-        ):
-            admin.execute(statement.replace("{schema}", schema))  # type: ignore[call-overload]
-        owned = (
-            'SELECT (SELECT relowner = me FROM pg_class WHERE oid = \'"{schema}"."we""ird"\'::regclass), '
-            "(SELECT bool_and(proowner = me) FROM pg_proc WHERE pronamespace = '\"{schema}\"'::regnamespace "
-            "AND proname IN ('mine', 'most')) FROM (SELECT current_user::regrole::oid AS me) AS x"
-        ).replace("{schema}", schema)
-        url = admin_in_test_database_url(admin_in_test_database)
-        # The printed statements are as good in a session that looks elsewhere first.
-        with open_administration(f"{url}?schema={schema}&options=-csearch_path%3D{schema}") as administration:
-            script = administration.grants_script(str(conninfo_to_dict(roles["owner"])["user"]), [Access.OWNER])
-        admin.execute(script)  # type: ignore[call-overload]
-        assert admin.execute(owned).fetchone() == (True, True)  # type: ignore[call-overload]
-        admin.execute(f'DROP SCHEMA "{schema}" CASCADE')  # type: ignore[call-overload]
 
 
 def test_a_namespace_is_dropped_by_its_owner_only(store: PostgresEventStore, schema: str, roles: Roles) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -19,16 +17,7 @@ import psycopg
 import pytest
 
 from mink_postgres.server import EmbeddedServer, ServerUnavailableError, embedded, find_binaries
-
-USE = """
-import sys, time
-from pathlib import Path
-from mink_postgres.server import EmbeddedServer
-server = EmbeddedServer.start(Path(sys.argv[1]) if sys.argv[1] else None)
-print(server.pid, server.folder, flush=True)
-sys.stdin.readline()
-server.stop()
-"""
+from tests.processes import User, gone_within, runs
 
 
 @pytest.fixture(autouse=True)
@@ -48,39 +37,6 @@ def folder():
     made.chmod(0o755)
     yield made / "kept"
     shutil.rmtree(made, ignore_errors=True)
-
-
-def runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def gone_within(pid: int, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while runs(pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    return not runs(pid)
-
-
-class User:
-    """Another process that uses a server."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USE, str(folder or "")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        pid, _, place = self.process.stdout.readline().strip().partition(" ")
-        self.server, self.folder = int(pid), Path(place)
-
-    def leave(self) -> None:
-        self.process.communicate("\n", timeout=60)
-
-    def die(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=60)
 
 
 def test_it_is_real_durable_and_utf8() -> None:
@@ -122,7 +78,7 @@ def test_what_was_committed_survives_a_kill() -> None:
 
 
 def test_a_killed_user_leaves_no_server() -> None:
-    user = User(None)
+    user = User("mink_postgres", None)
     assert runs(user.server)
     user.die()
     assert gone_within(user.server, 60)
@@ -133,8 +89,8 @@ def test_a_killed_user_leaves_no_server() -> None:
 
 
 def test_the_last_of_several_users_ends_it(folder: Path) -> None:
-    first = User(folder)
-    second = User(folder)
+    first = User("mink_postgres", folder)
+    second = User("mink_postgres", folder)
     assert first.server == second.server
     first.leave()
     time.sleep(0.6)
@@ -151,7 +107,7 @@ def test_the_last_of_several_users_ends_it(folder: Path) -> None:
 
 
 def test_killed_users_of_a_kept_folder_leave_no_server(folder: Path) -> None:
-    first, second = User(folder), User(folder)
+    first, second = User("mink_postgres", folder), User("mink_postgres", folder)
     first.die()
     time.sleep(0.6)
     assert runs(second.server)

@@ -1,0 +1,70 @@
+"""Snapshots that are saved after their events were deleted or purged are not given out, on every door (PRIV-04)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mink_core import ExpectedVersion
+from tests.adapters.script import play
+
+if TYPE_CHECKING:
+    from tests.adapters.doors import Door
+    from tests.adapters.script import Script
+
+
+from tests.adapters.rewriting import WHO, collected, made
+
+NO_STREAM = ExpectedVersion.NO_STREAM
+
+
+def test_a_late_snapshot_of_a_deleted_stream_is_not_given_out(door: Door) -> None:
+    """Whoever read the stream before it was deleted may save its state afterwards."""
+
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await script(store.append("a-1", made(1, 2), expected_version=NO_STREAM))
+        await script(store.privacy.soft_delete("a-1", **WHO))
+        await script(store.snapshots.save("a-1", 2, {"of": "the deleted"}))
+        assert await script(store.snapshots.load("a-1")) is None
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot, await collected(tail.events)) == (None, [])
+        await script(store.append("a-1", made(3), expected_version=NO_STREAM))
+        assert await script(store.snapshots.load("a-1", at_version=2)) is None
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot, [event.version for event in await collected(tail.events)]) == (None, [3])
+        await script(store.snapshots.save("a-1", 3, {"of": "the new"}))
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot.data, await collected(tail.events)) == ({"of": "the new"}, [])
+
+    play(door, scenario, privacy=True)
+
+
+@pytest.mark.parametrize("up_to", [2, None])
+def test_a_late_snapshot_of_purged_events_is_not_given_out(door: Door, up_to: int | None) -> None:
+    """It may hold what they said, and nobody can have made it since (PRIV-04)."""
+
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await script(store.append("a-1", made(1, 2, 3), expected_version=NO_STREAM))
+        await script(store.privacy.purge("a-1", up_to_version=up_to, **WHO))
+        purged = up_to or 3
+        await script(store.snapshots.save("a-1", purged, {"of": "the purged"}))
+        for late in (
+            await script(store.snapshots.load("a-1")),
+            await script(store.snapshots.load("a-1", at_version=purged)),
+        ):
+            assert late is None
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        left = list(range(purged + 1, 4))
+        assert (tail.snapshot, [event.version for event in await collected(tail.events)]) == (None, left)
+        await script(store.append("a-1", made(4), expected_version=3))
+        await script(store.privacy.purge("a-1", up_to_version=1, **WHO))  # no step back
+        assert await script(store.snapshots.load("a-1")) is None
+        await script(store.snapshots.save("a-1", 4, {"of": "what is left"}))
+        assert (await script(store.snapshots.load("a-1"))).data == {"of": "what is left"}
+        tail = await script(store.snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot.version, await collected(tail.events)) == (4, [])
+
+    play(door, scenario, privacy=True)

@@ -1,0 +1,86 @@
+"""What privacy operations hid, closed or removed moves along with the store."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from mink_core import ExpectedVersion, NewEvent, StreamTombstonedError, open_store
+from mink_core.registry import open_administration
+from mink_core.transfer import export
+from tests.adapters.moving import imported
+
+
+def test_what_privacy_operations_did_is_moved_too(target: str, schema: str) -> None:
+    """Nothing that was hidden, closed or removed comes back in the other store."""
+
+    def look(store: Any) -> list[Any]:
+        found: list[Any] = [(it.stream_id, it.version, it.deleted_at) for it in store.streams()]
+        names = ("purged-1", "gone-1", "hidden-1", "again-1", "closed-1", "plain-1")
+        return found + [[(it.version, it.data) for it in store.read_stream(name)] for name in names]
+
+    def appended(store: Any) -> list[Any]:
+        for name in ("closed-1", "never-1"):
+            with pytest.raises(StreamTombstonedError):
+                store.append(name, [NewEvent("After", 1)], expected_version=ExpectedVersion.ANY)
+        return [
+            store.append(name, [NewEvent("After", 1)], expected_version=ExpectedVersion.ANY).last_version
+            for name in ("purged-1", "gone-1", "hidden-1", "again-1", "plain-1")
+        ]
+
+    other = target.replace(f"schema={schema}", f"schema={schema}_b")
+    with open_store(target, privacy=True) as store, open_administration(target) as administration:
+        for name in ("purged-1", "gone-1", "hidden-1", "again-1", "closed-1", "plain-1"):
+            store.append(name, [NewEvent("Made", n) for n in range(3)], expected_version=0)
+        store.privacy.purge("purged-1", up_to_version=2, by="dpo")
+        store.privacy.purge("gone-1", by="dpo")
+        store.privacy.soft_delete("hidden-1", by="dpo")
+        store.privacy.soft_delete("again-1", by="dpo")
+        store.append("again-1", [NewEvent("Again", 9)], expected_version=ExpectedVersion.NO_STREAM)
+        store.privacy.tombstone("closed-1", by="dpo")
+        store.privacy.tombstone("never-1", by="dpo")
+        out = io.BytesIO()
+        export(store, out.write, marks=administration.stream_marks)
+        before = look(store)
+        assert [len(it) for it in before if type(it) is list] == [1, 0, 0, 1, 3, 3]
+        try:
+            with open_administration(other) as beside:
+                beside.migrate()
+            for _ in range(2):
+                imported(out.getvalue(), other)
+                with open_store(other, privacy=True) as moved:
+                    assert look(moved) == before
+                    assert moved.check() == []
+            with open_store(other, privacy=True) as moved:
+                assert appended(moved) == appended(store) == [4, 4, 4, 5, 4]
+        finally:
+            administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+
+
+def test_an_import_that_is_run_again_leaves_what_happened_since(target: str, schema: str) -> None:
+    """A stream that was deleted there and has come back here is not deleted again, nor the other way round."""
+    other = target.replace(f"schema={schema}", f"schema={schema}_b")
+    with open_store(target, privacy=True) as store, open_administration(target) as administration:
+        for name in ("back-1", "gone-1"):
+            store.append(name, [NewEvent("Made", 1)], expected_version=0)
+            store.privacy.soft_delete(name, by="dpo")
+        store.append("gone-1", [NewEvent("Again", 2)], expected_version=ExpectedVersion.NO_STREAM)
+        out = io.BytesIO()
+        export(store, out.write, marks=administration.stream_marks)
+        try:
+            with open_administration(other) as beside:
+                beside.migrate()
+            imported(out.getvalue(), other)
+            with open_store(other, privacy=True) as moved:
+                moved.append("back-1", [NewEvent("Back", 3)], expected_version=ExpectedVersion.NO_STREAM)
+                moved.privacy.soft_delete("gone-1", by="dpo")
+            imported(out.getvalue(), other)
+            with open_store(other, privacy=True) as moved:
+                assert moved.stream_info("back-1").deleted_at is None
+                assert moved.append("back-1", [NewEvent("Back", 4)], expected_version=2).last_version == 3
+                assert moved.stream_info("gone-1").deleted_at is not None
+                assert list(moved.read_stream("gone-1")) == []
+        finally:
+            administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]

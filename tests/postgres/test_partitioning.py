@@ -1,0 +1,247 @@
+"""A store that is moved into partitions: while it is in use, with its privileges, and by nobody else meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import psycopg
+import pytest
+
+from mink_core import EventFilter, ExpectedVersion, NewEvent, SchemaError, StorageError
+from mink_core.administration import Access, Level
+from mink_core.registry import open_administration
+from mink_postgres import PostgresEventStore
+from mink_postgres import administration as module
+from mink_postgres.programs import partitioning
+from tests.postgres.readers import StoreReader
+
+ANY = ExpectedVersion.ANY
+
+
+class Load(threading.Thread):
+    """Appends and reads while the store is moved; keeps what was acknowledged."""
+
+    def __init__(self, store: PostgresEventStore, number: int) -> None:
+        super().__init__()
+        self.store, self.number = store, number
+        self.acknowledged: list[Any] = []
+        self.stopping = threading.Event()
+        self.error: BaseException | None = None
+        self.longest = 0.0
+
+    def run(self) -> None:
+        count = 0
+        try:
+            while not self.stopping.is_set():
+                began = time.monotonic()
+                stream = f"live-{self.number}-{count % 7}"
+                result = self.store.append(stream, [NewEvent("Live", count)], expected_version=ANY)
+                self.acknowledged.append((result.first_position, stream, result.first_version))
+                list(self.store.read_stream(stream, limit=3))
+                self.longest = max(self.longest, time.monotonic() - began)
+                count += 1
+        except BaseException as error:  # noqa: BLE001 -- told by the test
+            self.error = error
+
+
+def test_a_store_in_use_is_moved_without_a_loss(postgres_url: str, schema: str) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=4, privacy=True) as store:
+        store.initialize()
+        for number in range(40):
+            store.append(f"old-{number}", [NewEvent("Old", n) for n in range(50)], expected_version=ANY)
+        reader = StoreReader(PostgresEventStore(postgres_url, schema=schema, min_size=1))
+        loads = [Load(store, number) for number in range(3)]
+        for load in loads:
+            load.start()
+        rewritten: list[str] = []
+
+        def rewrite(done: int, mark: int) -> None:
+            # In the middle of the copy: what is copied already must not keep what was taken away.
+            if not rewritten:
+                store.privacy.redact("old-1", 1, data="gone", by="test")
+                store.privacy.purge("old-2", up_to_version=10, by="test")
+                rewritten.append("done")
+            reader.poll()
+
+        with open_administration(f"{postgres_url}?schema={schema}") as administration:
+            moved = administration.partition(4, rewrite)
+            time.sleep(0.3)
+            for load in loads:
+                load.stopping.set()
+            for load in loads:
+                load.join()
+            assert [load.error for load in loads] == [None] * 3
+            with pytest.raises(SchemaError, match="4 partitions already"):
+                administration.partition(4)
+            assert not [it for it in administration.diagnose() if it.level is Level.CRITICAL]
+            stored = 2000 - 10 + sum(len(load.acknowledged) for load in loads)
+            with psycopg.connect(postgres_url, autocommit=True) as owner:
+                # Sessions tell what they have inserted up to a second later, and so after what ANALYZE has counted.
+                for _ in range(200):
+                    owner.execute(f'ANALYZE "{schema}".events')
+                    told = administration.statistics()
+                    if told.events == stored:
+                        break
+                    time.sleep(0.25)
+            assert told.events == stored
+            assert [size.name for size in told.tables if size.name.startswith("events")] == ["events"]
+        while reader.poll():
+            pass
+        acknowledged = sorted(it for load in loads for it in load.acknowledged)
+        events = list(store.read_all(where=EventFilter(event_types=("Live",))))
+        assert [(it.global_position, it.stream_id, it.version) for it in events] == acknowledged
+        assert reader.seen == sorted(set(reader.seen))
+        assert set(reader.seen) >= {position for position, _, _ in acknowledged}
+        assert next(iter(store.read_stream("old-1"))).data == "gone"
+        assert [it.version for it in store.read_stream("old-2")] == list(range(11, 51))
+        assert store.check() == []
+        assert rewritten
+        assert moved.partitions == 4
+        assert moved.pause < 60
+        print(f"\n{moved}; the longest append and read took {max(load.longest for load in loads):.2f} s")
+    reader.close()
+
+
+def test_privileges_go_along(postgres_url: str, admin_in_test_database: str, schema: str) -> None:
+    role = f"writer_of_{schema}"
+    with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'")
+    try:
+        with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+            store.initialize()
+            store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+        with open_administration(f"{postgres_url}?schema={schema}") as administration:
+            administration.grant(role, [Access.WRITER])
+            administration.partition(4)
+        theirs = psycopg.conninfo.make_conninfo(postgres_url, user=role)
+        with psycopg.connect(theirs) as writer, PostgresEventStore(connection=writer, schema=schema) as store:
+            store.append("s-1", [NewEvent("Made", 2)], expected_version=1)
+            writer.commit()
+            for statement in (
+                f"INSERT INTO \"{schema}\".events (global_position, stream_id, version) VALUES (99, 's-9', 1)",
+                f"UPDATE \"{schema}\".events SET data = '2'",
+                f'SELECT 1 FROM "{schema}".events_p0',
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    writer.execute(statement)
+                writer.rollback()
+    finally:
+        with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
+            admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+OWN = {
+    "index my_own": ["CREATE INDEX my_own ON {events} (event_type, timestamp)"],
+    "policy tenants": ["CREATE POLICY tenants ON {events} USING (true)"],
+    "row level security": ["ALTER TABLE {events} ENABLE ROW LEVEL SECURITY"],
+    "rule told": ["CREATE RULE told AS ON INSERT TO {events} DO ALSO NOTIFY told"],
+    "constraint known": ["ALTER TABLE {events} ADD CONSTRAINT known CHECK (event_type <> '')"],
+    "constraint of_event": [
+        "CREATE TABLE {schema}.notes (position bigint CONSTRAINT of_event REFERENCES {events} (global_position))"
+    ],
+    "statistics both": ["CREATE STATISTICS {schema}.both ON stream_id, event_type FROM {events}"],
+    "storage parameter fillfactor=90": ["ALTER TABLE {events} SET (fillfactor = 90)"],
+    "generated column size": [
+        "ALTER TABLE {events} ADD COLUMN size int GENERATED ALWAYS AS (length(data::text)) STORED"
+    ],
+    "view newest": ["CREATE VIEW {schema}.newest AS SELECT max(global_position) FROM {events}"],
+}
+
+
+def test_what_would_be_lost_is_named(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    """Above all what keeps tenants apart must not be gone in silence, nor hours of copying end in a refusal."""
+    store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    for statements in OWN.values():
+        with psycopg.connect(postgres_url, autocommit=True) as owner:
+            for statement in statements:
+                owner.execute(statement.format(events=f'"{schema}".events', schema=f'"{schema}"'))
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        with pytest.raises(SchemaError, match="nothing was changed") as refused:
+            administration.partition(4)
+        assert [named for named in OWN if named not in str(refused.value)] == []
+    with psycopg.connect(postgres_url) as connection:
+        made = connection.execute("SELECT to_regclass(%s)", (f'"{schema}".events_hashed',)).fetchone()
+    assert made == (None,)
+
+
+def test_two_that_move_one_store_do_not_meet(
+    postgres_url: str, schema: str, store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitioning, "CHUNK", 10)
+    for number in range(10):
+        store.append(f"s-{number}", [NewEvent("Made", n) for n in range(10)], expected_version=ANY)
+    others: list[Any] = []
+
+    def overtake(_done: int, _mark: int) -> None:
+        if not others:
+            with open_administration(f"{postgres_url}?schema={schema}") as other:
+                others.append(other.partition(4))
+
+    with (
+        open_administration(f"{postgres_url}?schema={schema}") as administration,
+        pytest.raises(SchemaError, match="another process"),
+    ):
+        administration.partition(4, overtake)
+    assert others[0].copied == 90
+    # At the very same moment as well: one of them does it.
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(f'DROP SCHEMA "{schema}" CASCADE')
+    store.initialize()
+    store.append("s-1", [NewEvent("Made", n) for n in range(100)], expected_version=ANY)
+    ended: list[Any] = []
+
+    def move() -> None:
+        with open_administration(f"{postgres_url}?schema={schema}") as one:
+            try:
+                ended.append(one.partition(4))
+            except SchemaError as error:
+                ended.append(error)
+
+    threads = [threading.Thread(target=move) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 3
+    assert sum(not isinstance(it, SchemaError) for it in ended) == 1
+    assert [event.data for event in store.read_all()] == list(range(100))
+    assert store.check() == []
+
+
+def test_a_copy_that_was_broken_off_goes_on(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    for number in range(3):
+        store.append(f"s-{number}", [NewEvent("Made", number)], expected_version=ANY)
+
+    class BrokenOffError(Exception):
+        pass
+
+    def break_off(_done: int, _mark: int) -> None:
+        raise BrokenOffError
+
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        with pytest.raises(BrokenOffError):
+            administration.partition(4, break_off)
+        assert [it.level for it in administration.diagnose() if it.subject == "partitions"] == [Level.NOTICE]
+        with pytest.raises(SchemaError, match="4 partitions was begun, not 8"):
+            administration.partition(8)
+        store.append("s-1", [NewEvent("Made", 9)], expected_version=ANY)
+        assert administration.partition(4).copied == 1
+    assert [event.data for event in store.read_all()] == [0, 1, 2, 9]
+
+
+def test_a_position_taken_by_hand_stops_the_swap(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    with psycopg.connect(postgres_url) as by_hand:
+        by_hand.execute(f'SELECT "{schema}".fence()')
+        tries, module._TRIES = module._TRIES, 1
+        try:
+            with (
+                open_administration(f"{postgres_url}?schema={schema}") as administration,
+                pytest.raises(StorageError, match="fence"),
+            ):
+                administration.partition(4)
+        finally:
+            module._TRIES = tries
+    assert [event.data for event in store.read_all()] == [1]
