@@ -46,7 +46,7 @@ class Budget:
 
 
 BUDGETS = {
-    Level.SMOKE: Budget(examples=30, steps=30, histories=30, seconds=1),
+    Level.SMOKE: Budget(examples=30, steps=30, histories=30, seconds=0.7),
     Level.STANDARD: Budget(examples=120, steps=40, histories=200, seconds=10),
     Level.DEEP: Budget(examples=1000, steps=60, histories=500, seconds=120),
 }

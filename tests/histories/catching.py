@@ -27,8 +27,8 @@ def checks_of(*patterns: str, layers: Collection[Layer] = OURS) -> list[Check]:
 def failure(
     check: Check, target: Any, seed: int, *, shrink: bool = False, replay: Any = None
 ) -> CheckFailedError | None:
-    """How the check rejects the target with the budget of `smoke`; None where it passes."""
-    budget = replace(BUDGETS[Level.SMOKE], shrink=shrink)
+    """How the check rejects the target with the budget of `smoke`, and a little more time; None where it passes."""
+    budget = replace(BUDGETS[Level.SMOKE], shrink=shrink, seconds=1)
     with (
         patience(1.5),
         target_of(target) as entered,
