@@ -150,7 +150,7 @@ _ABOUT = {
 _REPEAT = {
     "appends": "mink bench run append-1 --writers 1 --writers 16 --writers 64{peers} \\\n    --rounds 5 --seconds 1 --json appends.json",
     "conflicts": "mink bench run append-conflict --writers 64 --rounds 5 --seconds 1 --json conflicts.json",
-    "costs": "mink bench cost --seconds 3 --json costs.json",
+    "costs": "mink bench cost --seconds 2 --json costs.json",
     "mixed": "mink bench run mixed --writers 4 --writers 16 --writers 64 \\\n    --rounds 5 --seconds 1 --json mixed.json",
     "reads": "mink bench run replay read-stream --events 50000{peers} \\\n    --rounds 5 --seconds 1 --json reads.json",
 }
