@@ -69,7 +69,7 @@ def result_of(rows: Sequence[EncodedEvent]) -> AppendResult:
         last.version,
         first.global_position,
         last.global_position,
-        tuple([row.event_id for row in rows]),
+        tuple([row.event_id for row in rows]) if last is not first else (first.event_id,),
     )
 
 

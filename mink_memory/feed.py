@@ -30,7 +30,7 @@ _position: Callable[[EncodedEvent], int] = attrgetter("global_position")
 class Feed:
     """Positions are allocated in one sequence; what stays unused is a hole that delays nobody (FEED-03)."""
 
-    __slots__ = ("_tail", "_writers", "has_holes", "high", "settled", "sleepers")
+    __slots__ = ("_sleepers", "_tail", "_writers", "has_holes", "high", "settled")
 
     def __init__(self) -> None:
         self.high = 0
@@ -42,8 +42,15 @@ class Feed:
         self._tail: list[EncodedEvent] = []
         # Open transactions that have appended, in the order of their first positions.
         self._writers: dict[OpenTransaction, None] = {}
-        self.sleepers: WeakSet[Sleeper] = WeakSet()
-        """Whoever waits for events, of any store on the log; nudged at once, which never blocks."""
+        # Whoever waits for events, of any store on the log; nudged at once, which never blocks. None before there was
+        # anybody: to ask an empty set of weak references takes a fortieth of an append.
+        self._sleepers: WeakSet[Sleeper] | None = None
+
+    def join(self, sleeper: Sleeper) -> None:
+        """Nudge somebody from now on, for as long as they live."""
+        if self._sleepers is None:
+            self._sleepers = WeakSet()
+        self._sleepers.add(sleeper)
 
     def add(self, rows: Sequence[EncodedEvent]) -> None:
         """Add rows that were committed without a transaction."""
@@ -51,8 +58,8 @@ class Feed:
             self._tail.extend(rows)
             return
         self.settled.extend(rows)
-        if self.sleepers:
-            self._nudge()
+        if self._sleepers is not None:
+            self._nudge(self._sleepers)
 
     def hold(self, transaction: OpenTransaction) -> None:
         """Hold the feed below the transaction's first row, until it ends."""
@@ -68,11 +75,12 @@ class Feed:
             cut = bisect_right(self._tail, self.mark, key=_position)
             self.settled.extend(self._tail[:cut])
             del self._tail[:cut]
-        if self.sleepers:
-            self._nudge()
+        if self._sleepers is not None:
+            self._nudge(self._sleepers)
 
-    def _nudge(self) -> None:
-        for sleeper in self.sleepers:
+    @staticmethod
+    def _nudge(sleepers: WeakSet[Sleeper]) -> None:
+        for sleeper in sleepers:
             sleeper.nudge()
 
     @property

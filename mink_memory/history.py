@@ -74,7 +74,7 @@ class History:
     def add_sleeper(self, sleeper: Sleeper) -> None:
         """Nudge somebody at each event from now on."""
         with self._lock:
-            self._feed.sleepers.add(sleeper)
+            self._feed.join(sleeper)
 
     def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""
