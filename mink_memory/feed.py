@@ -43,7 +43,7 @@ class Feed:
         # Open transactions that have appended, in the order of their first positions.
         self._writers: dict[OpenTransaction, None] = {}
         # Whoever waits for events, of any store on the log; nudged at once, which never blocks. None before there was
-        # anybody: to ask an empty set of weak references takes a fortieth of an append.
+        # anybody: to ask an empty set of weak references takes a thirtieth of an append.
         self._sleepers: WeakSet[Sleeper] | None = None
 
     def join(self, sleeper: Sleeper) -> None:
