@@ -55,7 +55,7 @@ def append_group(
         [item.stream_id for item in ordered],
         [expected_code(item.expected) for item in ordered],
         [len(item.events) for item in ordered],
-        [str(event.event_id) for event in events],
+        [event.event_id.hex for event in events],
         [event.event_type for event in events],
         [event.data for event in events],
         [event.metadata for event in events],
