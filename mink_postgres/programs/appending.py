@@ -150,5 +150,5 @@ def _events(events: Sequence[PreparedEvent]) -> str:
 def result_of(item: PreparedAppend, before: int, first_position: int, last_position: int) -> AppendResult:
     """What the call returns, now and when it is repeated."""
     events = item.events
-    ids = tuple([event.event_id for event in events]) if len(events) > 1 else (events[0].event_id,)
+    ids = (events[0].event_id,) if len(events) == 1 else tuple([event.event_id for event in events])
     return AppendResult(item.stream_id, before + 1, before + len(events), first_position, last_position, ids)
