@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from mink_core import EventFilter, NewEvent, StorageError, UsageError
 from mink_postgres import PostgresEventStore
@@ -77,7 +78,7 @@ def test_text_is_not_cut_off_at_nul(pooled: psycopg_sync.PooledConnection) -> No
     warmed(pooled, query)
     assert psycopg_sync.fetch(pooled, query) == [("a",)]
     with pytest.raises(StorageError, match="NUL"):
-        psycopg_sync.fetch(pooled, query._replace(args=("a\0b",)))
+        psycopg_sync.fetch(pooled, replace(query, args=("a\0b",)))
     assert psycopg_sync.fetch(pooled, query) == [("a",)]
 
 
@@ -97,7 +98,7 @@ def test_a_failure_leaves_the_connection_as_it_was(pooled: psycopg_sync.PooledCo
     warmed(pooled, query)
     for _ in range(2):
         with pytest.raises(StorageError, match="division by zero") as caught:
-            psycopg_sync.fetch(pooled, query._replace(args=(0,)))
+            psycopg_sync.fetch(pooled, replace(query, args=(0,)))
         assert isinstance(caught.value.__cause__, psycopg.Error)
         assert psycopg_sync.fetch(pooled, query) == [(1,)]
 
