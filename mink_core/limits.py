@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from uuid import UUID
 
 import msgspec
 
@@ -131,6 +132,18 @@ def check_event_type(event_type: object) -> str:
 def _checked_event_type(event_type: str) -> str:
     _check_name(event_type, "event type", MAX_EVENT_TYPE)
     return event_type
+
+
+def check_event_id(event_id: object) -> UUID:
+    """Refuse what is no event's id.
+
+    Raises:
+        UsageError: When it is no UUID; the text of one is none.
+    """
+    if isinstance(event_id, UUID):
+        return event_id
+    msg = f"event_id must be a UUID, not {type(event_id).__name__}: {event_id!r:.60}"
+    raise UsageError(msg)
 
 
 def check_destination(destination: object) -> str:

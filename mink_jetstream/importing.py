@@ -16,7 +16,7 @@ from mink_core.errors import (
     UsageError,
 )
 from mink_core.json_codec import encode_json
-from mink_core.limits import check_event_type, check_stream_id
+from mink_core.limits import check_event_id, check_event_type, check_stream_id
 from mink_core.prepare import PreparedEvent
 from mink_core.transfer.digests import canonical
 from mink_jetstream.answers import RefusedError
@@ -162,7 +162,7 @@ def _prepared(event: StoredEvent) -> PreparedEvent:
         raise UsageError(msg)
     check_stream_id(event.stream_id)
     return PreparedEvent(
-        event.event_id,
+        check_event_id(event.event_id),
         check_event_type(event.event_type),
         encode_json(event.data),
         encode_json(event.metadata, "metadata") if event.metadata else None,

@@ -8,7 +8,7 @@ from psycopg.rows import tuple_row
 
 from mink_core.errors import DuplicateEventError, UsageError
 from mink_core.json_codec import encode_json
-from mink_core.limits import category_of, check_event_type, check_stream_id
+from mink_core.limits import category_of, check_event_id, check_event_type, check_stream_id
 from mink_core.transfer.digests import canonical
 from mink_postgres.rows import stored_events
 from mink_postgres.statements import admin_sql
@@ -87,9 +87,10 @@ def _line(event: StoredEvent, versions: dict[str, int]) -> str:
     if stamp.tzinfo is None:
         msg = f"the timestamp of event {event.event_id} has no time zone; nothing of this batch was stored"
         raise UsageError(msg)
+    event_id = check_event_id(event.event_id).hex
     data = encode_json(event.data)
     metadata = encode_json(event.metadata, "metadata") if event.metadata else ""  # COPY is told that this is NULL
-    text = f"{stream_id}\t{version}\t{event.event_id.hex}\t{event_type}\t{data}\t{metadata}\t"
+    text = f"{stream_id}\t{version}\t{event_id}\t{event_type}\t{data}\t{metadata}\t"
     # Names hold no control characters and JSON escapes them: a backslash is all that COPY would misread.
     if "\\" in text:
         text = text.replace("\\", "\\\\")

@@ -110,3 +110,11 @@ def test_readers_skip_nothing_while_an_import_runs(target: str) -> None:
             assert store.poll(0).events == []
             assert len(store.feed_status().holders) == 1
         assert [it.stream_id for it in store.poll(0).events] == ["x-1", "other-1"]
+
+
+@pytest.mark.parametrize("wrong", ["0f0e0d0c-0000-4000-8000-000000000001", "no id", 5, 0.5, None, b"0123456789abcdef"])
+def test_an_id_that_is_no_uuid_is_refused(target: str, wrong: Any) -> None:
+    with open_administration(target) as administration:
+        with pytest.raises(UsageError, match=r"event_id .*must be a UUID, not"):
+            administration.import_events([event(1, event_id=wrong)])
+        assert administration.import_events([event(1)]) == 1

@@ -15,6 +15,7 @@ from mink_core import (
     DuplicateEventError,
     ExpectedVersion,
     NewEvent,
+    StoredEvent,
     StreamAppend,
     TransientStorageError,
     UsageError,
@@ -150,6 +151,18 @@ def test_an_import_that_is_refused_all_the_time_ends_in_time(store, nats_url, mo
         monkeypatch.setattr(JetStream, "write", refusing)
         with pytest.raises(TransientStorageError, match="nothing of this batch was stored"):
             target.import_events(source)
+
+
+def test_an_import_of_an_id_that_is_no_uuid_is_refused(store, nats_url):
+    store.append("order-1", events(), expected_version=0)
+    [right, *_] = store.read_all()
+    wrong = StoredEvent("order-1", 1, 1, "no id", right.event_type, right.data, right.metadata, right.timestamp)
+    place = f"{nats_url}/copy_{uuid4().hex[:8]}"
+    with open_administration(place) as target:
+        target.migrate()
+        with pytest.raises(UsageError, match="event_id must be a UUID, not str"):
+            target.import_events([wrong])
+        assert target.import_events([right]) == 1
 
 
 def test_limits_are_told_and_refused_up_front(store, monkeypatch):
