@@ -91,7 +91,7 @@ def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTrans
         stream_id = item.stream_id
         category = checked_category(stream_id)
         expected = check_expected(item.expected_version)
-        given = _sequence(item.events)
+        given = tuple(_sequence(item.events))  # a list may change meanwhile
         count += len(given)
         if count > MAX_CALL_EVENTS:
             msg = f"a call may hold {MAX_CALL_EVENTS} events, not {count} or more: append them in several calls"

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mink_core import EventFilter, ExpectedVersion, NewEvent, StreamAppend, UsageError, category_of, limits
+from mink_core import (
+    EventFilter,
+    ExpectedVersion,
+    NewEvent,
+    StoredEvent,
+    StreamAppend,
+    UsageError,
+    category_of,
+    limits,
+)
 from mink_core.expected import MAX_VERSION, check_expected
 from mink_core.prepare import prepare_append, prepare_batch
 
@@ -155,6 +164,22 @@ def test_a_call_is_limited_in_bytes_however_many_items_it_has(letter: str) -> No
     one = [event(metadata={"k": letter * (each // width)}) for _ in range(11)]
     with pytest.raises(UsageError, match="67108864 bytes of JSON"):
         prepare_append("a-1", one, 0)
+
+
+@pytest.mark.parametrize("after", [[], [event(2), event(3)]])
+def test_a_list_that_changes_meanwhile_is_taken_as_it_was(after: list[NewEvent]) -> None:
+    given = [event(1), event(2)]
+    before = [one.event_id for one in given]
+
+    class Changing:
+        def outgoing(self, _: str, event: NewEvent) -> NewEvent:
+            given[1:] = after
+            return event
+
+        def incoming(self, event: StoredEvent) -> StoredEvent:
+            return event
+
+    assert [one.event_id for one in prepare_append("a-1", given, 0, [Changing()]).events] == before
 
 
 def test_an_iterator_of_events_will_do() -> None:
