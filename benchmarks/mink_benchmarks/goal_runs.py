@@ -78,13 +78,14 @@ def run_goals(
         try:
             group = make()
             found = run_rounds(group.cases, rounds=rounds, seconds=seconds, progress=progress, settle=server.settle)
+            rows = [_row(goal, judge(goal, found)) for goal in group.goals]
         except Exception as error:  # noqa: BLE001 -- a peer that breaks must not cost the other groups their figures
             failed.append(f"group {name}, which failed: {error!r:.300}")
             continue
         missing.update(group.missing)
         groups[name] = {
             "cases": [series.as_json() for series in found.values()],
-            "goals": [_row(goal, judge(goal, found)) for goal in group.goals],
+            "goals": rows,
         }
         say(f"\n{name}")
         say(report.series_table(found, None))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mink_benchmarks.samples import Series
+from mink_benchmarks.samples import BenchmarkError, Series
 
 if TYPE_CHECKING:
     from mink_benchmarks.samples import Case
@@ -50,20 +51,30 @@ class Verdict:
 
 
 def judge(goal: Goal, series: dict[str, Series]) -> Verdict:
-    """Compare what was measured with what was wanted."""
+    """Compare what was measured with what was wanted.
+
+    Raises:
+        BenchmarkError: It is about calls, and in some round no call was timed.
+    """
     own = series[goal.case]
     if goal.measure == "ratio":
         values = [ratio / goal.of_baseline for ratio in own.ratios(series[goal.baseline])]
     elif goal.measure in ("p50 ratio", "p99 ratio"):
         share = _SHARES[goal.measure[:3]]
-        values = [
-            Series("", [mine]).percentile(share) / Series("", [other]).percentile(share)
-            for mine, other in zip(own.samples, series[goal.baseline].samples, strict=True)
-        ]
+        delays, others = _percentiles(own, share), _percentiles(series[goal.baseline], share)
+        values = [mine / other for mine, other in zip(delays, others, strict=True)]
     elif goal.measure == "rate":
         values = own.rates
     else:
-        values = [Series("", [sample]).percentile(_SHARES[goal.measure]) for sample in own.samples]
-    median = sorted(values)[len(values) // 2]
+        values = _percentiles(own, _SHARES[goal.measure])
+    median = statistics.median(values)
     passed = median <= goal.at_least if goal.measure.startswith("p") else median >= goal.at_least
     return Verdict(goal, values, median, passed)
+
+
+def _percentiles(series: Series, share: float) -> list[float]:
+    """One a round, in milliseconds."""
+    if not all(sample.latencies for sample in series.samples):
+        msg = f"no calls of {series.name} were timed"
+        raise BenchmarkError(msg)
+    return [Series("", [sample]).percentile(share) for sample in series.samples]

@@ -10,6 +10,7 @@ import pytest
 from mink_benchmarks.cli import main
 from mink_benchmarks.goal_runs import summary
 from mink_benchmarks.judging import Goal, judge
+from mink_benchmarks.samples import BenchmarkError, Sample, Series
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,25 @@ def test_a_goal_is_judged_by_the_median_of_ratios_within_rounds() -> None:
     assert not judge(Goal("ms", "own", 199, measure="p99"), measured).passed
     assert not judge(Goal("rate", "base", 101, measure="rate"), measured).passed
     assert judge(Goal("p99", "own", 2, "base", measure="p99 ratio"), measured).passed
+
+
+def test_the_median_of_an_even_number_of_rounds_is_between_the_two_in_the_middle() -> None:
+    measured = {"own": series("own", 10, 30, 20, 40), "base": series("base", 10, 10, 10, 10)}
+    verdict = judge(Goal("ratio", "own", 2.6, "base"), measured)
+    assert (verdict.median, verdict.passed) == (2.5, False)
+    assert judge(Goal("ms", "own", 25, measure="p50"), measured).passed
+    assert not judge(Goal("ms", "own", 24, measure="p50"), measured).passed
+
+
+@pytest.mark.parametrize("measure", ["p50", "p99", "p50 ratio", "p99 ratio"])
+def test_a_case_without_latencies_is_no_fast_one(measure: str) -> None:
+    silent = Series("own", [Sample(100, 1.0)] * 3)
+    measured = {"own": silent, "base": series("base", 10, 10, 10)}
+    with pytest.raises(BenchmarkError, match="no calls of own were timed"):
+        judge(Goal("delay", "own", 5, "base" if "ratio" in measure else "", measure=measure), measured)
+    if "ratio" in measure:
+        with pytest.raises(BenchmarkError, match="no calls of own were timed"):
+            judge(Goal("delay", "base", 5, "own", measure=measure), measured)
 
 
 def test_what_was_measured_elsewhere_counts_by_its_share_of_the_baseline() -> None:
