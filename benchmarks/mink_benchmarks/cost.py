@@ -77,12 +77,13 @@ def _append_cases(server: Server, workload: Workload) -> list[Case]:
         return kind(name, _target(server, server.new_schema("cost"), driver, **options), workload, writers)
 
     cases: list[Case] = []
+    floors.load_floor(server)
     if floors.pgbench_found():
-        floors.load_floor(server)
         cases += [floors.PgbenchFloor(f"pgbench floor, {clients}", server, clients) for clients in (1, 64)]
-        cases += [floors.psycopg_call(server, workload), floors.asyncpg_call(server, workload)]
     return [
         *cases,
+        floors.psycopg_call(server, workload),
+        floors.asyncpg_call(server, workload),
         made(Appends, "mink psycopg, 1 thread", 1, ""),
         made(Appends, "mink asyncpg, 1 task", 1, "asyncpg"),
         made(Appends, "mink psycopg, 64 threads", 64, ""),

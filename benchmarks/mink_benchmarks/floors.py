@@ -67,7 +67,7 @@ class PgbenchFloor:
         self._events = events
 
     def open(self) -> None:
-        """The floor's schema is loaded once a run."""
+        """The floor's schema is loaded already."""
 
     def close(self) -> None:
         """Nothing is kept open."""

@@ -31,8 +31,7 @@ class Parts:
         self.pgbench = floors.pgbench_found()
         self.eventsourcing = importlib.util.find_spec("eventsourcing") is not None
         self.umadb = importlib.util.find_spec("umadb") is not None
-        if self.pgbench:
-            floors.load_floor(server)
+        floors.load_floor(server)
 
     def _target(self, *, driver: str = "", schema: str = "", **options: Any) -> Target:
         name = schema or self.server.new_schema("mink")
@@ -41,6 +40,8 @@ class Parts:
         return target_of(f"{url}?schema={name}", is_async=bool(driver), **options)
 
     def _floor(self, group: Group, clients: int, events: int = 1) -> str | None:
+        # Anew in each group, as the stores are: its table has more indexes, and grew from group to group.
+        floors.load_floor(self.server)
         name = f"floor, {clients}" + (f", {events} events" if events > 1 else "")
         if not self.pgbench:
             group.missing.append("pgbench is not installed: no floor")
