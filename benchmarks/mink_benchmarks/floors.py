@@ -73,15 +73,19 @@ class PgbenchFloor:
         """Nothing is kept open."""
 
     def measure(self, seconds: float) -> Sample:
-        """Run pgbench for so long, in whole seconds, two at least."""
+        """Run pgbench for so long, in whole seconds, two at least; for one transaction a client where that is 0."""
         # A short run may be over before all clients are connected.
         length = max(2, round(seconds))
         script = "append_ten.pgbench" if self._events > 1 else "append_one.pgbench"
         with as_file(files("mink_benchmarks").joinpath("sql", script)) as path:
             command = ["pgbench", self._server.url, "-n", "-M", "prepared", "-f", str(path)]
-            command += ["-c", str(self._clients), "-j", "2", "-T", str(length)]
+            command += ["-c", str(self._clients), "-j", "2", *(["-T", str(length)] if seconds else ["-t", "1"])]
             command += ["-D", f"clients={self._clients}", "-D", f"per={STREAMS // self._clients}"]
+            began = time.perf_counter()
             done = subprocess.run(command, capture_output=True, text=True, check=True)
+            took = time.perf_counter() - began
+        if not seconds:
+            return Sample(self._clients * self._events, took)
         for line in done.stdout.splitlines():
             if line.startswith("tps"):
                 return Sample(round(float(line.split()[2]) * length * self._events), length)

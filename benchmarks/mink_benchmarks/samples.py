@@ -56,7 +56,7 @@ class Case(Protocol):
         ...
 
     def measure(self, seconds: float) -> Sample:
-        """Work for about so long."""
+        """Work for about so long; as little as can be where that is 0."""
         ...
 
     def close(self) -> None:

@@ -91,11 +91,11 @@ def test_sessions_that_never_pause_are_not_counted(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_row_that_cannot_be_counted_says_so(monkeypatch: pytest.MonkeyPatch, postgres_url: str) -> None:
-    case = Function("call", lambda seconds: Sample(1000, seconds))
+    case = Function("call", lambda seconds: Sample(1000 if seconds else 0, 1.0))
     monkeypatch.setattr(cost, "_append_cases", lambda *_: [case])
     monkeypatch.setattr(cost, "_read_cases", lambda *_: [])
     monkeypatch.setattr(cost, "_REAPED", 0.0)
-    looks = iter([1.0, 1.0, 2.0, 2.5, 3.0, NotCountedError("the server has ended")])
+    looks = iter([1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.5, 3.0, 3.0, 3.0, NotCountedError("the server has ended")])
 
     def seconds(_: Any) -> float:
         found = next(looks)
@@ -114,6 +114,37 @@ def test_a_row_that_cannot_be_counted_says_so(monkeypatch: pytest.MonkeyPatch, p
     assert text.count("not counted\n") == 2
     assert "not counted: the server's clock stood still" in text
     assert "not counted: the server has ended" in text
+
+
+def test_what_a_measurement_needs_to_begin_is_no_cost_of_an_event(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the sessions of pgbench, which are opened in each: the stores' are there before."""
+    spent = {"client": 0.0, "server": 0.0}
+
+    def work(seconds: float) -> Sample:
+        count = 1000 if seconds else 10
+        spent["client"] += 0.5 + count * 20e-6
+        spent["server"] += 0.7 + count * 60e-6
+        return Sample(count, 1.0)
+
+    monkeypatch.setattr(cost, "_append_cases", lambda *_: [Function("call", work)])
+    monkeypatch.setattr(cost, "_read_cases", lambda *_: [])
+    monkeypatch.setattr(cost, "_REAPED", 0.0)
+    monkeypatch.setattr(cost, "_client_seconds", lambda: spent["client"])
+    monkeypatch.setattr(ServerClock, "seconds", lambda _: spent["server"])
+    (found,) = measure_costs(Server(postgres_url), Workload(), 1.0, lambda _: None)["one append"]
+    assert (found.client, found.server) == (pytest.approx(20), pytest.approx(60))
+
+
+def test_pgbench_can_do_as_little_as_one_transaction_a_client(postgres_url: str) -> None:
+    if not floors.pgbench_found():
+        pytest.skip("needs pgbench")
+    server = Server(postgres_url)
+    floors.load_floor(server)
+    assert floors.PgbenchFloor("floor", server, 4).measure(0.0).count == 4
+    assert server.run("SELECT count(*) FROM floor.events") == [(4,)]
+    server.drop()
 
 
 def test_a_lone_caller_costs_the_server_what_it_computes(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
