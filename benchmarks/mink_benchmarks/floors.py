@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 import time
 from functools import partial
 from importlib.resources import as_file, files
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -73,25 +75,38 @@ class PgbenchFloor:
         """Nothing is kept open."""
 
     def measure(self, seconds: float) -> Sample:
-        """Run pgbench for so long, in whole seconds, two at least; for one transaction a client where that is 0."""
-        # A short run may be over before all clients are connected.
-        length = max(2, round(seconds))
+        """Run pgbench for so long, in whole seconds, three at least; for one transaction a client where that is 0."""
+        # A short run may be over before all clients are connected; the first second is for that.
+        length = max(2, round(seconds)) + 1
         script = "append_ten.pgbench" if self._events > 1 else "append_one.pgbench"
         with as_file(files("mink_benchmarks").joinpath("sql", script)) as path:
             command = ["pgbench", self._server.url, "-n", "-M", "prepared", "-f", str(path)]
-            command += ["-c", str(self._clients), "-j", "2", *(["-T", str(length)] if seconds else ["-t", "1"])]
+            command += ["-c", str(self._clients), "-j", "2"]
+            command += ["-T", str(length), "-P", "1"] if seconds else ["-t", "1"]
             command += ["-D", f"clients={self._clients}", "-D", f"per={STREAMS // self._clients}"]
-            began = time.perf_counter()
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-            took = time.perf_counter() - began
-        if not seconds:
-            return Sample(self._clients * self._events, took)
-        for line in done.stdout.splitlines():
-            if line.startswith("tps"):
-                return Sample(round(float(line.split()[2]) * length * self._events), length)
-        # Also when not one transaction was done before the time was over: the machine is far too busy.
-        msg = f"pgbench measured nothing: {done.stderr.strip()[-300:]}"
+        return sample_of(done.stdout, done.stderr, self._events)
+
+
+def sample_of(out: str, told: str, events: int) -> Sample:
+    """All that pgbench did, at its pace after the first second.
+
+    Its sessions are new in each measurement, and open and warm up in that second; the stores have done so before.
+
+    Raises:
+        BenchmarkError: Not one transaction was done before the time was over: the machine is far too busy.
+    """
+    done = re.search(r"^number of transactions actually processed: (\d+)", out, re.MULTILINE)
+    whole = re.search(r"^tps = ([\d.]+)", out, re.MULTILINE)
+    if done is None or whole is None or not int(done[1]):
+        msg = f"pgbench measured nothing: {told.strip()[-300:]}"
         raise BenchmarkError(msg)
+    paces = [
+        (float(at), float(rate)) for at, rate in re.findall(r"^progress: ([\d.]+) s, ([\d.]+) tps", told, re.MULTILINE)
+    ]
+    later = sum(rate * (at - before) for (before, _), (at, rate) in pairwise(paces))
+    rate = later / (paces[-1][0] - paces[0][0]) if later else float(whole[1])
+    return Sample(int(done[1]) * events, int(done[1]) / rate)
 
 
 def _calls(call: Callable[..., Any], workload: Workload, tally: Tally) -> Calls:
