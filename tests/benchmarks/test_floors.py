@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from mink_benchmarks import floors
 from mink_benchmarks.floors import sample_of
 from mink_benchmarks.samples import BenchmarkError
+from mink_benchmarks.server import Server
+from mink_benchmarks.workload import Workload
 
 OUT = """number of clients: 64
 number of transactions actually processed: 18083
@@ -41,3 +46,15 @@ def test_where_it_told_nothing_after_that_the_whole_is_taken(told: str) -> None:
 def test_nothing_done_is_nothing_measured(out: str) -> None:
     with pytest.raises(BenchmarkError, match="pgbench measured nothing: gone"):
         sample_of(out, "gone", events=1)
+
+
+@pytest.mark.parametrize("floor", [floors.psycopg_call, floors.asyncpg_call])
+def test_a_bare_driver_is_warm_when_it_is_measured(postgres_url: str, floor: Any) -> None:
+    server = Server(postgres_url)
+    try:
+        floors.load_floor(server)
+        found = floor(server, Workload()).measure(0.05)
+        assert server.run("SELECT count(*) FROM floor.events") == [(found.count + floors.WARM,)]
+        assert len(found.latencies) == found.count
+    finally:
+        server.drop()
