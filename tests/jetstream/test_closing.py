@@ -11,6 +11,8 @@ import pytest
 
 from mink_core import NewEvent, StoreClosedError, TransientStorageError
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
+from mink_jetstream.server import EmbeddedServer
+from tests.processes import gone_within
 
 
 @pytest.mark.parametrize("turns", range(1, 9))
@@ -38,6 +40,32 @@ def test_a_close_that_is_cancelled_closes_all_and_is_cancelled(store, url, turns
         assert client._transport._io_writer.is_closing()
 
     asyncio.run(run())
+
+
+def test_an_embedded_server_that_starts_while_its_store_is_closed_is_stopped(monkeypatch):
+    start, began, may_go_on, pids = EmbeddedServer.start, threading.Event(), threading.Event(), []
+
+    def slow(folder):
+        began.set()
+        assert may_go_on.wait(60)
+        server = start(folder)
+        pids.append(server.pid)
+        return server
+
+    async def run() -> None:
+        store = AsyncJetStreamEventStore("nats+embedded://")
+        opening = asyncio.create_task(store.ping())
+        await asyncio.to_thread(began.wait, 60)
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.05)
+        may_go_on.set()
+        await asyncio.wait([opening, closing], timeout=60)
+        assert isinstance(opening.exception(), StoreClosedError)
+        await closing
+
+    monkeypatch.setattr(EmbeddedServer, "start", slow)
+    asyncio.run(run())  # and the thread has ended
+    assert gone_within(pids[0], 60)
 
 
 def portals() -> set[threading.Thread]:
