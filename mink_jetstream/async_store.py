@@ -18,6 +18,7 @@ from mink_core.subscriber import POLL_INTERVAL
 from mink_jetstream.answers import server_time
 from mink_jetstream.appending import Appending
 from mink_jetstream.async_event_log import AsyncJetStreamEventLog
+from mink_jetstream.connection import Connection
 from mink_jetstream.feed import Feed
 from mink_jetstream.health import diagnoses, findings, lags
 from mink_jetstream.importing import Importing
@@ -33,7 +34,6 @@ from mink_jetstream.substores import (
     AsyncJetStreamSubscriptions,
 )
 from mink_jetstream.wakeups import Wakeups
-from mink_jetstream.wire import Wire
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -82,8 +82,8 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
         """
         chosen = url if isinstance(url, Options) else options_of(url, options)
         self._options = chosen
-        self._wire = Wire(chosen)
-        self._place = Place(JetStream(self._wire, chosen), chosen)
+        self._connection = Connection(chosen)
+        self._place = Place(JetStream(self._connection, chosen), chosen)
         self._reading = Reading(self._place)
         self._appending = Appending(self._place, self._reading)
         self._feed = Feed(self._place, self._reading)
@@ -262,11 +262,11 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
         try:
             await self._wakeups.close()
         finally:  # also where it was interrupted: a second call finds nothing to close
-            await self._wire.close()
+            await self._connection.close()
 
     async def open(self) -> None:
         """Connect."""
-        await self._wire.client()
+        await self._connection.client()
 
     async def __aenter__(self) -> Self:
         await self.open()

@@ -35,7 +35,7 @@ class Calls:
 
     def _known(self) -> int:
         """What was seen; nothing of another connection or identity: a restored backup may be shorter."""
-        history = self._place.jetstream.wire.reconnects, self._place.identity
+        history = self._place.jetstream.connection.reconnects, self._place.identity
         if history != self._history:
             self._history, self._seen = history, 0
         return self._seen

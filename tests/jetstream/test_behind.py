@@ -19,12 +19,13 @@ from mink_core import (
 from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.acknowledged import Acknowledged
 from mink_jetstream.answers import Cluster, Peer
+from mink_jetstream.connection import Connection
 from mink_jetstream.jetstream import JetStream
 from mink_jetstream.patience import Patience
 from mink_jetstream.place import Place
 from mink_jetstream.reading import Reading
+from mink_jetstream.requester import Requester
 from mink_jetstream.requests import UnansweredError
-from mink_jetstream.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -291,24 +292,24 @@ def doubts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How often a connection was doubted."""
     found: list[str] = []
 
-    async def doubt(self: Wire) -> None:
+    async def doubt(self: Connection) -> None:
         found.append("doubt")
 
-    monkeypatch.setattr(Wire, "doubt", doubt)
+    monkeypatch.setattr(Connection, "doubt", doubt)
     return found
 
 
 def test_a_copy_that_does_not_answer_is_no_fault_of_the_server_that_was_asked(three, doubts, monkeypatch):
     """A direct get goes to any copy, also to one that is cut off. Who leads answers through the same server."""
-    gather, lost = Wire.gather, [2]
+    gather, lost = Requester.gather, [2]
 
-    async def losing(self: Wire, *request: Any) -> Any:
+    async def losing(self: Requester, *request: Any) -> Any:
         if lost[0]:
             lost[0] -= 1
             raise UnansweredError("no reply came in time")
         return await gather(self, *request)
 
-    monkeypatch.setattr(Wire, "gather", losing)
+    monkeypatch.setattr(Requester, "gather", losing)
     assert [event.version for event in three.poll(0).events] == [1, 2, 3]
     assert (lost, doubts) == ([0], [])
 
