@@ -60,21 +60,22 @@ class Follower:
 def following(subscription: Subscription, pause: float = 0.0) -> Generator[Follower]:
     """A follower, that is ended at the block's end."""
     follower = Follower(subscription, pause)
-    try:
+    with _ended_after(follower):
         yield follower
-    finally:
-        subscription.close()
-        ended = follower.ended(soon())
-    true(ended, "the end of a subscription that was closed", expected="an end", seen="it goes on")
-    equal(follower.error, None, "what the subscription raised")
 
 
 @contextmanager
 def following_until(follower: Follower, number: int) -> Generator[None]:
     """Wait for so many events, and end the follower at the block's end."""
-    try:
+    with _ended_after(follower):
         follower.wait_for(number)
         time.sleep(5 * QUICK)  # for what would come too much
+        yield
+
+
+@contextmanager
+def _ended_after(follower: Follower) -> Generator[None]:
+    try:
         yield
     finally:
         follower.subscription.close()
