@@ -10,11 +10,8 @@ import msgspec
 from mink_core.administration import RelationSize, StoreStatistics
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError
-from mink_core.filters import EVERYTHING, EventFilter
-from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.durable import AsyncDurable
+from mink_core.runtime.following import AsyncFollowed
 from mink_core.runtime.updating import AsyncUpdating
-from mink_core.subscriber import POLL_INTERVAL
 from mink_jetstream.answers import server_time
 from mink_jetstream.appending import Appending
 from mink_jetstream.async_event_log import AsyncJetStreamEventLog
@@ -43,6 +40,7 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_core.finding import Finding
     from mink_core.limits import Limits
+    from mink_core.runtime.async_subscription import AsyncPollingSubscription
     from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_jetstream.subjects import Keys
 
@@ -62,7 +60,7 @@ CAPABILITIES = frozenset(
 """What JetStream can keep. It has no transaction over several calls, so neither an outbox, nor privacy operations."""
 
 
-class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurable):
+class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncFollowed):
     """An event store in NATS JetStream; see `mink_core.AsyncStore`.
 
     It belongs to the event loop in which it is used first. It has one connection, which carries any number
@@ -114,29 +112,7 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
 
     # Following
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> AsyncPollingSubscription:
-        """See `Subscriber.subscribe`."""
-        self.check_open()
-        subscription = AsyncPollingSubscription(
-            self,
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._followers.add(subscription)
-        return subscription
-
-    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+    def _watch(self, worker: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
         self.check_open()
         self._followers.add(worker)
 
