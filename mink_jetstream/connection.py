@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mink_core.errors import StorageError, StoreClosedError
+from mink_core.runtime.starting import started
 from mink_jetstream.connecting import abort, check_version, connect, leave
 from mink_jetstream.inbox import Inbox
 from mink_jetstream.options import options_of
@@ -133,7 +134,7 @@ class Connection:
 
         if self._server is None:
             folder = None if self._options.folder is None else Path(self._options.folder)
-            self._server = await asyncio.to_thread(EmbeddedServer.start, folder)
+            self._server = await started(lambda: EmbeddedServer.start(folder), EmbeddedServer.stop)
         found = options_of(f"{self._server.url}/{self._options.store}", {})
         return msgspec.structs.replace(self._options, servers=found.servers, user=found.user, password=found.password)
 

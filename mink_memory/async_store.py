@@ -120,10 +120,10 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
         transaction = self._handle.begin(f"task {task.get_name() if task else 'unknown'}")
         try:
             yield transaction
+            self._handle.commit(transaction)
         except BaseException:
             self._handle.rollback(transaction)
             raise
-        self._handle.commit(transaction)
 
     def _watch(self, worker: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
         self._handle.add_subscription(worker)

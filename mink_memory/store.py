@@ -124,10 +124,10 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Followed):
         transaction = self._handle.begin(f"thread {threading.current_thread().name}")
         try:
             yield transaction
+            self._handle.commit(transaction)
         except BaseException:
             self._handle.rollback(transaction)
             raise
-        self._handle.commit(transaction)
 
     def _watch(self, worker: PollingSubscription | SubscriptionWorker) -> None:
         self._handle.add_subscription(worker)

@@ -12,6 +12,9 @@ from mink_jetstream.jetstream import JetStream
 from mink_jetstream.patience import Patience
 from mink_jetstream.place import Place
 
+CUT_OFF = Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
+"""What a leader says that was cut off: of both others it has not heard for seconds."""
+
 
 def pretend_copies(monkeypatch: pytest.MonkeyPatch, *, alone: bool = False) -> None:
     """Whatever the server says, there are several copies, or one alone."""
@@ -19,11 +22,11 @@ def pretend_copies(monkeypatch: pytest.MonkeyPatch, *, alone: bool = False) -> N
 
 
 def pretend_lost_majority(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server that is asked leads two others, of which it has not heard for seconds."""
-    info, cut_off = JetStream.info, Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
+    """The server that is asked is one that was cut off."""
+    info = JetStream.info
 
     async def alone(jetstream: JetStream, *which: Any, **more: Any) -> Any:
-        return msgspec.structs.replace(await info(jetstream, *which, **more), cluster=cut_off)
+        return msgspec.structs.replace(await info(jetstream, *which, **more), cluster=CUT_OFF)
 
     monkeypatch.setattr(JetStream, "info", alone)
 
