@@ -39,7 +39,7 @@ class Calls:
         return self._seen
 
     def _look_whose_history(self) -> None:
-        history = self._place.jetstream.wire.reconnects, self._place.identity
+        history = self._place.jetstream.connection.reconnects, self._place.identity
         if history != self._history:
             self._history, self._seen, self._cut = history, 0, {}
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mink_jetstream.answers import RefusedError
 
 if TYPE_CHECKING:
-    import asyncio
-
     from nats.aio.msg import Msg
 
 
@@ -44,17 +42,6 @@ class Gathered(NamedTuple):
     messages: list[Msg]
     end: Msg
     """The last one: it has a status, and no payload."""
-
-
-class Gathering:
-    """Replies while they come."""
-
-    __slots__ = ("done", "messages")
-
-    def __init__(self, done: asyncio.Future[Any]) -> None:
-        """None came yet; `done` gets the last one."""
-        self.done = done
-        self.messages: list[Msg] = []
 
 
 def status_of(msg: Msg) -> str | None:

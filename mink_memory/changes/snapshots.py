@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mink_core.prepare_substores import PreparedSnapshot, snapshot_data
+from mink_core.prepare_substores.snapshots import PreparedSnapshot, snapshot_data
 from mink_core.snapshots import Snapshot, SnapshotInfo
 from mink_memory.records import Change
 

@@ -23,7 +23,7 @@ def test_a_close_that_is_cancelled_closes_all_and_is_cancelled(store, url, turns
         following = other.subscribe()
         await other.append("order-1", [NewEvent("Placed", turns)], expected_version=0)
         await anext(following)
-        client = await other._wire.client()
+        client = await other._connection.client()
         while len(client._subs) < 2:  # noqa: ASYNC110 -- until the wake-ups have begun
             await asyncio.sleep(0.01)
         closing = asyncio.create_task(other.close())
@@ -85,7 +85,7 @@ def test_a_close_that_is_interrupted_ends_the_store_s_thread(url, monkeypatch):
     store = JetStreamEventStore(url)
     store.initialize()
     (thread,) = portals() - before
-    client = store._portal.run(store._inner._wire.client())
+    client = store._portal.run(store._inner._connection.client())
     with pytest.raises(KeyboardInterrupt):
         store.close()
     thread.join(30)

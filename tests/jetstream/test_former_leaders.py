@@ -10,23 +10,14 @@ import pytest
 
 from mink_core import ConcurrencyError, NewEvent, PositionAheadError, TransientStorageError
 from mink_jetstream import JetStreamEventStore
-from mink_jetstream.answers import Cluster, Peer
+from mink_jetstream.answers import Cluster
 from mink_jetstream.place import Place
 from mink_jetstream.reading import Reading
-from tests.jetstream.pretended import pretend_copies
-
-CUT_OFF = Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
+from tests.jetstream.pretended import CUT_OFF, pretend_copies, pretend_lost_majority
 
 
 def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
     """It may lead no longer: a conflict or a position ahead that it tells may not be true."""
-    info = Place.info
-
-    async def alone(self, **more):
-        found = await info(self, **more)
-        self.is_alone = False
-        return msgspec.structs.replace(found, cluster=CUT_OFF)
-
     with JetStreamEventStore(url, timeout=3) as store:
         store.initialize()
         store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
@@ -34,8 +25,8 @@ def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
             store.append("order-1", [NewEvent("Placed", 2)], expected_version=2)
         with pytest.raises(PositionAheadError):
             store.poll(7)
-        monkeypatch.setattr(Place, "info", alone)
-        store._inner._place.is_alone = False
+        pretend_copies(monkeypatch)
+        pretend_lost_majority(monkeypatch)
         with pytest.raises(TransientStorageError, match="majority"):
             store.append("order-1", [NewEvent("Placed", 2)], expected_version=2)
         with pytest.raises(TransientStorageError, match="majority"):

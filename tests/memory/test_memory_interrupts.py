@@ -76,7 +76,7 @@ def interrupted(act, store, moment):
             if not left[0]:
                 raise KeyboardInterrupt
 
-    gc.disable()  # what is collected, or told of it, meanwhile would be interrupted in its place
+    gc.disable()  # it calls back whoever asked for that, as Hypothesis does, and nobody hears what is raised there
     sys.setprofile(interrupt)
     try:
         with suppress(KeyboardInterrupt):
