@@ -26,7 +26,7 @@ from enum import Enum, IntEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeAlias
 
-from conformance_tests.rules import RULES
+from conformance_tests.rules import PLACES, known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -118,10 +118,7 @@ def check(
     Raises:
         ValueError: There is no such rule, or another check has the name.
     """
-    rules = (rule, *more)
-    if unknown := [number for number in rules if number not in RULES]:
-        msg = f"no such rule: {', '.join(unknown)}"
-        raise ValueError(msg)
+    rules = known(rule, *more)
 
     def register(body: Body) -> Body:
         if body.__name__ in _checks:
@@ -140,6 +137,5 @@ def all_checks() -> list[Check]:
     package = importlib.import_module("conformance_tests.checks")
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
-    order = {number: index for index, number in enumerate(RULES)}
     layers = list(Layer)
-    return sorted(_checks.values(), key=lambda it: (layers.index(it.layer), order[it.rules[0]]))
+    return sorted(_checks.values(), key=lambda it: (layers.index(it.layer), PLACES[it.rules[0]]))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conformance_tests.expect import fail
+from conformance_tests.failure import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from mink_core import StoredEvent, Subscription
 
@@ -49,3 +51,20 @@ def take(subscription: Subscription) -> list[StoredEvent]:
         fail("the next batch of a subscription", expected=f"one within {soon():g} s", seen="none")
     finally:
         late.cancel()
+
+
+def wait_until(condition: Callable[[], bool], what: str, seen: Callable[[], Any]) -> None:
+    """Wait for a condition; tell when it does not come true, and what is seen no longer changes.
+
+    A store that is slow goes on, and one that is broken does not: so the time begins again where there was
+    progress, up to twice.
+    """
+    begun = time.monotonic()
+    before, deadline = tell(seen()), begun + soon()
+    while not condition():
+        if time.monotonic() > deadline:
+            now = tell(seen())
+            if now == before or time.monotonic() > begun + 2 * soon():
+                fail(f"after {time.monotonic() - begun:.0f} seconds", expected=what, seen=now)
+            before, deadline = now, deadline + soon()
+        time.sleep(0.002)

@@ -31,3 +31,18 @@ def _load() -> dict[str, Rule]:
 
 RULES = _load()
 """By number, in the contract's order."""
+
+PLACES = {number: place for place, number in enumerate(RULES)}
+"""Where each one stands in that order."""
+
+
+def known(*numbers: str) -> tuple[str, ...]:
+    """Rules' numbers, as what is registered for them keeps them.
+
+    Raises:
+        ValueError: There is no such rule.
+    """
+    if unknown := [number for number in numbers if number not in RULES]:
+        msg = f"no such rule: {', '.join(unknown)}"
+        raise ValueError(msg)
+    return numbers

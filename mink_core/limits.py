@@ -24,6 +24,8 @@ MAX_WORKER_NAME = 200
 """Characters in a worker's name."""
 MAX_SECONDS = 10 * 365 * 86_400
 """Seconds in a delay, a lease or a time to live: ten years."""
+MAX_INT32 = 2**31 - 1
+"""The attempts of a message, and a snapshot's schema version."""
 MAX_SUBSCRIPTION_NAME = 200
 """Characters in the name of a subscription, and of a worker."""
 MAX_JSON_DEPTH = 128

@@ -52,7 +52,7 @@ class PreparedAppend(msgspec.Struct, frozen=True, gc=False):
     """As by `check_expected`: an exact 0 is `NO_STREAM`."""
     events: tuple[PreparedEvent, ...]
     messages: tuple[PreparedMessage, ...] = ()
-    """Outbox messages to store with it, all or nothing; see `prepare_substores.with_messages`."""
+    """Outbox messages to store with it, all or nothing; see `prepare_substores.outbox.with_messages`."""
 
 
 def prepare_append(

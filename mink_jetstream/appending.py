@@ -66,7 +66,7 @@ class Appending:
         self._refusals = Refusals(place, reading)
         self._grouping = Grouping(place.jetstream)
         self._tails: dict[str, StreamTail] = {}
-        self._connection = 0
+        self._reconnects = 0
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def append(self, items: Sequence[PreparedAppend]) -> list[AppendResult]:
@@ -102,12 +102,14 @@ class Appending:
     @property
     def limits(self) -> Limits:
         """What the server takes; of a store that is not connected, what every server does."""
-        return Limits(call_events=_MAX_CALL_EVENTS, event_bytes=max(self._jetstream.wire.max_payload - OVERHEAD, 1))
+        return Limits(
+            call_events=_MAX_CALL_EVENTS, event_bytes=max(self._jetstream.connection.max_payload - OVERHEAD, 1)
+        )
 
     def _forget_other_histories(self) -> None:
         """A connection made anew may lead to a restored backup, in which a sequence has another event."""
-        if self._connection != self._jetstream.wire.reconnects:
-            self._connection = self._jetstream.wire.reconnects
+        if self._reconnects != self._jetstream.connection.reconnects:
+            self._reconnects = self._jetstream.connection.reconnects
             self._tails.clear()
             self._refusals.forget()
 

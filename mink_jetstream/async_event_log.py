@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.outbox import OutboxMessage
     from mink_jetstream.appending import Appending
+    from mink_jetstream.connection import Connection
     from mink_jetstream.options import Options
     from mink_jetstream.place import Place
     from mink_jetstream.reading import Reading
-    from mink_jetstream.wire import Wire
 
 
 class AsyncJetStreamEventLog(SubStores, ABC):
@@ -37,7 +37,7 @@ class AsyncJetStreamEventLog(SubStores, ABC):
 
     adapter_name = "jetstream"
     _options: Options
-    _wire: Wire
+    _connection: Connection
     _place: Place
     _reading: Reading
     _appending: Appending
@@ -53,7 +53,7 @@ class AsyncJetStreamEventLog(SubStores, ABC):
         Raises:
             StoreClosedError: It is closed.
         """
-        self._wire.check_open()
+        self._connection.check_open()
 
     def decode(self, row: EncodedEvent) -> StoredEvent:
         """The event of a row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from weakref import WeakSet
 
@@ -10,14 +11,12 @@ import msgspec
 from mink_core.administration import RelationSize, StoreStatistics
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError
-from mink_core.filters import EVERYTHING, EventFilter
-from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.durable import AsyncDurable
+from mink_core.runtime.following import AsyncFollowed
 from mink_core.runtime.updating import AsyncUpdating
-from mink_core.subscriber import POLL_INTERVAL
 from mink_jetstream.answers import server_time
 from mink_jetstream.appending import Appending
 from mink_jetstream.async_event_log import AsyncJetStreamEventLog
+from mink_jetstream.connection import Connection
 from mink_jetstream.feed import Feed
 from mink_jetstream.health import diagnoses, findings, lags
 from mink_jetstream.importing import Importing
@@ -33,7 +32,6 @@ from mink_jetstream.substores import (
     AsyncJetStreamSubscriptions,
 )
 from mink_jetstream.wakeups import Wakeups
-from mink_jetstream.wire import Wire
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_core.finding import Finding
     from mink_core.limits import Limits
+    from mink_core.runtime.async_subscription import AsyncPollingSubscription
     from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_jetstream.subjects import Keys
 
@@ -62,7 +61,7 @@ CAPABILITIES = frozenset(
 """What JetStream can keep. It has no transaction over several calls, so neither an outbox, nor privacy operations."""
 
 
-class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurable):
+class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncFollowed):
     """An event store in NATS JetStream; see `mink_core.AsyncStore`.
 
     It belongs to the event loop in which it is used first. It has one connection, which carries any number
@@ -82,8 +81,8 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
         """
         chosen = url if isinstance(url, Options) else options_of(url, options)
         self._options = chosen
-        self._wire = Wire(chosen)
-        self._place = Place(JetStream(self._wire, chosen), chosen)
+        self._connection = Connection(chosen)
+        self._place = Place(JetStream(self._connection, chosen), chosen)
         self._reading = Reading(self._place)
         self._appending = Appending(self._place, self._reading)
         self._feed = Feed(self._place, self._reading)
@@ -114,29 +113,7 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
 
     # Following
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> AsyncPollingSubscription:
-        """See `Subscriber.subscribe`."""
-        self.check_open()
-        subscription = AsyncPollingSubscription(
-            self,
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._followers.add(subscription)
-        return subscription
-
-    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+    def _watch(self, worker: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
         self.check_open()
         self._followers.add(worker)
 
@@ -262,14 +239,18 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
         try:
             await self._wakeups.close()
         finally:  # also where it was interrupted: a second call finds nothing to close
-            await self._wire.close()
+            await self._connection.close()
 
     async def open(self) -> None:
         """Connect."""
-        await self._wire.client()
+        await self._connection.client()
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        try:
+            await self.open()
+        except asyncio.CancelledError:
+            await self.close()  # its block is not entered, and the connection is still being made
+            raise
         return self
 
     async def __aexit__(

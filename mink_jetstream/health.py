@@ -115,7 +115,9 @@ async def _sync(place: Place) -> Diagnosis:
     lost = "an acknowledged event can be lost when servers lose power together"
     jetstream = place.jetstream
     try:
-        reply = await jetstream.wire.request(Request("$SYS.REQ.SERVER.PING.VARZ", b"{}"), jetstream.deadline_in(_LOOK))
+        reply = await jetstream.requester.request(
+            Request("$SYS.REQ.SERVER.PING.VARZ", b"{}"), jetstream.deadline_in(_LOOK)
+        )
         config = msgspec.json.decode(reply.data, type=_Answer).data.jetstream.config
     except (UnansweredError, UnreachableError, msgspec.MsgspecError):
         said = f"unknown, as only a user of the system account may ask; by default it is two minutes, and {lost}"

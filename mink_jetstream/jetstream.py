@@ -15,6 +15,7 @@ import msgspec
 
 from mink_core.errors import SchemaError, StorageError, TransientStorageError
 from mink_jetstream.answers import Info, RefusedError, check, decode_ack, decode_done, decode_got, decode_info
+from mink_jetstream.requester import Requester
 from mink_jetstream.requests import Request, UnansweredError, UnreachableError, whole
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from nats.aio.msg import Msg
 
+    from mink_jetstream.connection import Connection
     from mink_jetstream.messages import Stored
     from mink_jetstream.options import Options
-    from mink_jetstream.wire import Wire
 
 T = TypeVar("T")
 
@@ -56,9 +57,10 @@ _encode = msgspec.json.Encoder().encode
 class JetStream:
     """The API as a store uses it."""
 
-    def __init__(self, wire: Wire, options: Options) -> None:
+    def __init__(self, connection: Connection, options: Options) -> None:
         """Ask on a connection."""
-        self.wire = wire
+        self.connection = connection
+        self.requester = Requester(connection)
         self._options = options
         self._room = asyncio.Semaphore(_BATCHES)
 
@@ -83,7 +85,7 @@ class JetStream:
         Args:
             send: Told when to give up a single try, whose reply may be lost.
             deadline: When to give up.
-            doubt: What to do after a try without an answer; without it, `Wire.doubt`.
+            doubt: What to do after a try without an answer; without it, `Connection.doubt`.
         """
         pause, patience = _PAUSE, _PATIENCE
         loop = asyncio.get_running_loop()
@@ -94,7 +96,7 @@ class JetStream:
             except (UnreachableError, UnansweredError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.code not in _NOT_NOW:
                     raise
-                await (doubt or self.wire.doubt)()
+                await (doubt or self.connection.doubt)()
                 if loop.time() + pause >= deadline:
                     raise self._given_up(error) from error
             patience *= 2 if loop.time() >= until else 1  # not where a connection was lost, or nobody leads
@@ -109,7 +111,7 @@ class JetStream:
         return TransientStorageError(msg)
 
     async def _ask(self, verb: str, payload: bytes, deadline: float) -> bytes:
-        reply = await self.wire.request(Request(f"{_API}.{verb}", payload), deadline)
+        reply = await self.requester.request(Request(f"{_API}.{verb}", payload), deadline)
         return reply.data
 
     async def info(self, stream: str, *, subjects: str | None = None, offset: int = 0) -> Info:
@@ -161,7 +163,7 @@ class JetStream:
         request = Request(f"{_API}.DIRECT.GET.{stream}", _encode(wanted))
 
         async def send(until: float) -> list[Msg]:
-            return whole(await self.wire.gather(request, until))
+            return whole(await self.requester.gather(request, until))
 
         return await self._read(send, deadline, doubt)
 
@@ -197,13 +199,13 @@ class JetStream:
             try:
                 if len(requests) > 1:
                     _number(requests)
-                return self._stored(await self.wire.batch(requests, min(deadline, now + patience)))
+                return self._stored(await self.requester.batch(requests, min(deadline, now + patience)))
             except UnansweredError:
-                await self.wire.doubt()
+                await self.connection.doubt()
                 raise
             except UnreachableError as error:
                 problem = error
-                await self.wire.doubt()
+                await self.connection.doubt()
             except RefusedError as error:
                 if error.code not in _NOT_NOW:
                     raise
@@ -220,7 +222,7 @@ class JetStream:
         except msgspec.MsgspecError as error:
             raise UnansweredError(str(error)) from error
         if ack.error is None:
-            self.wire.prove()
+            self.connection.prove()
             return ack.seq
         if ack.error.err_code == _STORE_FAILED:  # one copy's store failed: another one may have it
             raise UnansweredError(ack.error.description)  # as if no reply had come

@@ -66,12 +66,33 @@ class Place:
         """
         now = asyncio.get_running_loop().time()
         if now < self._looked + _LOOK:
-            self.jetstream.wire.check_open()
+            self.jetstream.connection.check_open()
             return
         if self._looked > -inf:
             self._looked = now  # one asks again, the others go on
-        self.identity = self.identity_of(await self.info())
+        info = await self.info()
+        if self.identity is None:
+            self.identity = self.identity_of(info)
+        else:
+            await self.is_another(info, self.identity)
         self._looked = now
+
+    async def is_another(self, info: Info, known: StoreIdentity | None) -> bool:
+        """Whether the store has another identity or epoch than was known, as a restored backup has.
+
+        Told by two looks, as a server that was cut off may tell an old epoch.
+        """
+        present = self.identity_of(info)
+        if present == known:
+            return False
+        if not self.is_alone:
+            await asyncio.sleep(HEALING)
+            info = await self.info()
+            present = self.identity_of(info)
+            if present == known or not is_led(info):
+                return False
+        self.identity = present
+        return True
 
     async def info(self, *, subjects: str | None = None, offset: int = 0) -> Info:
         """What the leader says of the events' stream now.
@@ -86,9 +107,9 @@ class Place:
         assert found.config is not None  # noqa: S101 -- there is one where there is no error
         self.is_alone = found.config.num_replicas == 1
         if is_led(found):
-            self.jetstream.wire.prove()
+            self.jetstream.connection.prove()
         else:
-            await self.jetstream.wire.doubt()
+            await self.jetstream.connection.doubt()
         return found
 
     async def page(self, wanted: dict[str, Any]) -> list[Msg]:
@@ -136,7 +157,7 @@ class Place:
 
     async def initialize(self) -> None:
         """Make what is not there. Safe from several processes at once (LIFE-02)."""
-        client = await self.jetstream.wire.client()
+        client = await self.jetstream.connection.client()
         copies = self.options.replicas or (_SAFE if len(client.servers) >= _SAFE else 1)
         metadata = {_LAYOUT_KEY: str(_LAYOUT), _STORE: str(uuid4()), _EPOCH: "1"}
         await self._make(self.stream, self.subjects.every, copies, metadata=metadata, deny_purge=True)

@@ -188,7 +188,7 @@ class Records:
     async def _write(self, written: dict[str, bytes], loaded: dict[str, Raw], deadline: float) -> bool:
         """Whether it was stored; not where a record is newer than what was read."""
         requests: list[Request] = []
-        room = self._jetstream.wire.max_payload - OVERHEAD
+        room = self._jetstream.connection.max_payload - OVERHEAD
         for key, data in written.items():
             if len(data) > room:
                 msg = f"a record may have {room} bytes here, as the server's max_payload says, not {len(data)}; nothing was changed"

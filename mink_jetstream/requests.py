@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mink_jetstream.answers import RefusedError
 
 if TYPE_CHECKING:
-    import asyncio
-
     from nats.aio.msg import Msg
 
 
@@ -46,17 +44,6 @@ class Gathered(NamedTuple):
     """The last one: it has a status, and no payload."""
 
 
-class Gathering:
-    """Replies while they come."""
-
-    __slots__ = ("done", "messages")
-
-    def __init__(self, done: asyncio.Future[Any]) -> None:
-        """None came yet; `done` gets the last one."""
-        self.done = done
-        self.messages: list[Msg] = []
-
-
 def status_of(msg: Msg) -> str | None:
     """The status of a reply that is no message of a stream."""
     found: str | None = None if msg.headers is None else msg.headers.get("Status")
@@ -80,6 +67,6 @@ def whole(gathered: Gathered) -> list[Msg]:
         if headers.get(_BEFORE) != before:
             raise UnansweredError(_LOST)
         before = headers["Nats-Sequence"]
-    if messages and (end.headers or {}).get(_BEFORE) != before:
+    if (end.headers or {}).get(_BEFORE, "0") != before:  # also where all of them were lost
         raise UnansweredError(_LOST)
     return messages

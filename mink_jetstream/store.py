@@ -7,13 +7,11 @@ from weakref import WeakSet
 
 from mink_core.capability import Capability
 from mink_core.direction import Direction
-from mink_core.errors import CapabilityNotSupportedError
+from mink_core.errors import CapabilityNotSupportedError, StoreClosedError
 from mink_core.filters import EVERYTHING, EventFilter
-from mink_core.runtime.durable import Durable
-from mink_core.runtime.subscription import PollingSubscription
+from mink_core.runtime.following import Followed
 from mink_core.runtime.substores import SubStores
 from mink_core.runtime.updating import Updating
-from mink_core.subscriber import POLL_INTERVAL
 from mink_jetstream.async_store import AsyncJetStreamEventStore
 from mink_jetstream.portal import Portal
 from mink_jetstream.substores import (
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from mink_core.finding import Finding
     from mink_core.limits import Limits
     from mink_core.outbox import OutboxMessage
+    from mink_core.runtime.subscription import PollingSubscription
     from mink_core.runtime.worker import SubscriptionWorker
     from mink_jetstream.feed import FeedPages, StreamPages
     from mink_jetstream.listing import StreamsPages
@@ -56,7 +55,7 @@ class _Inner(AsyncJetStreamEventStore):
         return bool(followers)
 
 
-class JetStreamEventStore(SubStores, Updating, Durable):
+class JetStreamEventStore(SubStores, Updating, Followed):
     """An event store in NATS JetStream; see `mink_core.Store`.
 
     Its connection lives on an event loop in a thread of its own, which any number of threads share.
@@ -171,29 +170,7 @@ class JetStreamEventStore(SubStores, Updating, Durable):
 
     # Following
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> PollingSubscription:
-        """See `Subscriber.subscribe`."""
-        self._inner.check_open()
-        subscription = PollingSubscription(
-            self,
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._inner.threads.add(subscription)
-        return subscription
-
-    def _watch(self, worker: SubscriptionWorker) -> None:
+    def _watch(self, worker: PollingSubscription | SubscriptionWorker) -> None:
         self._inner.check_open()
         self._inner.threads.add(worker)
 
@@ -253,7 +230,16 @@ class JetStreamEventStore(SubStores, Updating, Durable):
         self._portal.close(self._inner.close())
 
     def __enter__(self) -> Self:
-        self._portal.run(self._inner.open())
+        was_used = self._portal.is_running
+        try:
+            self._portal.run(self._inner.open())
+        except StoreClosedError:
+            raise
+        except BaseException:
+            if not was_used:  # its block is not entered, so nobody else ends its thread; it may be entered again
+                self._portal.close(self._inner.close())
+                self._inner, self._portal = _Inner(self._inner.options, {}), Portal()
+            raise
         return self
 
     def __exit__(

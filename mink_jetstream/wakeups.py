@@ -60,9 +60,10 @@ class Wakeups:
 
     async def _follow(self) -> None:
         """One consumer, until it is silent or the connection is another one."""
-        wire = self._place.jetstream.wire
-        client = await wire.client()
-        connection, inbox = wire.reconnects, client.new_inbox()
+        jetstream = self._place.jetstream
+        connection = jetstream.connection
+        client = await connection.client()
+        reconnects, inbox = connection.reconnects, client.new_inbox()
         following = await client.subscribe(inbox, cb=self._hear)
         name = inbox.rpartition(".")[2]
         config = {
@@ -78,19 +79,19 @@ class Wakeups:
             "inactive_threshold": int(4 * _HEARTBEAT * _NANOSECONDS),
         }
         loop = asyncio.get_running_loop()
-        wire.reconnected.add(self._heard)
+        connection.reconnected.add(self._heard)
         try:
             payload = msgspec.json.encode({"stream_name": self._place.stream, "config": config})
-            await wire.request(
+            await jetstream.requester.request(
                 Request(f"$JS.API.CONSUMER.CREATE.{self._place.stream}.{name}", payload), loop.time() + _HEARTBEAT
             )
             self._nudge()  # what came before the consumer was made
-            while wire.reconnects == connection:
+            while connection.reconnects == reconnects:
                 async with asyncio.timeout(3 * _HEARTBEAT):
                     await self._heard.wait()
                 self._heard.clear()
         finally:
-            wire.reconnected.discard(self._heard)
+            connection.reconnected.discard(self._heard)
             if not client.is_closed:
                 await following.unsubscribe()
 

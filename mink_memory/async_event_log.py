@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.prepare import prepare_append, prepare_batch
-from mink_core.prepare_substores import prepare_messages
+from mink_core.prepare_substores.outbox import prepare_messages
 from mink_memory.changes.outbox import add_with_append
 
 if TYPE_CHECKING:

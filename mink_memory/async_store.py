@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError
-from mink_core.filters import EVERYTHING, EventFilter
-from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.durable import AsyncDurable
+from mink_core.runtime.following import AsyncFollowed
 from mink_core.runtime.updating import AsyncUpdating
-from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.async_event_log import AsyncMemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
 from mink_memory.substores import AsyncMemorySubStores
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.async_subscription import AsyncPollingSubscription
     from mink_core.runtime.worker import AsyncSubscriptionWorker
     from mink_core.transforms import EventTransform
     from mink_memory.drafts import OpenTransaction
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpdating, AsyncDurable):
+class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpdating, AsyncFollowed):
     """An event store in this process's memory; see `mink_core.AsyncStore`.
 
     It does not belong to an event loop: several may use it, as may threads use a sync store on the
@@ -122,34 +120,12 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
         transaction = self._handle.begin(f"task {task.get_name() if task else 'unknown'}")
         try:
             yield transaction
+            self._handle.commit(transaction)
         except BaseException:
             self._handle.rollback(transaction)
             raise
-        self._handle.commit(transaction)
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> AsyncPollingSubscription:
-        """See `Subscriber.subscribe`."""
-        self._handle.check_open()
-        subscription = AsyncPollingSubscription(
-            self,
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._handle.add_subscription(subscription)
-        return subscription
-
-    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
+    def _watch(self, worker: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
         self._handle.add_subscription(worker)
 
     async def identity(self) -> StoreIdentity:

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError
-from mink_core.filters import EVERYTHING, EventFilter
-from mink_core.runtime.durable import Durable
-from mink_core.runtime.subscription import PollingSubscription
+from mink_core.runtime.following import Followed
 from mink_core.runtime.updating import Updating
-from mink_core.subscriber import POLL_INTERVAL
 from mink_memory.event_log import MemoryEventLog
 from mink_memory.handle import LOCK_TIMEOUT, Clock, Handle, utc_now
 from mink_memory.substores import MemorySubStores
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
     from mink_core.feed_status import FeedStatus
     from mink_core.finding import Finding
     from mink_core.prepare import PreparedAppend
+    from mink_core.runtime.subscription import PollingSubscription
     from mink_core.runtime.worker import SubscriptionWorker
     from mink_core.transforms import EventTransform
     from mink_memory.drafts import OpenTransaction
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
+class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Followed):
     """An event store in this process's memory; see `mink_core.Store`. Safe to use from several threads."""
 
     def __init__(  # noqa: PLR0913 -- the options of a store
@@ -126,34 +124,12 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
         transaction = self._handle.begin(f"thread {threading.current_thread().name}")
         try:
             yield transaction
+            self._handle.commit(transaction)
         except BaseException:
             self._handle.rollback(transaction)
             raise
-        self._handle.commit(transaction)
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> PollingSubscription:
-        """See `Subscriber.subscribe`."""
-        self._handle.check_open()
-        subscription = PollingSubscription(
-            self,
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._handle.add_subscription(subscription)
-        return subscription
-
-    def _watch(self, worker: SubscriptionWorker) -> None:
+    def _watch(self, worker: PollingSubscription | SubscriptionWorker) -> None:
         self._handle.add_subscription(worker)
 
     def identity(self) -> StoreIdentity:

@@ -9,7 +9,7 @@ from mink_core.direction import Direction
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.limits import check_stream_id
 from mink_core.prepare import prepare_append, prepare_batch
-from mink_core.prepare_substores import with_messages
+from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
 from mink_postgres.rows import consumed

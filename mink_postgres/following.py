@@ -6,11 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakSet
 
-from mink_core.filters import EVERYTHING, EventFilter
-from mink_core.runtime.async_subscription import AsyncPollingSubscription
-from mink_core.runtime.durable import AsyncDurable, Durable
-from mink_core.runtime.subscription import PollingSubscription
-from mink_core.subscriber import POLL_INTERVAL
+from mink_core.runtime.following import AsyncFollowed, Followed
 from mink_postgres.programs import feed
 
 if TYPE_CHECKING:
@@ -18,6 +14,8 @@ if TYPE_CHECKING:
 
     from mink_core.events import StoreIdentity
     from mink_core.feed_status import FeedStatus
+    from mink_core.runtime.async_subscription import AsyncPollingSubscription
+    from mink_core.runtime.subscription import PollingSubscription
     from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
     from mink_postgres.context import Context
     from mink_postgres.query import Program
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Following(Durable):
+class Following(Followed):
     """Implements what `mink_core.Subscriber` adds to the log, for threads."""
 
     _context: Context
@@ -49,37 +47,12 @@ class Following(Durable):
     def _check_open(self) -> None:
         """Raise `StoreClosedError` when closed."""
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> PollingSubscription:
-        """See `mink_core.Subscriber.subscribe`."""
+    def _watch(self, worker: PollingSubscription | SubscriptionWorker) -> None:
         self._check_open()
-        subscription = PollingSubscription(
-            self,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- the store whose part this is
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._follows(subscription)
-        return subscription
-
-    def _follows(self, one: PollingSubscription | SubscriptionWorker) -> None:
         with self._lock:
-            self._followers.add(one)
+            self._followers.add(worker)
         if self._wakeups is not None:
-            self._wakeups.add(one)
-
-    def _watch(self, worker: SubscriptionWorker) -> None:
-        self._check_open()
-        self._follows(worker)
+            self._wakeups.add(worker)
 
     def _appended(self) -> None:
         if self._wakeups is not None:
@@ -98,7 +71,7 @@ class Following(Durable):
         return self._run(feed.bump_epoch(self._context))
 
 
-class AsyncFollowing(AsyncDurable):
+class AsyncFollowing(AsyncFollowed):
     """`Following` for asyncio."""
 
     _context: Context
@@ -120,36 +93,11 @@ class AsyncFollowing(AsyncDurable):
     def _check_open(self) -> None:
         """Raise `StoreClosedError` when closed."""
 
-    def subscribe(
-        self,
-        *,
-        after_position: int = 0,
-        where: EventFilter = EVERYTHING,
-        batch_size: int = 100,
-        poll_interval: float = POLL_INTERVAL,
-        identity: StoreIdentity | None = None,
-    ) -> AsyncPollingSubscription:
-        """See `mink_core.Subscriber.subscribe`."""
+    def _watch(self, worker: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
         self._check_open()
-        subscription = AsyncPollingSubscription(
-            self,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- as above
-            after_position=after_position,
-            where=where,
-            batch_size=batch_size,
-            poll_interval=poll_interval,
-            identity=identity,
-        )
-        self._follows(subscription)
-        return subscription
-
-    def _follows(self, one: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
-        self._followers.add(one)
+        self._followers.add(worker)
         if self._wakeups is not None:
-            self._wakeups.add(one)
-
-    def _watch(self, worker: AsyncSubscriptionWorker) -> None:
-        self._check_open()
-        self._follows(worker)
+            self._wakeups.add(worker)
 
     def _appended(self) -> None:
         if self._wakeups is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
 from mink_core.prepare import prepare_append
-from mink_core.prepare_substores import with_messages
+from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.updating import Updating
 from mink_postgres.ahead import pages_ahead
 from mink_postgres.backends import sync_psycopg

@@ -39,11 +39,10 @@ HEAD = """\
 # Kill matrix
 
 Each row is a store that is broken on purpose, in one rule: around the memory adapter, or where it is about connections
-or SQL, around the PostgreSQL one. A number is how many checks of
-an area failed on it. *First kill* is the first check of a rule it breaks that failed, and *seconds* the time until
-then, checks of its own rule first. All examples run on each member; histories, interleavings and what else takes
-long only until it is killed. A member that no check of a rule it breaks can see has survived, whatever else failed.
-
+or SQL, around the PostgreSQL one. A number is how many checks of an area failed on it. *First kill* is the first check
+of a rule it breaks that failed, and *seconds* the time until then, checks of its own rule first. All examples run on
+each member; histories, interleavings and what else takes long only until it is killed. A member that no check of a rule
+it breaks can see has survived, whatever else failed.
 """
 
 
@@ -97,7 +96,7 @@ def main() -> int:
     print(f"{len(ran)} trials were run now, in {took / 60:.1f} minutes; {len(known)} were kept")
     print(f"survivors: {survivors}; rules without a member: {without}")
     if given.write:
-        write(figures, table_of(trials), [trial for _, trial in trials])
+        PAGE.write_text(page_of(figures, table_of(trials), [trial for _, trial in trials]), "utf-8")
     return 1 if survivors or without or len(trials) < len(members) * len(given.seeds) else 0
 
 
@@ -108,18 +107,14 @@ def table_of(trials: list[tuple[int, Trial]]) -> list[Trial]:
     return list(rows.values())
 
 
-def write(figures: str, first: list[Trial], every: list[Trial]) -> None:
-    idle = idle_checks(every)
-    text = [
-        HEAD,
-        figures,
-        f"\nThe table is of seed 3.\n\n{as_markdown(first)}\n\n## Checks that killed nobody\n",
-    ]
-    text.append(
+def page_of(figures: str, first: list[Trial], every: list[Trial]) -> str:
+    """docs/kill-matrix.md: the figures, a row for each of the first trials, and what no trial at all was killed by."""
+    idle = ", ".join(f"`{name}`" for name in idle_checks(every)) or "None."
+    return (
+        f"{HEAD}\n{figures}\n\nThe table is of seed 3.\n\n{as_markdown(first)}\n\n## Checks that killed nobody\n\n"
         "They ran and no member failed on them: they guard what no member breaks, or what others saw first (a check that "
-        f"takes long does not run on a member that is dead).\n\n{', '.join(f'`{name}`' for name in idle) or 'None.'}\n"
+        f"takes long does not run on a member that is dead).\n\n{idle}\n"
     )
-    PAGE.write_text("\n".join(text), "utf-8")
 
 
 if __name__ == "__main__":

@@ -22,10 +22,11 @@ from mink_postgres.conditions import conditions
 from mink_postgres.statements import Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from mink_benchmarks.server import Server
     from mink_benchmarks.workload import Workload
+    from mink_core import StoredEvent
 
 STREAM = 100
 """Events of a stream."""
@@ -236,31 +237,31 @@ class GrownCase:
         await asyncio.gather(*(write(number) for number in range(64)))
         return len(latencies), latencies
 
-    async def _read_streams(self, until: float) -> tuple[int, list[float]]:
+    async def _passes(self, until: float, begin: Callable[[], AsyncIterator[StoredEvent]]) -> tuple[int, list[float]]:
         count, latencies = 0, list[float]()
         while (began := time.perf_counter()) < until:
-            name = name_of(self._random.randrange(self._streams))
-            async for event in self._opened.store.read_stream(name):
+            async for event in begin():
                 _ = event.data
                 count += 1
             latencies.append(time.perf_counter() - began)
         return count, latencies
 
+    async def _read_streams(self, until: float) -> tuple[int, list[float]]:
+        store = self._opened.store
+        return await self._passes(until, lambda: store.read_stream(name_of(self._random.randrange(self._streams))))
+
     async def _replay(self, until: float) -> tuple[int, list[float]]:
-        count, latencies = 0, list[float]()
-        while (began := time.perf_counter()) < until:
-            start = self._random.randrange(max(1, self._events - PIECE))
-            async for event in self._opened.store.read_all(after_position=start, limit=PIECE):
-                _ = event.data
-                count += 1
-            latencies.append(time.perf_counter() - began)
-        return count, latencies
+        store = self._opened.store
+        return await self._passes(until, lambda: store.read_all(after_position=self._somewhere(), limit=PIECE))
+
+    def _somewhere(self) -> int:
+        return self._random.randrange(max(1, self._events - PIECE))
 
     async def _category(self, until: float) -> tuple[int, list[float]]:
         count, latencies = 0, list[float]()
         where = EventFilter(categories=(RARE,))
         while (began := time.perf_counter()) < until:
-            start = self._random.randrange(max(1, self._events - PIECE))
+            start = self._somewhere()
             events = self._opened.store.read_all(after_position=start, limit=PIECE // _RARE, where=where)
             last = start
             async for event in events:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
-from conformance_tests.checks.subscriptions import wait_until
 from conformance_tests.expect import equal, raises, true
+from conformance_tests.patience import wait_until
 from mink_core import (
     Capability,
     EventFilter,

@@ -4,96 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from conformance_tests.check import check
-from conformance_tests.expect import equal, fail, raises, true
-from conformance_tests.failure import tell
+from conformance_tests.expect import equal, raises, true
+from conformance_tests.following import QUICK, Follower, following, following_until
 from conformance_tests.looking import told
-from conformance_tests.patience import promptly, soon, take
+from conformance_tests.patience import promptly, take, wait_until
 from mink_core import Capability, EventFilter, ExpectedVersion, PositionAheadError, StoreIdentity, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from conformance_tests.lab import Lab
-    from mink_core import StoredEvent, Subscription
+    from mink_core import StoredEvent
 
 ANY = ExpectedVersion.ANY
 SUBSCRIBE = {Capability.SUBSCRIBE}
-_QUICK = 0.01
-"""Seconds between polls, where a check does not wait on purpose."""
 _LONG = 60.0
 """Between polls, where a check shows that something does not wait for the next one."""
-
-
-class Follower:
-    """Takes batches from a subscription in a thread of its own, until it ends or is closed."""
-
-    def __init__(self, subscription: Subscription, pause: float = 0.0) -> None:
-        """Begin at once; with a pause after each batch, a slow consumer."""
-        self.subscription = subscription
-        self.batches: list[list[StoredEvent]] = []
-        self.error: BaseException | None = None
-        self._pause = pause
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-
-    def _follow(self) -> None:
-        try:
-            for batch in self.subscription:
-                self.batches.append(list(batch))
-                time.sleep(self._pause)
-        except BaseException as error:  # noqa: BLE001 -- looked at by the check
-            self.error = error
-
-    @property
-    def events(self) -> list[StoredEvent]:
-        """What was given so far."""
-        return [event for batch in list(self.batches) for event in batch]
-
-    def wait_for(self, number: int) -> None:
-        """Wait until so many events were given."""
-        wait_until(
-            lambda: len(self.events) >= number or self.error is not None, f"{number} events", lambda: len(self.events)
-        )
-
-    def ended(self, within: float) -> bool:
-        """Whether the iteration ends within so many seconds."""
-        self._thread.join(within)
-        return not self._thread.is_alive()
-
-
-def wait_until(condition: Callable[[], bool], what: str, seen: Callable[[], Any]) -> None:
-    """Wait for a condition; tell when it does not come true, and what is seen no longer changes.
-
-    A store that is slow goes on, and one that is broken does not: so the time begins again where there was
-    progress, up to twice.
-    """
-    begun = time.monotonic()
-    before, deadline = tell(seen()), begun + soon()
-    while not condition():
-        if time.monotonic() > deadline:
-            now = tell(seen())
-            if now == before or time.monotonic() > begun + 2 * soon():
-                fail(f"after {time.monotonic() - begun:.0f} seconds", expected=what, seen=now)
-            before, deadline = now, deadline + soon()
-        time.sleep(0.002)
-
-
-@contextmanager
-def following(subscription: Subscription, pause: float = 0.0) -> Generator[Follower]:
-    """A follower, that is ended at the block's end."""
-    follower = Follower(subscription, pause)
-    try:
-        yield follower
-    finally:
-        subscription.close()
-        ended = follower.ended(soon())
-    true(ended, "the end of a subscription that was closed", expected="an end", seen="it goes on")
-    equal(follower.error, None, "what the subscription raised")
 
 
 @check("SUB-01", "SUB-02", needs=SUBSCRIBE)
@@ -109,13 +37,11 @@ def catch_up_hands_over_to_live(lab: Lab) -> None:
             writer.append(stream_id, events, expected_version=ANY)
 
     thread = threading.Thread(target=write, daemon=True)
-    first = Follower(store.subscribe(batch_size=7, poll_interval=_QUICK))
+    first = Follower(store.subscribe(batch_size=7, poll_interval=QUICK))
     thread.start()
     followers = [(0, first)]
     for after, size in ((0, 100), (half, 1), (half, 13)):
-        followers.append(
-            (after, Follower(store.subscribe(after_position=after, batch_size=size, poll_interval=_QUICK)))
-        )
+        followers.append((after, Follower(store.subscribe(after_position=after, batch_size=size, poll_interval=QUICK))))
         time.sleep(0.01)
     thread.join()
     feed = list(store.read_all())
@@ -124,20 +50,6 @@ def catch_up_hands_over_to_live(lab: Lab) -> None:
         with following_until(follower, len(want)):
             equal(told(follower.events), told(want), f"what a subscription after {after} gave")
             equal(follower.events, want, f"the events that a subscription after {after} gave, and the feed's")
-
-
-@contextmanager
-def following_until(follower: Follower, number: int) -> Generator[None]:
-    """Wait for so many events, and end the follower at the block's end."""
-    try:
-        follower.wait_for(number)
-        time.sleep(5 * _QUICK)  # for what would come too much
-        yield
-    finally:
-        follower.subscription.close()
-        ended = follower.ended(soon())
-    true(ended, "the end of a subscription that was closed", expected="an end", seen="it goes on")
-    equal(follower.error, None, "what the subscription raised")
 
 
 @check("SUB-01", "SUB-05", needs=SUBSCRIBE)
@@ -150,7 +62,7 @@ def batches_are_full_and_position_is_where_to_go_on(lab: Lab) -> None:
         got: list[StoredEvent] = []
         position = 0
         while len(got) < len(feed):
-            with store.subscribe(after_position=position, batch_size=size, poll_interval=_QUICK) as subscription:
+            with store.subscribe(after_position=position, batch_size=size, poll_interval=QUICK) as subscription:
                 equal(subscription.position, position, "the position before the first batch")
                 for _ in range(2):
                     if len(got) == len(feed):
@@ -170,7 +82,7 @@ def filtered_subscriptions(lab: Lab) -> None:
     store.append("noise-1", lab.events(120), expected_version=0)
     where = EventFilter(categories=("order",), event_types=("Placed", "Paid"))
     wanted: list[UUID] = []
-    with following(store.subscribe(where=where, batch_size=10, poll_interval=_QUICK)) as follower:
+    with following(store.subscribe(where=where, batch_size=10, poll_interval=QUICK)) as follower:
         for number in range(12):
             kind = ("Placed", "Paid", "placed")[number % 3]
             result = store.append(f"order-{number % 2}", [lab.event(None, event_type=kind)], expected_version=ANY)
@@ -225,10 +137,10 @@ def closing_the_store_ends_its_subscriptions(lab: Lab) -> None:
     store.append("order-1", lab.events(5), expected_version=0)
     waiting = Follower(store.subscribe(poll_interval=_LONG))
     waiting.wait_for(5)
-    between = store.subscribe(batch_size=2, poll_interval=_QUICK)
+    between = store.subscribe(batch_size=2, poll_interval=QUICK)
     equal(len(take(between)), 2, "a batch before the store was closed")
-    untouched = store.subscribe(poll_interval=_QUICK)
-    with following(other.subscribe(poll_interval=_QUICK)) as follower:
+    untouched = store.subscribe(poll_interval=QUICK)
+    with following(other.subscribe(poll_interval=QUICK)) as follower:
         store.close()
         true(
             waiting.ended(promptly()), "a waiting subscription of a closed store", expected="an end", seen="it waits on"
@@ -246,12 +158,12 @@ def leaving_the_context_closes(lab: Lab) -> None:
     """A subscription is a context manager; after it, it gives nothing more, though there are more events."""
     store = lab.open()
     store.append("order-1", lab.events(5), expected_version=0)
-    with store.subscribe(batch_size=2, poll_interval=_QUICK) as subscription:
+    with store.subscribe(batch_size=2, poll_interval=QUICK) as subscription:
         equal(len(take(subscription)), 2, "the first batch")
     for _ in range(2):
         with raises(StopIteration, "a step after the context was left"):
             next(subscription)
-    closed = store.subscribe(poll_interval=_QUICK)
+    closed = store.subscribe(poll_interval=QUICK)
     closed.close()
     equal(list(closed), [], "what a subscription gives that was closed before its first step")
 
@@ -260,7 +172,7 @@ def leaving_the_context_closes(lab: Lab) -> None:
 def a_slow_consumer_loses_nothing(lab: Lab) -> None:
     """A consumer that stops for a while is given everything afterwards, in order and in batches of its size."""
     store = lab.open()
-    with store.subscribe(batch_size=50, poll_interval=_QUICK) as subscription:
+    with store.subscribe(batch_size=50, poll_interval=QUICK) as subscription:
         store.append("order-1", lab.events(10), expected_version=0)
         got = take(subscription)
         for number in range(12):
@@ -282,11 +194,11 @@ def a_subscription_from_another_history_is_told(lab: Lab) -> None:
     own = store.identity()
     ahead = store.feed_status().high + 1
     with raises(PositionAheadError, "a subscription with a position ahead", position=ahead):
-        take(store.subscribe(after_position=ahead, poll_interval=_QUICK))
+        take(store.subscribe(after_position=ahead, poll_interval=QUICK))
     for identity in (StoreIdentity(uuid4(), own.epoch), StoreIdentity(own.store, own.epoch + 1)):
         with raises(PositionAheadError, f"a subscription with {identity}"):
-            take(store.subscribe(identity=identity, poll_interval=_QUICK))
-    with store.subscribe(identity=own, poll_interval=_QUICK) as subscription:
+            take(store.subscribe(identity=identity, poll_interval=QUICK))
+    with store.subscribe(identity=own, poll_interval=QUICK) as subscription:
         equal(len(take(subscription)), 2, "events given to the store's own identity")
 
 

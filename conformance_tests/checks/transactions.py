@@ -1,17 +1,14 @@
-"""TX: calls that are committed together or not at all."""
+"""TX-01 and 03: calls that are committed together or not at all."""
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Level, check
-from conformance_tests.expect import equal, fail, raises, true
+from conformance_tests.check import check
+from conformance_tests.expect import equal, raises, true
 from conformance_tests.looking import nothing_stored, versions
 from mink_core import (
-    AppendResult,
     Capability,
     ConcurrencyError,
     DuplicateEventError,
@@ -21,7 +18,6 @@ from mink_core import (
     StoreClosedError,
     StreamAppend,
     StreamNotFoundError,
-    TransientStorageError,
     UsageError,
 )
 
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
 
 ANY, NO_STREAM, STREAM_EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
 TRANSACTIONS = {Capability.TRANSACTIONS}
-_PATIENCE = 20.0
-_LONGEST_LOCK_TIMEOUT = 60.0
 
 
 class UndoError(Exception):
@@ -205,90 +199,6 @@ def an_ended_transaction_is_closed(lab: Lab) -> None:
             for name, use in uses:
                 with raises(StoreClosedError, f"{name} of an ended transaction"):
                     use(ended)
-
-
-@check("TX-04", "APPEND-05", "APPEND-03", needs=TRANSACTIONS)
-def an_append_waits_for_a_locked_stream(lab: Lab) -> None:
-    """An append to a stream that an open transaction has written waits for its end, and is judged by what is then."""
-    store, other = lab.open(), lab.open()
-    store.append("a-1", lab.events(1), expected_version=0)
-    for undo in (False, True):
-        version = store.stream_info("a-1").version
-        results: dict[str, Any] = {}
-
-        def attempt(name: str, expected: Any, results: dict[str, Any] = results) -> None:
-            try:
-                results[name] = other.append("a-1", lab.events(1), expected_version=expected)
-            except MinkError as error:
-                results[name] = error
-
-        exact = threading.Thread(target=attempt, args=("exact", version), daemon=True)
-        with suppress(UndoError), store.transaction() as transaction:
-            transaction.append("a-1", lab.events(2), expected_version=version)
-            exact.start()
-            time.sleep(0.15)
-            equal(results, {}, "the outcome of an append while its stream is locked")
-            if undo:
-                raise UndoError
-        exact.join(_PATIENCE)
-        outcome = results.get("exact")
-        if undo:
-            true(
-                isinstance(outcome, AppendResult),
-                "an append after a rollback",
-                expected="it is stored",
-                seen=repr(outcome),
-            )
-            equal(versions(store, "a-1"), list(range(1, version + 2)), "the versions after the rollback")
-        else:
-            true(
-                isinstance(outcome, ConcurrencyError),
-                "an exact append after a commit",
-                expected="a conflict",
-                seen=repr(outcome),
-            )
-            equal(getattr(outcome, "actual", None), version + 2, "the actual version that the waiting append was told")
-            attempt("any", ANY)
-            true(
-                isinstance(results["any"], AppendResult),
-                "ANY after a commit",
-                expected="it is stored",
-                seen=results["any"],
-            )
-
-
-@check("TX-04", level=Level.STANDARD, needs=TRANSACTIONS)
-def waiting_for_a_lock_ends(lab: Lab) -> None:
-    """Waiting for a locked stream ends in TransientStorageError after the lock time-out, with nothing stored."""
-    store, other = lab.open(), lab.open()
-    store.append("a-1", lab.events(1), expected_version=0)
-    outcome: list[object] = []
-
-    def attempt() -> None:
-        try:
-            outcome.append(other.append("a-1", lab.events(1), expected_version=1))
-        except Exception as error:  # noqa: BLE001 -- judged below
-            outcome.append(error)
-
-    with store.transaction() as transaction:
-        transaction.append("a-1", lab.events(1), expected_version=1)
-        thread = threading.Thread(target=attempt, daemon=True)
-        thread.start()
-        thread.join(_LONGEST_LOCK_TIMEOUT)
-        if thread.is_alive():
-            fail(
-                "waiting for a locked stream",
-                expected=f"an end within {_LONGEST_LOCK_TIMEOUT:.0f} s",
-                seen="it waits on",
-            )
-    true(
-        isinstance(outcome[0], TransientStorageError),
-        "the end of the wait",
-        expected="TransientStorageError",
-        seen=repr(outcome[0]),
-    )
-    equal(versions(store, "a-1"), [1, 2], "the versions after the wait")
-    equal(other.append("a-1", lab.events(1), expected_version=2).last_version, 3, "the version after another try")
 
 
 @check("TX-01", needs={Capability.TRANSACTIONS, Capability.SQL_TRANSACTION})

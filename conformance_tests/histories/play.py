@@ -10,11 +10,12 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.histories.actors import Actor, Watcher
+from conformance_tests.histories.actors import Actor
 from conformance_tests.histories.driving import LONGEST, Ask, drive, drive_async
 from conformance_tests.histories.history import History
 from conformance_tests.histories.scribe import Scribe
 from conformance_tests.histories.switching import named_thread, pauses, short_turns
+from conformance_tests.histories.watchers import Watcher
 from mink_core import Capability
 
 if TYPE_CHECKING:

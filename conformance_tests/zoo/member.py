@@ -14,7 +14,7 @@ import pkgutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from conformance_tests.rules import RULES
+from conformance_tests.rules import PLACES, known
 from conformance_tests.zoo.wrapped import AsyncWrapped
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def breaks(
     Raises:
         ValueError: There is no such rule, or the name is taken.
     """
-    if unknown := [number for number in (rule, *more) if number not in RULES]:
-        msg = f"no such rule: {', '.join(unknown)}"
-        raise ValueError(msg)
+    rules = known(rule, *more)
 
     def register(kind: Kind) -> Kind:
         if kind.__name__ in _members:
@@ -71,7 +69,7 @@ def breaks(
         story = (kind.__doc__ or "").strip().partition("\n")[0]
         is_async = issubclass(kind, AsyncWrapped)
         _members[kind.__name__] = Member(
-            kind.__name__, (rule, *more), kind, frozenset(needs), is_async, story, frozenset(hooks)
+            kind.__name__, rules, kind, frozenset(needs), is_async, story, frozenset(hooks)
         )
         return kind
 
@@ -83,5 +81,4 @@ def all_members() -> list[Member]:
     package = importlib.import_module("conformance_tests.zoo.members")
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
-    order = {number: index for index, number in enumerate(RULES)}
-    return sorted(_members.values(), key=lambda it: (order[it.rules[0]], it.name))
+    return sorted(_members.values(), key=lambda it: (PLACES[it.rules[0]], it.name))

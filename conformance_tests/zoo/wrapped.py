@@ -40,15 +40,15 @@ class Shared:
     """For the member to keep what it likes."""
 
 
-class Wrapped(Updating):
-    """A sync store around another, and in the same class its transactions around the other's."""
+class _Around:
+    """A store around another, by either door."""
 
     def __init__(self, store: Any, shared: Shared, *, inside: bool = False) -> None:
         """Wrap a store, or inside of one its transaction."""
         self.store = store
         self.shared = shared
         self.inside = inside
-        self._subscriptions: WeakSet[PollingSubscription] = WeakSet()
+        self._subscriptions: WeakSet[Any] = WeakSet()
 
     def __getattr__(self, name: str) -> Any:
         """Whatever is not broken is the inner store's."""
@@ -62,6 +62,10 @@ class Wrapped(Updating):
     def transaction(self) -> Any:
         """See `EventStore.transaction`."""
         return self._transaction(self.store.transaction())
+
+
+class Wrapped(_Around, Updating):
+    """A sync store around another, and in the same class its transactions around the other's."""
 
     @contextmanager
     def _transaction(self, transaction: Any) -> Generator[Any]:
@@ -148,28 +152,8 @@ class Altered(Wrapped):
         return type(page)([self.out(event) for event in page.events], page.next_position)
 
 
-class AsyncWrapped(AsyncUpdating):
+class AsyncWrapped(_Around, AsyncUpdating):
     """`Wrapped` for an async store."""
-
-    def __init__(self, store: Any, shared: Shared, *, inside: bool = False) -> None:
-        """Wrap a store, or inside of one its transaction."""
-        self.store = store
-        self.shared = shared
-        self.inside = inside
-        self._subscriptions: WeakSet[AsyncPollingSubscription] = WeakSet()
-
-    def __getattr__(self, name: str) -> Any:
-        """Whatever is not broken is the inner store's."""
-        return getattr(self.store, name)
-
-    @property
-    def conformance_hooks(self) -> Any:
-        """See `mink_core.testing`: those of the store inside."""
-        return hooks_of(self)
-
-    def transaction(self) -> Any:
-        """See `EventStore.transaction`."""
-        return self._transaction(self.store.transaction())
 
     @asynccontextmanager
     async def _transaction(self, transaction: Any) -> AsyncGenerator[Any]:

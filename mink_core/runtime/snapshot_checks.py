@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mink_core.limits import check_count, check_stream_id
-from mink_core.prepare_substores import check_snapshot_filter
+from mink_core.prepare_substores.snapshots import check_snapshot_filter
 
 
 def check_load(stream_id: object, snapshot_type: object, schema_version: object, at_version: object = None) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime  # noqa: TC003 -- msgspec resolves annotations at run time
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mink_core.errors import SubscriptionNotFoundError, UsageError
-from mink_core.leases import Lease
+from mink_core.errors import SubscriptionNotFoundError
+from mink_core.runtime.sharing import Beat, check_number
 from mink_core.subscriptions import Holding, checkpoint_name
 from mink_jetstream.substores.checkpoints import LeaseRow, checkpoint_key, lease_key, put_checkpoint
 
 if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
+    from mink_core.leases import Lease
     from mink_jetstream.records import View
     from mink_jetstream.subjects import Keys
 
@@ -73,34 +74,16 @@ def hold(  # noqa: PLR0913 -- the arguments of `hold`
     found = rows.found or SubscriptionRow(partitions, None, {})
     if not found.partitions:  # it was reset
         found = msgspec.structs.replace(found, partitions=partitions)
-    if found.partitions != partitions:
-        msg = (
-            f"subscription {name!r} has {found.partitions} partitions, not {partitions}: each has its checkpoint, "
-            "so the number stays until the subscription is reset; nothing was changed"
-        )
-        raise UsageError(msg)
-    alive = {who: until for who, until in found.workers.items() if until > view.now}
-    alive[owner] = view.now + timedelta(seconds=seconds)
+    check_number(name, found.partitions, partitions)
     leases = rows.leases(partitions)
-    counts = {who: sum(row.owner == who for row in leases.values()) for who in alive}
-    # Fair shares differ by one at most; who holds most has the larger ones, so that least moves.
-    ranked = sorted(alive, key=lambda who: (-counts[who], who))
-    target = partitions // len(alive) + (ranked.index(owner) < partitions % len(alive))
-    free = [index for index, row in leases.items() if row.owner not in alive]
+    beat = Beat(name, owner, seconds, workers=found.workers, leases=leases, now=view.now)
     token = found.token
-    for index in free[: min(max(target - counts[owner], 0), _AT_ONCE)]:
+    for index in beat.free[: min(beat.missing, _AT_ONCE)]:
         token += 1
         leases[index] = LeaseRow(owner, token)
         rows.put_lease(index, leases[index])
-    rows.put(msgspec.structs.replace(found, workers=alive, token=token))
-    held = [index for index, row in leases.items() if row.owner == owner]
-    others = [until for who, until in alive.items() if who != owner]
-    return Holding(
-        tuple(Lease(name, index, leases[index].token) for index in held),
-        frozenset(held[target:]),
-        found.paused_at is not None,
-        (min(others) - view.now).total_seconds() if others else None,
-    )
+    rows.put(msgspec.structs.replace(found, workers=beat.workers, token=token))
+    return beat.holding(leases, paused=found.paused_at is not None)
 
 
 def release(view: View, keys: Keys, lease: Lease) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mink_core.prepare_substores import prepare_snapshot, snapshot_data
+from mink_core.prepare_substores.snapshots import prepare_snapshot, snapshot_data
 from mink_core.runtime.snapshot_checks import check_delete, check_list, check_load
 from mink_core.snapshots import Snapshot, SnapshotInfo, Tail
 from mink_jetstream.feed import StreamPages
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from mink_core.events import StoredEvent
-    from mink_core.prepare_substores import PreparedSnapshot
+    from mink_core.prepare_substores.snapshots import PreparedSnapshot
     from mink_jetstream.reading import Reading
     from mink_jetstream.records import Records, View
     from mink_jetstream.subjects import Keys

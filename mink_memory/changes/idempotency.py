@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from mink_core.errors import LeaseLostError
 from mink_core.idempotency import IdempotencyRecord, Reservation
 from mink_core.json_codec import decode_json
-from mink_core.prepare_substores import PreparedKey  # noqa: TC001 -- msgspec resolves annotations at run time
+from mink_core.prepare_substores.idempotency import PreparedKey  # noqa: TC001 -- msgspec resolves annotations at run time
 from mink_memory.records import Change
 
 if TYPE_CHECKING:

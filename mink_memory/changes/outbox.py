@@ -13,7 +13,7 @@ from mink_core.errors import DuplicateMessageError, LeaseLostError
 from mink_core.json_codec import decode_json
 from mink_core.outbox import ClaimedMessage, MessageStatus, StoredMessage
 from mink_core.prepare import PreparedMessage  # noqa: TC001 -- msgspec resolves annotations at run time
-from mink_core.prepare_substores import message_headers
+from mink_core.prepare_substores.outbox import message_headers
 from mink_memory.records import Change
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mink_core.errors import SagaConflictError
 from mink_core.json_codec import decode_json
-from mink_core.prepare_substores import PreparedSaga  # noqa: TC001 -- msgspec resolves annotations at run time
+from mink_core.prepare_substores.sagas import PreparedSaga  # noqa: TC001 -- msgspec resolves annotations at run time
 from mink_core.sagas import SagaStatus, StoredSaga
 from mink_memory.records import Change
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from mink_core.errors import SubscriptionNotFoundError, UsageError
-from mink_core.leases import Lease
+from mink_core.errors import SubscriptionNotFoundError
 from mink_core.partitions import partition_of
+from mink_core.runtime.sharing import Beat, check_number
 from mink_core.subscriptions import Holding, PartitionStatus, SubscriptionStatus, checkpoint_name
 from mink_memory.changes import checkpoints, parked
 from mink_memory.records import Change, RecordKey, Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from mink_core.checkpoints import Checkpoint
+    from mink_core.leases import Lease
 
 TABLE = "subscription"
 _LAG = 10_000
@@ -41,37 +42,16 @@ def hold(name: str, owner: str, partitions: int, seconds: float) -> Change[Holdi
 
     def apply(records: Records) -> Holding:
         found = records.get(TABLE, name) or _Subscription(partitions, None, {})
-        if found.partitions != partitions:
-            msg = (
-                f"subscription {name!r} has {found.partitions} partitions, not {partitions}: each has its checkpoint, "
-                "so the number stays until the subscription is reset; nothing was changed"
-            )
-            raise UsageError(msg)
-        alive = {who: until for who, until in found.workers.items() if until > records.now}
-        alive[owner] = records.now + timedelta(seconds=seconds)
-        records.put(TABLE, name, found._replace(workers=alive))
+        check_number(name, found.partitions, partitions)
         leases = dict(_leases(records, name, partitions))
-        counts = {who: sum(row.owner == who for row in leases.values()) for who in alive}
-        # Fair shares differ by one at most; who holds most has the larger ones, so that least moves.
-        ranked = sorted(alive, key=lambda who: (-counts[who], who))
-        target = partitions // len(alive) + (ranked.index(owner) < partitions % len(alive))
+        beat = Beat(name, owner, seconds, workers=found.workers, leases=leases, now=records.now)
+        records.put(TABLE, name, found._replace(workers=beat.workers))
         # A lease that is locked belongs to a commit under way: it is left for the next beat.
-        free = [
-            index
-            for index, row in leases.items()
-            if row.owner not in alive and not records.is_locked((checkpoints.LEASES, (name, index)))
-        ]
-        for index in free[: max(target - counts[owner], 0)]:
+        free = [index for index in beat.free if not records.is_locked((checkpoints.LEASES, (name, index)))]
+        for index in free[: beat.missing]:
             leases[index] = LeaseRow(owner, records.next_token())
             records.put(checkpoints.LEASES, (name, index), leases[index])
-        held = [index for index, row in leases.items() if row.owner == owner]
-        others = [until for who, until in alive.items() if who != owner]
-        return Holding(
-            tuple(Lease(name, index, leases[index].token) for index in held),
-            frozenset(held[target:]),
-            found.paused_at is not None,
-            (min(others) - records.now).total_seconds() if others else None,
-        )
+        return beat.holding(leases, paused=found.paused_at is not None)
 
     return Change(((TABLE, name),), apply)
 

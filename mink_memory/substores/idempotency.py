@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
 from mink_core.json_codec import encode_json
 from mink_core.limits import check_count, check_seconds, check_text
-from mink_core.prepare_substores import check_reservation, prepare_key
+from mink_core.prepare_substores.idempotency import check_reservation, prepare_key
 from mink_core.runtime.key_waiting import pauses
 from mink_memory.changes import idempotency
 from mink_memory.substores.base import AsyncSubStore, SubStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mink_core.limits import check_between, check_count, check_seconds, check_text
-from mink_core.prepare_substores import check_find, prepare_saga
+from mink_core.prepare_substores.sagas import check_find, prepare_saga
 from mink_core.sagas import MAX_CLAIMS, Saga, SagaStatus, StoredSaga
 from mink_memory.changes import sagas
 from mink_memory.substores.base import AsyncSubStore, SubStore

@@ -12,7 +12,7 @@ from mink_core.json_codec import decode_json
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
-    from mink_core.prepare_substores import PreparedKey
+    from mink_core.prepare_substores.idempotency import PreparedKey
     from mink_postgres.context import Context
     from mink_postgres.query import Row
 

@@ -10,7 +10,7 @@ import msgspec
 from mink_core.errors import DuplicateMessageError, LeaseLostError
 from mink_core.json_codec import decode_json
 from mink_core.outbox import ClaimedMessage, MessageStatus, StoredMessage
-from mink_core.prepare_substores import message_headers
+from mink_core.prepare_substores.outbox import message_headers
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:

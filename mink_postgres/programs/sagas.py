@@ -14,7 +14,7 @@ from mink_postgres.query import Program, Query
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mink_core.prepare_substores import PreparedSaga
+    from mink_core.prepare_substores.sagas import PreparedSaga
     from mink_postgres.context import Context
     from mink_postgres.query import Row
 

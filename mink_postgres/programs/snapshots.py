@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.direction import Direction
-from mink_core.prepare_substores import PreparedSnapshot, snapshot_data
+from mink_core.prepare_substores.snapshots import PreparedSnapshot, snapshot_data
 from mink_core.snapshots import Snapshot, SnapshotInfo
 from mink_postgres.programs.reading import PAGE, StreamReader
 from mink_postgres.query import Program, Query

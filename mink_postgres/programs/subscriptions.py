@@ -6,8 +6,9 @@ from datetime import UTC
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from mink_core.errors import SubscriptionNotFoundError, UsageError
+from mink_core.errors import SubscriptionNotFoundError
 from mink_core.leases import Lease
+from mink_core.runtime.sharing import check_number
 from mink_core.subscriptions import Holding, PartitionStatus, SubscriptionStatus
 from mink_postgres.programs import feed
 from mink_postgres.query import Program, Query
@@ -21,12 +22,7 @@ def hold(context: Context, name: str, owner: str, partitions: int, seconds: floa
     """One beat, in one round trip."""
     rows = yield Query(context.sql.hold_partitions, (name, owner, partitions, float(seconds)), retry_is_safe=True)
     actual, paused, held, tokens, surplus, next_expiry = rows[0]
-    if actual != partitions:
-        msg = (
-            f"subscription {name!r} has {actual} partitions, not {partitions}: each has its checkpoint, so the number "
-            "stays until the subscription is reset; nothing was changed"
-        )
-        raise UsageError(msg)
+    check_number(name, actual, partitions)
     leases = tuple(Lease(name, partition, token) for partition, token in zip(held, tokens, strict=True))
     return Holding(leases, frozenset(surplus), paused, next_expiry)
 

@@ -54,18 +54,20 @@ def test_every_way_to_append_wakes_who_waits(door: Door, durable: bool) -> None:
         async def in_transaction(tx: Any) -> None:
             await script(tx.append("tx-1", [NewEvent("Made", {})], expected_version=ANY))
 
-        for name, act in (
-            ("one-1", lambda: script(store.append("one-1", [NewEvent("Made", {})], expected_version=ANY))),
-            ("batch-1", lambda: script(store.append_batch([StreamAppend("batch-1", [NewEvent("Made", {})], ANY)]))),
-            ("tx-1", lambda: script.in_transaction(in_transaction)),
-        ):
-            start = time.monotonic()
-            await act()
-            while name not in came:
-                assert time.monotonic() - start < 30, f"no hint for {name}"
-                await asyncio.sleep(0.001)
-            await asyncio.sleep(0.1)
-        await script(worker.close())
+        try:
+            for name, act in (
+                ("one-1", lambda: script(store.append("one-1", [NewEvent("Made", {})], expected_version=ANY))),
+                ("batch-1", lambda: script(store.append_batch([StreamAppend("batch-1", [NewEvent("Made", {})], ANY)]))),
+                ("tx-1", lambda: script.in_transaction(in_transaction)),
+            ):
+                start = time.monotonic()
+                await act()
+                while name not in came:
+                    assert time.monotonic() - start < 30, f"no hint for {name}"
+                    await asyncio.sleep(0.001)
+                await asyncio.sleep(0.1)
+        finally:  # also where no hint came: the thread that waits for one would be waited for, and it never ends
+            await script(worker.close())
         if not durable:
             await following
 

@@ -17,11 +17,10 @@ import pytest
 
 from conformance_tests import Layer, Level, Status, run, target_of
 from conformance_tests.__main__ import main
-from conformance_tests.checks.subscriptions import wait_until
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.lab import BUDGETS, Budget
 from conformance_tests.model import machine
-from conformance_tests.patience import patience
+from conformance_tests.patience import patience, wait_until
 from conformance_tests.replaying import keep, load, replay
 from conformance_tests.report.html import as_html
 from conformance_tests.report.timeline import as_svg, as_text

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mink_core import NewEvent
 from mink_jetstream import JetStreamEventStore
-from mink_jetstream.place import Place
 from mink_jetstream.server import ServerUnavailableError, nats_for_tests
+from tests.jetstream.pretended import pretend_copies
 from tests.jetstream.storing import Storing
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def _collected() -> Iterator[None]:
 @pytest.fixture(params=[1, 3], ids=["one copy", "three copies"])
 def storing(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Storing:
     """Whatever the server says, there are so many copies."""
-    alone = request.param == 1
-    monkeypatch.setattr(Place, "is_alone", property(lambda place: alone, lambda place, value: None), raising=False)
+    pretend_copies(monkeypatch, alone=request.param == 1)
     return Storing(monkeypatch)
 
 
@@ -67,3 +67,17 @@ def reader(store: JetStreamEventStore, url: str) -> Iterator[JetStreamEventStore
     with JetStreamEventStore(url) as other:
         other.poll(0)
         yield other
+
+
+@pytest.fixture
+def replicated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the server says, there are several copies."""
+    pretend_copies(monkeypatch)
+
+
+@pytest.fixture
+def three(replicated: None, store: JetStreamEventStore) -> JetStreamEventStore:
+    """A store that has appended three events itself."""
+    for number in range(3):
+        store.append("order-1", [NewEvent("Placed", number)], expected_version=number)
+    return store

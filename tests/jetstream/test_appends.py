@@ -23,8 +23,8 @@ from mink_core import (
 from mink_core.registry import open_administration
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.answers import RefusedError
+from mink_jetstream.connection import Connection
 from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream
-from mink_jetstream.wire import Wire
 from tests.jetstream.made import events
 from tests.jetstream.pretended import pretend_copies
 
@@ -169,7 +169,8 @@ def test_limits_are_told_and_refused_up_front(store, monkeypatch):
     assert store.limits.call_events == 1000
     with pytest.raises(UsageError, match="1000"):
         store.append_batch([StreamAppend(f"a-{n}", events(501), ANY) for n in range(2)])
-    monkeypatch.setattr(Wire, "max_payload", property(lambda wire: 100_000))  # the server's own is above the contract's
+    # The server's own is above the contract's.
+    monkeypatch.setattr(Connection, "max_payload", property(lambda connection: 100_000))
     most = store.limits.event_bytes
     with pytest.raises(UsageError, match=str(most)):
         store.append("a-1", [NewEvent("Happened", "x" * (most - 8), {"k": "x" * 8})], expected_version=ANY)

@@ -154,7 +154,7 @@ def test_a_client_leaves_a_server_that_is_cut_off(cluster: Cluster, monkeypatch:
         async with AsyncJetStreamEventStore(f"{cluster.url}/moving?timeout=20") as store:
             await store.initialize()
             await store.append("order-1", [NewEvent("Placed", 0)], expected_version=0)
-            client = await store._wire.client()
+            client = await store._connection.client()
             here = cluster.node_of(client.connected_url.port)
             cluster.isolate(here, Break.HOLD)
             began = time.monotonic()
@@ -202,7 +202,7 @@ def test_a_reader_leaves_a_leader_that_is_cut_off(cluster: Cluster) -> None:
             assert leader is not None
             others = [number for number in range(3) if number != leader]
             reader = AsyncJetStreamEventStore(f"{cluster.url}/followed")
-            while cluster.node_of((await reader._wire.client()).connected_url.port) != leader:
+            while cluster.node_of((await reader._connection.client()).connected_url.port) != leader:
                 await reader.close()
                 reader = AsyncJetStreamEventStore(f"{cluster.url}/followed")
             async with reader, AsyncJetStreamEventStore(f"{cluster.url_of(*others)}/followed?timeout=30") as other:
@@ -213,7 +213,7 @@ def test_a_reader_leaves_a_leader_that_is_cut_off(cluster: Cluster) -> None:
                 while (await reader.poll(1)).next_position == 1:
                     assert time.monotonic() < end
                     await asyncio.sleep(0.05)
-                assert cluster.node_of((await reader._wire.client()).connected_url.port) != leader
+                assert cluster.node_of((await reader._connection.client()).connected_url.port) != leader
                 cluster.heal()
                 cluster.wait_healthy()
 

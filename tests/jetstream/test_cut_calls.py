@@ -8,7 +8,7 @@ import pytest
 
 from mink_core import EventFilter
 from mink_jetstream import JetStreamEventStore
-from mink_jetstream.patience import Patience
+from tests.jetstream.pretended import end_all_patience, pause_once
 from tests.jetstream.storing import FOREVER, ORDERS, READS, STREAMS, batch, events, long_call
 
 
@@ -29,10 +29,6 @@ def test_pages_that_are_full_in_the_middle_of_a_call_go_on_to_its_end(storing, s
     assert paged(reader, limit, where) == [1, 2, 3, 4, 5]
 
 
-async def never(patience: Patience) -> bool:
-    return False
-
-
 @pytest.fixture
 def cut(storing, store, reader, monkeypatch) -> JetStreamEventStore:
     """Positions 2 and 3 are of a call that ends at 5 and was cut; a reader that has given it up."""
@@ -40,7 +36,7 @@ def cut(storing, store, reader, monkeypatch) -> JetStreamEventStore:
     with monkeypatch.context() as now:
         now.setattr("mink_jetstream.appending.rests", lambda writes: iter(["3 3", "2 2"]))
         store.append("order-1", events(2), expected_version=1)
-        now.setattr(Patience, "pause", never)
+        end_all_patience(now)
         for read in (READS | STREAMS).values():
             if read not in {READS["subscribe"], STREAMS["append"]}:
                 assert read(reader) == 3
@@ -68,19 +64,23 @@ def test_what_was_seen_of_another_history_is_not_there(storing, store, reader):
     assert reader.stream_info("other-1").version == 2
 
 
+@pytest.mark.parametrize("read", ["poll", "head_position", "stream_info"])
+def test_what_was_given_up_of_another_history_is_waited_for(storing, store, cut, read):
+    """In a restored backup other calls have the positions of the one that was cut."""
+    store._portal.run(store._inner.drop(store.options.store))
+    store.initialize()
+    long_call(store)
+    cut._inner._place._looked = -inf
+    cut.stream_info("order-1")
+    storing.show(3, 3)
+    assert (READS | STREAMS)[read](cut) == 5
+
+
 @pytest.mark.parametrize("read", ["stream_info", "read_stream", "streams"])
 def test_a_stream_that_goes_on_is_not_cut(storing, store, reader, read, monkeypatch):
     """Each look may meet the middle of another call. The time of the first one is not that of the next."""
     long_call(store)
     store.append("order-1", events(4), expected_version=5)
-    waited: list[Patience] = []
-
-    async def once(patience: Patience) -> bool:
-        if patience in waited:
-            return False
-        waited.append(patience)
-        return True
-
-    monkeypatch.setattr(Patience, "pause", once)
+    waited = pause_once(monkeypatch)
     monkeypatch.setattr(storing, "_top", lambda: [3, 7, FOREVER][min(len(waited), 2)])
     assert STREAMS[read](reader) == 9

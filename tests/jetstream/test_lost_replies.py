@@ -15,8 +15,8 @@ from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.jetstream import NO_STREAM, JetStream
 from mink_jetstream.reading import Reading
+from mink_jetstream.requester import Requester
 from mink_jetstream.requests import Request, UnansweredError
-from mink_jetstream.wire import Wire
 from tests.jetstream.made import events
 
 ANY = ExpectedVersion.ANY
@@ -26,36 +26,36 @@ class Losing:
     """A connection that loses replies, messages, or time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._batch = Wire.batch
+        self._batch = Requester.batch
         self.ways: list[str] = []
         self.late: list[asyncio.Task[object]] = []
         self.held: list[Request] = []
-        monkeypatch.setattr(Wire, "batch", self._wrapped())
+        monkeypatch.setattr(Requester, "batch", self._wrapped())
 
     def _wrapped(self):
-        async def batch(wire, requests, deadline):
+        async def batch(requester, requests, deadline):
             is_write = not requests[0].subject.startswith("$JS.API")
             way = self.ways.pop(0) if is_write and self.ways else None
             if is_write and self.held:  # it arrives just before what is sent in its place
                 held, self.held = self.held, []
-                await self._batch(wire, held, deadline)
+                await self._batch(requester, held, deadline)
             if way == "held":
                 self.held = [Request(it.subject, it.payload, dict(it.headers)) for it in requests]
             if way == "reply":
-                await self._batch(wire, requests, deadline)
+                await self._batch(requester, requests, deadline)
             if way == "late":  # what a cut has held up arrives after all
                 copies = [Request(it.subject, it.payload, dict(it.headers)) for it in requests]
-                self.late.append(asyncio.create_task(self._later(wire, copies, deadline)))
+                self.late.append(asyncio.create_task(self._later(requester, copies, deadline)))
             if way is not None:
                 raise UnansweredError("no reply came in time")
-            return await self._batch(wire, requests, deadline)
+            return await self._batch(requester, requests, deadline)
 
         return batch
 
-    async def _later(self, wire, requests, deadline):
+    async def _later(self, requester, requests, deadline):
         await asyncio.sleep(0.1)
         with suppress(MinkError, UnansweredError):  # the store may be closed by then
-            await self._batch(wire, requests, deadline)
+            await self._batch(requester, requests, deadline)
 
 
 @pytest.mark.parametrize(

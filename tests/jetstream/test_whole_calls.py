@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from mink_core import ExpectedVersion, StreamAppend, TransientStorageError
-from mink_jetstream.answers import Cluster, Peer
 from mink_jetstream.calls import Calls
 from mink_jetstream.feed import Feed
-from mink_jetstream.jetstream import JetStream
-from mink_jetstream.patience import Patience
 from mink_jetstream.reading import Reading
+from tests.jetstream.pretended import end_all_patience, pretend_lost_majority
 from tests.jetstream.storing import FOREVER, READS, STREAMS, batch, events, long_call
 
 TIMES = (1, 3, 7)
@@ -103,39 +100,23 @@ def test_a_stream_that_ends_at_its_newest_event_shows_half_a_call(storing, store
     assert STREAMS[read](reader) == 3
 
 
-async def never(patience: Patience) -> bool:
-    return False
-
-
 @pytest.mark.parametrize("read", [*READS, "stream_info", "read_stream"])
 def test_a_log_that_was_cut_in_a_call_can_be_read(storing, store, reader, read, monkeypatch):
     """A restored backup may end there. It is waited for once, and not longer than a part of a call's time."""
     long_call(store)
-    pause, pauses = Patience.pause, []
-
-    async def counted(patience: Patience) -> bool:
-        pauses.append(patience)
-        return False
-
-    monkeypatch.setattr(Patience, "pause", counted)
+    pauses = end_all_patience(monkeypatch)
     storing.show(3, FOREVER)
     look = (READS | STREAMS)[read]
     assert (look(reader), len(pauses)) == (3, 1)
     if read != "subscribe":
         assert (look(reader), len(pauses)) == (3, 1)
-    monkeypatch.setattr(Patience, "pause", pause)
 
 
 @pytest.mark.parametrize("read", ["poll", "read_all", "head_position", "stream_info", "read_stream"])
 def test_who_may_have_lost_its_majority_does_not_tell_that_a_call_was_cut(storing, store, reader, read, monkeypatch):
     long_call(store)
-    monkeypatch.setattr(Patience, "pause", never)
-    info, cut_off = JetStream.info, Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
-
-    async def alone(self: JetStream, *which: Any, **more: Any) -> Any:
-        return msgspec.structs.replace(await info(self, *which, **more), cluster=cut_off)
-
-    monkeypatch.setattr(JetStream, "info", alone)
+    end_all_patience(monkeypatch)
+    pretend_lost_majority(monkeypatch)
     storing.show(3, FOREVER)
     with pytest.raises(TransientStorageError, match="behind position 5, with which a call ends"):
         (READS | STREAMS)[read](reader)

@@ -10,7 +10,7 @@ import pytest
 
 from mink_core import ExpectedVersion, NewEvent, OutboxMessage, StreamAppend
 from mink_core.prepare import prepare_append
-from mink_core.prepare_substores import with_messages
+from mink_core.prepare_substores.outbox import with_messages
 from mink_postgres import PostgresEventStore
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.programs.append_group import append_group, array_literal

@@ -14,10 +14,13 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
+from mink_benchmarks.peers.by_threads import append_by_threads
 from mink_benchmarks.samples import Sample
 from mink_benchmarks.workload import EVENT_TYPE, STREAMS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mink_benchmarks.samples import Case
     from mink_benchmarks.server import Server
     from mink_benchmarks.workload import Workload
@@ -82,27 +85,20 @@ class Appends(_OnRecorder):
 
     def measure(self, seconds: float) -> Sample:
         """Append until the time is over."""
-        counts = [0] * self._writers
-        latencies: list[float] = []
-        began = time.perf_counter()
 
-        def write(writer: int) -> None:
+        def begin(writer: int) -> Callable[[], object]:
             mine, pick = range(writer, STREAMS, self._writers), random.Random(writer).choice
-            while (start := time.perf_counter()) - began < seconds:
+
+            def append() -> None:
                 number = pick(mine)
                 version = self._versions[number]
                 events = [self._event(self._ids[number], version + n) for n in range(1, self._events + 1)]
                 self._recorder.insert_events(events)
                 self._versions[number] = version + self._events
-                latencies.append(time.perf_counter() - start)
-                counts[writer] += self._events
 
-        threads = [threading.Thread(target=write, args=(writer,)) for writer in range(self._writers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return Sample(sum(counts), time.perf_counter() - began, latencies)
+            return append
+
+        return append_by_threads(self._writers, self._events, seconds, begin)
 
 
 class StreamReads(_OnRecorder):

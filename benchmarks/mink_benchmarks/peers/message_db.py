@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import threading
 import time
 from abc import ABC, abstractmethod
 from functools import cache
@@ -24,10 +23,13 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from mink_benchmarks.peers.by_threads import append_by_threads
 from mink_benchmarks.samples import BenchmarkError, Sample
 from mink_benchmarks.workload import EVENT_TYPE, STREAMS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mink_benchmarks.samples import Case
     from mink_benchmarks.server import Server
     from mink_benchmarks.workload import Workload
@@ -128,39 +130,23 @@ class Appends(_OnMessageDb):
 
     def measure(self, seconds: float) -> Sample:
         """Append until the time is over."""
-        counts = [0] * self._writers
-        latencies: list[float] = []
-        errors: list[Exception] = []
-
-        def write(writer: int, pool: ConnectionPool[Any], until: float) -> None:
-            mine, pick, known = range(writer, STREAMS, self._writers), random.Random(writer).choice, self._versions
-            while (start := time.perf_counter()) < until and not errors:
-                number = pick(mine)
-                try:
-                    with pool.connection() as connection, connection.cursor() as cursor:
-                        self._append(connection, cursor, _name(number), known[number])
-                except psycopg.Error as error:
-                    errors.append(error)
-                known[number] += self._events
-                latencies.append(time.perf_counter() - start)
-                counts[writer] += self._events
-
         # Open while it is measured only: the server has connections for one case at a time.
         size = min(self._writers, _CONNECTIONS)
         with ConnectionPool(self.where, min_size=size, kwargs=_SESSION, open=True) as pool:
             pool.wait()
-            began = time.perf_counter()
-            threads = [
-                threading.Thread(target=write, args=(writer, pool, began + seconds)) for writer in range(self._writers)
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            took = time.perf_counter() - began
-        if errors:
-            raise errors[0]
-        return Sample(sum(counts), took, latencies)
+
+            def begin(writer: int) -> Callable[[], object]:
+                mine, pick, known = range(writer, STREAMS, self._writers), random.Random(writer).choice, self._versions
+
+                def append() -> None:
+                    number = pick(mine)
+                    with pool.connection() as connection, connection.cursor() as cursor:
+                        self._append(connection, cursor, _name(number), known[number])
+                    known[number] += self._events
+
+                return append
+
+            return append_by_threads(self._writers, self._events, seconds, begin)
 
     def _append(self, connection: psycopg.Connection[Any], cursor: psycopg.Cursor[Any], stream: str, at: int) -> None:
         if self._events == 1:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,11 +16,14 @@ from typing import TYPE_CHECKING
 
 from umadb import AppendCondition, Client, Event, Query, QueryItem
 
-from mink_benchmarks.samples import BenchmarkError, Sample
+from mink_benchmarks.peers.by_threads import append_by_threads
+from mink_benchmarks.samples import BenchmarkError
 from mink_benchmarks.workload import EVENT_TYPE, share
 
 if TYPE_CHECKING:
-    from mink_benchmarks.samples import Case
+    from collections.abc import Callable
+
+    from mink_benchmarks.samples import Case, Sample
     from mink_benchmarks.server import Server
     from mink_benchmarks.workload import Workload
 
@@ -72,29 +74,22 @@ class Appends:
 
     def measure(self, seconds: float) -> Sample:
         """Append until the time is over."""
-        counts = [0] * self._writers
-        latencies: list[float] = []
-        began = time.perf_counter()
 
-        def write(writer: int) -> None:
+        def begin(writer: int) -> Callable[[], object]:
             client, pick = self._clients[writer % len(self._clients)], random.Random(writer).choice
             mine = share(writer, self._writers)
-            while (start := time.perf_counter()) - began < seconds:
+
+            def append() -> None:
                 stream = pick(mine)
                 condition = AppendCondition(
                     fail_if_events_match=Query(items=[QueryItem(tags=[stream])]), after=self._known.get(stream)
                 )
                 events = [Event(event_type=EVENT_TYPE, data=self._data, tags=[stream]) for _ in range(self._events)]
                 self._known[stream] = client.append(events, condition=condition)
-                latencies.append(time.perf_counter() - start)
-                counts[writer] += self._events
 
-        threads = [threading.Thread(target=write, args=(writer,)) for writer in range(self._writers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return Sample(sum(counts), time.perf_counter() - began, latencies)
+            return append
+
+        return append_by_threads(self._writers, self._events, seconds, begin)
 
 
 def case(scenario: str, server: Server, workload: Workload, writers: int, events: int) -> Case:

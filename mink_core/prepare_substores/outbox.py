@@ -1,94 +1,31 @@
-"""What goes into the stores around the log, checked and encoded in one place for every adapter."""
+"""Outbox messages and the verdicts on them, checked and encoded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import msgspec
 
 from mink_core.errors import UsageError
-from mink_core.expected import MAX_VERSION
-from mink_core.idempotency import Reservation
 from mink_core.json_codec import decode_json, encode_json
 from mink_core.limits import (
     MAX_CALL_BYTES,
     MAX_CALL_EVENTS,
-    MAX_JSON_BYTES,
+    MAX_INT32,
     check_between,
-    check_count,
     check_destination,
     check_seconds,
     check_stream_id,
-    check_text,
 )
 from mink_core.outbox import ClaimedMessage, OutboxMessage, Verdict
 from mink_core.prepare import PreparedAppend, PreparedMessage
-from mink_core.sagas import MAX_HANDLED, Saga, SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-
-MAX_KEPT_SNAPSHOTS = 1000
-_MAX_INT32 = 2**31 - 1
 _MAX_ERROR = 2000
-
-
-class PreparedSnapshot(msgspec.Struct, frozen=True):
-    """A snapshot that was checked and encoded."""
-
-    stream_id: str
-    version: int
-    data: bytes
-    is_json: bool
-    snapshot_type: str
-    schema_version: int
-    keep: int
-
-
-def prepare_snapshot(  # noqa: PLR0913 -- the arguments of `SnapshotStore.save`
-    stream_id: str, version: int, data: Any, *, snapshot_type: str, schema_version: int, keep: int
-) -> PreparedSnapshot:
-    """Check and encode the arguments of `SnapshotStore.save`.
-
-    Raises:
-        UsageError: One is wrong; nothing was sent.
-    """
-    check_snapshot_filter(snapshot_type, schema_version)
-    is_json = not isinstance(data, (bytes, bytearray, memoryview))
-    encoded = encode_json(data).encode() if is_json else bytes(data)
-    if len(encoded) > MAX_JSON_BYTES:
-        msg = f"a snapshot may hold {MAX_JSON_BYTES} bytes, not {len(encoded)}"
-        raise UsageError(msg)
-    return PreparedSnapshot(
-        check_stream_id(stream_id),
-        check_between(version, "version", 1, MAX_VERSION),
-        encoded,
-        is_json,
-        snapshot_type,
-        schema_version,
-        check_between(keep, "keep", 1, MAX_KEPT_SNAPSHOTS),
-    )
-
-
-def snapshot_data(data: bytes, *, is_json: bool) -> Any:
-    """What was saved."""
-    return decode_json(data) if is_json else bytes(data)
-
-
-def check_snapshot_filter(snapshot_type: object, schema_version: object) -> None:
-    """Check a snapshot's type ("" for none) and schema version; None asks for any.
-
-    Raises:
-        UsageError: One is wrong.
-    """
-    if snapshot_type is not None and snapshot_type != "":
-        check_text(snapshot_type, "snapshot type")
-    if schema_version is not None:
-        check_between(schema_version, "schema_version", 1, _MAX_INT32)
 
 
 def prepare_messages(messages: object, append: PreparedAppend | None = None) -> tuple[PreparedMessage, ...]:
@@ -167,7 +104,7 @@ def _prepare_message(index: int, message: object, append: PreparedAppend | None)
         event_id,
         ordered,
         check_seconds(message.delay, "delay", zero=True),
-        check_between(message.max_attempts, "max_attempts", 1, _MAX_INT32),
+        check_between(message.max_attempts, "max_attempts", 1, MAX_INT32),
     )
 
 
@@ -205,103 +142,3 @@ def prepare_verdicts(verdicts: object, delay_of: Callable[[int], float]) -> list
         retry_in = check_seconds(retry_in, "retry_in", zero=True)
         prepared.append(msgspec.structs.replace(verdict, error=error, retry_in=retry_in))
     return prepared
-
-
-def check_reservation(reservation: object) -> UUID:
-    """The token of a reservation of ours.
-
-    Raises:
-        UsageError: It is none, or somebody else's.
-    """
-    if not isinstance(reservation, Reservation) or reservation.token is None:
-        msg = "only a reservation of one's own (is_mine) can be completed or released"
-        raise UsageError(msg)
-    return reservation.token
-
-
-class PreparedSaga(msgspec.Struct, frozen=True):
-    """A saga that was checked and encoded."""
-
-    saga_id: str
-    saga_type: str
-    state: str
-    """JSON text."""
-    status: SagaStatus
-    correlation_id: str | None
-    due_at: datetime | None
-    handled: tuple[UUID, ...]
-    expected: int
-
-
-def prepare_saga(saga: object, expected_version: object) -> PreparedSaga:
-    """Check and encode the arguments of `SagaStore.save`.
-
-    Raises:
-        UsageError: One is wrong; nothing was sent.
-    """
-    if not isinstance(saga, Saga):
-        msg = f"save takes a Saga, not {type(saga).__name__}"
-        raise UsageError(msg)
-    if not isinstance(saga.status, SagaStatus):
-        msg = f"a saga's status is a SagaStatus, not {saga.status!r:.60}"
-        raise UsageError(msg)
-    if saga.due_at is not None and (not isinstance(saga.due_at, datetime) or saga.due_at.utcoffset() is None):
-        msg = f"a saga's due_at is an aware datetime or None, not {saga.due_at!r:.60}"
-        raise UsageError(msg)
-    handled: Sequence[Any] = tuple(saga.handled)
-    if not all(isinstance(event_id, UUID) for event_id in handled):
-        msg = "a saga's handled holds UUIDs of events"
-        raise UsageError(msg)
-    return PreparedSaga(
-        check_text(saga.saga_id, "saga id"),
-        check_text(saga.saga_type, "saga type"),
-        encode_json(saga.state, "state"),
-        saga.status,
-        None if saga.correlation_id is None else check_text(saga.correlation_id, "correlation id"),
-        saga.due_at,
-        tuple(handled[-MAX_HANDLED:]),
-        check_count(expected_version, "expected_version"),
-    )
-
-
-def check_find(correlation_id: object, saga_type: object, statuses: object, after: object, limit: object) -> None:
-    """Check the arguments of `SagaStore.find`.
-
-    Raises:
-        UsageError: One is wrong.
-    """
-    for value, what in ((correlation_id, "correlation id"), (saga_type, "saga type"), (after, "saga id")):
-        if value is not None:
-            check_text(value, what)
-    given = statuses if isinstance(statuses, (list, tuple, set, frozenset)) else [None]
-    if not all(isinstance(status, SagaStatus) for status in given):
-        msg = f"statuses must be a sequence of SagaStatus, not {statuses!r:.60}"
-        raise UsageError(msg)
-    check_count(limit, "limit")
-
-
-class PreparedKey(msgspec.Struct, frozen=True):
-    """The arguments of `IdempotencyStore.reserve`, checked and encoded."""
-
-    key: str
-    ttl: float
-    stream_id: str | None
-    metadata: str
-    """JSON text of an object."""
-
-
-def prepare_key(key: object, ttl: object, stream_id: object, metadata: object) -> PreparedKey:
-    """Check and encode the arguments of `IdempotencyStore.reserve`.
-
-    Raises:
-        UsageError: One is wrong; nothing was sent.
-    """
-    if metadata is not None and type(metadata) is not dict:
-        msg = f"metadata must be a dict or None, not {type(metadata).__name__}"
-        raise UsageError(msg)
-    return PreparedKey(
-        check_text(key, "idempotency key"),
-        check_seconds(ttl, "ttl"),
-        None if stream_id is None else check_stream_id(stream_id),
-        encode_json(metadata or {}, "metadata"),
-    )
