@@ -44,6 +44,15 @@ def test_the_plugin() -> None:
     assert "--mink-target TARGET" in _pytest("--pyargs", "conformance_tests")
 
 
+def test_the_target_is_entered_once_for_all_checks() -> None:
+    """One that starts a server would start it anew for each."""
+    planned = _pytest(
+        "--pyargs", "conformance_tests", "--mink-target", "memory://", "--mink-rules", "JSON-*", "--setup-plan"
+    )
+    assert planned.count("(fixtures used: ") > 5
+    assert planned.count("SETUP    C mink_target") == 1
+
+
 def test_the_class(tmp_path: Path) -> None:
     path = tmp_path / "test_broken_store.py"
     path.write_text(_SUITE)
