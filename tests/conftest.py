@@ -1,4 +1,4 @@
-"""One PostgreSQL server for the whole run, and a plain role on it: the store needs no superuser."""
+"""One PostgreSQL server for each of the run's processes, and a plain role on it: the store needs no superuser."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ time.tzset()
 
 ROLE = "mink_plain_owner"
 _numbers = count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """On a server that somebody gave there is one process: roles are the whole server's."""
+    if os.environ.get("MINK_POSTGRES_URL") or os.environ.get("MINK_NATS_URL"):
+        config.option.numprocesses = 0
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ def _pytest(*arguments: str) -> str:
         "-q",
         "-p",
         "no:cacheprovider",
+        "--numprocesses=0",
         "--mink-rules",
         "*stream_exists_needs*",
         *arguments,
