@@ -6,11 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence  # noqa: TC003
 from datetime import datetime  # noqa: TC003
 from typing import Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import UUID  # noqa: TC003
 
 import msgspec
 
 from mink_core.expected import Expected  # noqa: TC001
+from mink_core.ids import random_id
+
+_decode = msgspec.json.Decoder().decode
+_Raw = msgspec.Raw
+_set = msgspec.structs.force_setattr
 
 
 class NewEvent(msgspec.Struct, frozen=True):
@@ -31,7 +36,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Make the id where the caller gave none."""
         if self.event_id is None:
-            msgspec.structs.force_setattr(self, "event_id", uuid4())
+            _set(self, "event_id", random_id())
 
 
 class _Fields(msgspec.Struct, frozen=True):
@@ -47,11 +52,6 @@ class _Fields(msgspec.Struct, frozen=True):
     """`{}` where none was given."""
     timestamp: datetime
     """Aware, in UTC; never decreases within a stream."""
-
-
-_decode = msgspec.json.Decoder().decode
-_Raw = msgspec.Raw
-_set = msgspec.structs.force_setattr
 
 
 class StoredEvent(_Fields, frozen=True):

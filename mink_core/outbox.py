@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 -- looked up at run time by get_type_hints
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID  # noqa: TC003 -- as above
 
 import msgspec
+
+from mink_core.ids import random_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +45,7 @@ class OutboxMessage(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         """Make the id where the caller gave none."""
         if self.message_id is None:
-            msgspec.structs.force_setattr(self, "message_id", uuid4())
+            msgspec.structs.force_setattr(self, "message_id", random_id())
 
 
 class MessageStatus(Enum):

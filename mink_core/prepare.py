@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -81,8 +82,8 @@ def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTrans
         UsageError: For whatever is wrong with it. Nothing was sent.
     """
     prepared: list[PreparedAppend] = []
-    ids: set[UUID] = set()
-    count = size = 0
+    ids: set[int] = set()
+    count = length = size = 0
     for item in items:
         if not isinstance(item, StreamAppend):
             msg = f"append_batch takes StreamAppend items, not {type(item).__name__}"
@@ -96,16 +97,18 @@ def prepare_batch(items: Iterable[StreamAppend], transforms: Sequence[EventTrans
             msg = f"a call may hold {MAX_CALL_EVENTS} events, not {count} or more: append them in several calls"
             raise UsageError(msg)
         encoded = tuple([_prepare_event(stream_id, index, event, transforms) for index, event in enumerate(given)])
+        prepared.append(PreparedAppend(stream_id, category, expected, encoded))
         for event in encoded:
-            if event.event_id in ids:
-                msg = f"event id {event.event_id} stands twice in one call; every event needs its own"
-                raise UsageError(msg)
-            ids.add(event.event_id)
-            size += _bytes(event.data) + (_bytes(event.metadata) if event.metadata else 0)
+            ids.add(event.event_id.int)  # a UUID's own hash takes longer
+            length += len(event.data) + len(event.metadata or "")
+        if len(ids) < count:
+            raise _refuse_repeated(prepared)
+        # Bytes are counted only where characters, of four bytes at most, could be too many.
+        if size or length * 4 > MAX_CALL_BYTES:
+            size += _bytes(prepared[-1:] if size else prepared)
         if size > MAX_CALL_BYTES:
             msg = f"a call may hold {MAX_CALL_BYTES} bytes of JSON, not {size}: append it in several calls"
             raise UsageError(msg)
-        prepared.append(PreparedAppend(stream_id, category, expected, encoded))
     if not prepared:
         msg = "append_batch got no item; give at least one StreamAppend"
         raise UsageError(msg)
@@ -146,5 +149,11 @@ def _prepare_event(stream_id: str, index: int, given: NewEvent, transforms: Sequ
     )
 
 
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+def _refuse_repeated(prepared: Sequence[PreparedAppend]) -> UsageError:
+    ids = Counter(event.event_id for item in prepared for event in item.events)
+    return UsageError(f"event id {ids.most_common(1)[0][0]} stands twice in one call; every event needs its own")
+
+
+def _bytes(prepared: Sequence[PreparedAppend]) -> int:
+    texts = [text for item in prepared for event in item.events for text in (event.data, event.metadata or "")]
+    return sum([len(text) if text.isascii() else len(text.encode()) for text in texts])

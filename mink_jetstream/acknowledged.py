@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
-
-from mink_jetstream.place import HEALING, is_led
 
 if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
@@ -50,17 +47,8 @@ class Acknowledged:
         self.newest = 0
 
     async def are_void(self, info: Info) -> bool:
-        """Whether the store has another identity or epoch now, as a restored backup has: what was appended may not be there.
-
-        Told by two looks, as a server that was cut off may tell an old epoch.
-        """
-        if self._place.identity_of(info) == self._identity:
+        """Whether this is another history now: what was appended may not be there."""
+        if not await self._place.is_another(info, self._identity):
             return False
-        await asyncio.sleep(HEALING)
-        info = await self._place.info()
-        present = self._place.identity_of(info)
-        if present == self._identity or not is_led(info):
-            return False
-        self._place.identity = present
         self.forget()
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from weakref import WeakSet
 
@@ -269,7 +270,11 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncDurab
         await self._wire.client()
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        try:
+            await self.open()
+        except asyncio.CancelledError:
+            await self.close()  # its block is not entered, and the connection is still being made
+            raise
         return self
 
     async def __aexit__(

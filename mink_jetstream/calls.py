@@ -35,10 +35,13 @@ class Calls:
 
     def _known(self) -> int:
         """What was seen; nothing of another connection or identity: a restored backup may be shorter."""
+        self._look_whose_history()
+        return self._seen
+
+    def _look_whose_history(self) -> None:
         history = self._place.jetstream.wire.reconnects, self._place.identity
         if history != self._history:
-            self._history, self._seen = history, 0
-        return self._seen
+            self._history, self._seen, self._cut = history, 0, {}
 
     def is_there(self, event: LoggedEvent) -> bool:
         """Whether the rest of an event's call is known to be stored, or never to be."""
@@ -46,6 +49,7 @@ class Calls:
 
     def is_cut(self, event: LoggedEvent) -> bool:
         """Whether the rest of an event's call was given up. What the log got later is of other calls, and may end there too."""
+        self._look_whose_history()
         return event.global_position <= self._cut.get(event.call_end, 0)
 
     def patience(self) -> Patience:

@@ -85,14 +85,18 @@ async def leave(client: Client) -> None:
     """Close a connection, also one whose server takes nothing any more."""
     # A task of its own: where the caller is cancelled it goes on, and ends soon as the connection is cut.
     leaving = asyncio.get_running_loop().create_task(client.close(), name="mink-jetstream-farewell")
+    leaving.add_done_callback(lambda it: it.cancelled() or it.exception())  # there may be nobody to tell
     try:
         await asyncio.wait([leaving], timeout=_LEAVE)
     finally:
         abort(client)
     if leaving.done():
         leaving.result()
-    else:
-        leaving.cancel()
+        return
+    # What it waited for has ended by that, so it goes on, to end the client's own tasks.
+    await asyncio.wait([leaving], timeout=_LEAVE)
+    leaving.cancel()
+    await asyncio.wait([leaving], timeout=_LEAVE)
 
 
 def abort(client: Client) -> None:

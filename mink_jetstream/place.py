@@ -70,8 +70,29 @@ class Place:
             return
         if self._looked > -inf:
             self._looked = now  # one asks again, the others go on
-        self.identity = self.identity_of(await self.info())
+        info = await self.info()
+        if self.identity is None:
+            self.identity = self.identity_of(info)
+        else:
+            await self.is_another(info, self.identity)
         self._looked = now
+
+    async def is_another(self, info: Info, known: StoreIdentity | None) -> bool:
+        """Whether the store has another identity or epoch than was known, as a restored backup has.
+
+        Told by two looks, as a server that was cut off may tell an old epoch.
+        """
+        present = self.identity_of(info)
+        if present == known:
+            return False
+        if not self.is_alone:
+            await asyncio.sleep(HEALING)
+            info = await self.info()
+            present = self.identity_of(info)
+            if present == known or not is_led(info):
+                return False
+        self.identity = present
+        return True
 
     async def info(self, *, subjects: str | None = None, offset: int = 0) -> Info:
         """What the leader says of the events' stream now.

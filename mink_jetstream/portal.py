@@ -24,6 +24,11 @@ class Portal:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun, and may have ended."""
+        return self._thread is not None
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine and wait for its result; an interrupt of the waiting thread cancels it.
 
@@ -50,7 +55,7 @@ class Portal:
             raise StoreClosedError(msg)
         if self._loop is None or self._thread is None:
             self._loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=self._loop.run_forever, name="mink-jetstream", daemon=True)
+            self._thread = threading.Thread(target=_work, args=(self._loop,), name="mink-jetstream", daemon=True)
             self._thread.start()
         if threading.current_thread() is self._thread:
             msg = "a sync store was used on its own event loop"
@@ -66,12 +71,25 @@ class Portal:
             last.close()
             return
         asyncio.run_coroutine_threadsafe(_end(last), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+def _work(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
         loop.close()
 
 
 async def _end(last: Coroutine[Any, Any, None]) -> None:
+    try:
+        await _end_work(last)
+    finally:  # by itself: who waits for it may be interrupted
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.stop)
+
+
+async def _end_work(last: Coroutine[Any, Any, None]) -> None:
     try:
         await last
     finally:

@@ -80,6 +80,6 @@ def whole(gathered: Gathered) -> list[Msg]:
         if headers.get(_BEFORE) != before:
             raise UnansweredError(_LOST)
         before = headers["Nats-Sequence"]
-    if messages and (end.headers or {}).get(_BEFORE) != before:
+    if (end.headers or {}).get(_BEFORE, "0") != before:  # also where all of them were lost
         raise UnansweredError(_LOST)
     return messages

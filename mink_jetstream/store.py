@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 from mink_core.capability import Capability
 from mink_core.direction import Direction
-from mink_core.errors import CapabilityNotSupportedError
+from mink_core.errors import CapabilityNotSupportedError, StoreClosedError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.durable import Durable
 from mink_core.runtime.subscription import PollingSubscription
@@ -253,7 +253,16 @@ class JetStreamEventStore(SubStores, Updating, Durable):
         self._portal.close(self._inner.close())
 
     def __enter__(self) -> Self:
-        self._portal.run(self._inner.open())
+        was_used = self._portal.is_running
+        try:
+            self._portal.run(self._inner.open())
+        except StoreClosedError:
+            raise
+        except BaseException:
+            if not was_used:  # its block is not entered, so nobody else ends its thread; it may be entered again
+                self._portal.close(self._inner.close())
+                self._inner, self._portal = _Inner(self._inner.options, {}), Portal()
+            raise
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ import msgspec
 from nats.errors import Error as NatsError
 
 from mink_core.errors import StorageError, StoreClosedError
+from mink_core.runtime.starting import started
 from mink_jetstream.connecting import abort, check_version, connect, leave, said
 from mink_jetstream.options import options_of
 from mink_jetstream.requests import Gathered, Gathering, Request, UnansweredError, UnreachableError, status_of
@@ -123,7 +124,7 @@ class Wire:
 
         if self._server is None:
             folder = None if self._options.folder is None else Path(self._options.folder)
-            self._server = await asyncio.to_thread(EmbeddedServer.start, folder)
+            self._server = await started(lambda: EmbeddedServer.start(folder), EmbeddedServer.stop)
         found = options_of(f"{self._server.url}/{self._options.store}", {})
         return msgspec.structs.replace(self._options, servers=found.servers, user=found.user, password=found.password)
 

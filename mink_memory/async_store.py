@@ -122,10 +122,10 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
         transaction = self._handle.begin(f"task {task.get_name() if task else 'unknown'}")
         try:
             yield transaction
+            self._handle.commit(transaction)
         except BaseException:
             self._handle.rollback(transaction)
             raise
-        self._handle.commit(transaction)
 
     def subscribe(
         self,

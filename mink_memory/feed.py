@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
-from operator import attrgetter
+from itertools import islice
+from operator import attrgetter, setitem
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from mink_core.encoded import EncodedEvent
     from mink_core.runtime.pace import Sleeper
+    from mink_memory.at_once import Step
     from mink_memory.drafts import OpenTransaction
 
 
@@ -30,7 +32,7 @@ _position: Callable[[EncodedEvent], int] = attrgetter("global_position")
 class Feed:
     """Positions are allocated in one sequence; what stays unused is a hole that delays nobody (FEED-03)."""
 
-    __slots__ = ("_sleepers", "_tail", "_writers", "has_holes", "high", "settled")
+    __slots__ = ("_sleepers", "_tail", "_writers", "has_holes", "high", "open_end", "settled")
 
     def __init__(self) -> None:
         self.high = 0
@@ -38,6 +40,8 @@ class Feed:
         self.has_holes = False
         """Whether events were purged, so that rows may be holes."""
         self.settled: list[EncodedEvent] = []
+        self.open_end = self.settled
+        """Where rows go that are committed without a transaction: into the tail while one holds the feed."""
         # Committed above the first position of the oldest open transaction that has appended.
         self._tail: list[EncodedEvent] = []
         # Open transactions that have appended, in the order of their first positions.
@@ -52,29 +56,35 @@ class Feed:
             self._sleepers = WeakSet()
         self._sleepers.add(sleeper)
 
-    def add(self, rows: Sequence[EncodedEvent]) -> None:
-        """Add rows that were committed without a transaction."""
-        if self._writers:
-            self._tail.extend(rows)
-            return
-        self.settled.extend(rows)
-        if self._sleepers is not None:
+    def added(self) -> None:
+        """Nudge whoever waits for such rows."""
+        if self._sleepers is not None and not self._writers:
             self._nudge(self._sleepers)
 
     def hold(self, transaction: OpenTransaction) -> None:
         """Hold the feed below the transaction's first row, until it ends."""
+        self.open_end = self._tail  # first, and no call in between: see `at_once`
         self._writers.setdefault(transaction)
 
-    def end(self, transaction: OpenTransaction, committed: Sequence[EncodedEvent]) -> None:
-        """End a transaction that has these rows to add, or none when it is rolled back."""
-        self._tail.extend(committed)
-        oldest = next(iter(self._writers), None)
-        self._writers.pop(transaction, None)
-        if oldest is transaction:  # else the mark is where it was
-            self._tail.sort(key=_position)
-            cut = bisect_right(self._tail, self.mark, key=_position)
-            self.settled.extend(self._tail[:cut])
-            del self._tail[:cut]
+    def ending(self, transaction: OpenTransaction, committed: Sequence[EncodedEvent]) -> list[Step]:
+        """The steps that end a transaction which has these rows to add, or none when it is rolled back."""
+        oldest, following = [*islice(self._writers, 2), None, None][:2]
+        if oldest is not transaction:  # the mark is where it was
+            return [(self._writers.pop, transaction, None), (self._tail.extend, committed)]
+        rows, rest = committed, self._tail
+        if rest or following is not None:
+            tail = sorted([*rest, *committed], key=_position)
+            cut = bisect_right(tail, self._mark(following), key=_position)
+            rows, rest = tail[:cut], tail[cut:]
+        return [
+            (self._writers.pop, transaction, None),
+            (self.settled.extend, rows),
+            (setitem, self._tail, slice(None), rest),
+            (setattr, self, "open_end", self.settled if following is None else self._tail),
+        ]
+
+    def ended(self) -> None:
+        """Nudge whoever waits for what it held back."""
         if self._sleepers is not None:
             self._nudge(self._sleepers)
 
@@ -86,7 +96,9 @@ class Feed:
     @property
     def mark(self) -> int:
         """Every position up to here is in `settled` or dead."""
-        oldest = next(iter(self._writers), None)
+        return self._mark(next(iter(self._writers), None))
+
+    def _mark(self, oldest: OpenTransaction | None) -> int:
         return self.high if oldest is None else oldest.first_position - 1
 
     @property
@@ -100,7 +112,7 @@ class Feed:
         if index < len(self.settled) and self.settled[index].global_position == row.global_position:
             self.settled[index] = row
         else:
-            self._tail = [row if old.global_position == row.global_position else old for old in self._tail]
+            self._tail[:] = [row if old.global_position == row.global_position else old for old in self._tail]
         self.has_holes = self.has_holes or is_hole(row)
 
     def index_after(self, position: int) -> int:

@@ -104,16 +104,19 @@ class Locks:
             if not queue:
                 del self._queues[turn.queued]
             turn.queued = None
-        transaction, taken, turn.taken = turn.transaction, turn.taken, []
-        transaction.turns.discard(turn)
+        transaction, taken = turn.transaction, turn.taken
         kept = [key for key in taken if transaction.wrote(key)]
-        transaction.held.extend(kept)
+        transaction.held += kept
         if len(kept) != len(taken):
-            self.release([key for key in taken if not transaction.wrote(key)])
+            self.release(transaction, [key for key in taken if not transaction.wrote(key)])
+        turn.taken = []
+        transaction.turns.discard(turn)  # last: the end of its transaction goes on with what was interrupted here
 
-    def release(self, keys: Iterable[Key]) -> None:
-        """Hand each lock to the first who waits for it, or drop it."""
+    def release(self, transaction: OpenTransaction, keys: Iterable[Key]) -> None:
+        """Hand each lock of a transaction to the first who waits for it, or drop it."""
         for key in keys:
+            if self.owners.get(key) is not transaction:
+                continue
             queue = self._queues.get(key)
             while queue:
                 turn = queue.popleft()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mink_core.deciding import fits
 from mink_core.encoded import result_of
 from mink_core.errors import TransientStorageError
+from mink_memory.at_once import at_once
 from mink_memory.drafts import Draft
 from mink_memory.history import History
 from mink_memory.locks import Turn, keys_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
+    from mink_memory.at_once import Step
     from mink_memory.drafts import OpenTransaction
     from mink_memory.locks import Key
     from mink_memory.records import Change, RecordKey
@@ -56,16 +58,22 @@ class MemoryLog(History):
                 marked = streams.states and item.stream_id in streams.states
                 if not marked and fits(item.expected, len(rows) if rows else 0):  # the common case, without a draft
                     new = new_rows(item, rows, feed.high, clock)
-                    feed.high += len(new)
-                    streams.publish_one(item.stream_id, rows, new)
-                    feed.add(new)
-                    return [result_of(new)]
+                    results = [result_of(new)]
+                    committed, feed.high = feed.open_end, feed.high + len(new)
+                    # As `at_once` does, without what it costs: nothing is called in these lines.
+                    if rows is None:
+                        streams.rows[item.stream_id] = new
+                        streams.new_names += (item.stream_id,)
+                    else:
+                        rows += new
+                    committed += new
+                    feed.added()
+                    return results
             draft = Draft()
             results = stage(streams, draft, items, feed.high, clock)
             feed.high += len(draft.rows)
-            streams.ids.update(draft.ids)
-            streams.publish(draft.pending)
-            feed.add(draft.rows)
+            at_once([*streams.publishing(draft), (feed.open_end.extend, draft.rows)])
+            feed.added()
             return results
 
     def append_in(
@@ -129,7 +137,8 @@ class MemoryLog(History):
                 return None
             result = change.apply(records)
             self._refuse_locked(None, own)
-            self._tables.publish(own)
+            at_once(self._tables.publishing(own))
+            self._tables.sweep(own)
             return (result,)
 
     def change_in(self, turn: Turn, change: Change[T], clock: Callable[[], datetime]) -> tuple[T] | None:
@@ -193,10 +202,8 @@ class MemoryLog(History):
         """
         with self._lock:
             transaction.check_open()
-            self._streams.ids.update(transaction.ids)
-            self._streams.publish(transaction.pending)
-            self._tables.publish(transaction.records)
-            self._end(transaction, "has ended", transaction.rows)
+            steps = [*self._streams.publishing(transaction), *self._tables.publishing(transaction.records)]
+            self._end(transaction, "has ended", transaction.rows, steps)
 
     def rollback(self, transaction: OpenTransaction, reason: str, failure: BaseException | None = None) -> None:
         """Drop a transaction's rows; its positions stay holes (FEED-03). Idempotent."""
@@ -208,18 +215,27 @@ class MemoryLog(History):
         try:
             if transaction.end_reason is None:
                 transaction.failure = failure
-                self._end(transaction, reason, ())
+                self._end(transaction, reason, (), [])
+            else:  # its commit may have been interrupted once it was made
+                self._leave(transaction)
         finally:
             self._lock.release()
 
-    def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[EncodedEvent]) -> None:
-        transaction.end_reason = reason
-        self._feed.end(transaction, committed)
+    def _end(
+        self, transaction: OpenTransaction, reason: str, committed: Sequence[EncodedEvent], steps: list[Step]
+    ) -> None:
+        at_once([*steps, *self._feed.ending(transaction, committed), (setattr, transaction, "end_reason", reason)])
+        self._leave(transaction)
+
+    def _leave(self, transaction: OpenTransaction) -> None:
+        """Let go of what an ended transaction has. Idempotent."""
+        self._feed.ended()
         for turn in tuple(transaction.turns):
             if turn.queued is not None:
                 turn.signal.set()
             self._locks.finish(turn)
-        self._locks.release(transaction.held)
+        self._locks.release(transaction, transaction.held)
+        self._tables.sweep(transaction.records)
         transaction.clear()
 
     def rewriter(self) -> Rewriter:

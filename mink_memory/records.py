@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mink_core.encoded import EncodedEvent
     from mink_core.events import StoreIdentity
+    from mink_memory.at_once import Step
     from mink_memory.feed import Feed
 
 T = TypeVar("T")
@@ -44,13 +45,16 @@ class Tables:
         self._tokens += 1
         return self._tokens
 
-    def publish(self, own: Mapping[RecordKey, Any]) -> None:
-        """Make one writer's records everybody's."""
+    def publishing(self, own: Mapping[RecordKey, Any]) -> list[Step]:
+        """The steps that make one writer's records everybody's. What it dropped is marked, until it is swept."""
+        # By dictionaries, which keep the hashes of their keys: those of a UUID are computed in Python.
+        return [(self.committed[table].update, {key: record}) for (table, key), record in own.items()]
+
+    def sweep(self, own: Mapping[RecordKey, Any]) -> None:
+        """Let go of the marks of what was dropped, if it was committed."""
         for (table, key), record in own.items():
-            if record is _DROPPED:
-                self.committed[table].pop(key, None)
-            else:
-                self.committed[table][key] = record
+            if record is _DROPPED and self.committed[table].get(key) is _DROPPED:
+                del self.committed[table][key]
 
 
 class Records:
@@ -101,7 +105,7 @@ class Records:
     def items(self, table: str) -> Iterator[tuple[Any, Any]]:
         """The keys and records of a table, in no order."""
         for key, record in tuple(self._tables.committed[table].items()):
-            if (table, key) not in self._own:
+            if record is not _DROPPED and (table, key) not in self._own:
                 yield key, record
         for (owner, key), record in tuple(self._own.items()):
             if owner == table and record is not _DROPPED:

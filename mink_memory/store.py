@@ -126,10 +126,10 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Durable):
         transaction = self._handle.begin(f"thread {threading.current_thread().name}")
         try:
             yield transaction
+            self._handle.commit(transaction)
         except BaseException:
             self._handle.rollback(transaction)
             raise
-        self._handle.commit(transaction)
 
     def subscribe(
         self,

@@ -6,6 +6,7 @@ Every method is called under the log's lock.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from operator import setitem
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -15,11 +16,12 @@ from mink_core.events import StreamInfo
 from mink_core.limits import category_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from mink_core.encoded import EncodedEvent
     from mink_core.stream_state import StreamState
+    from mink_memory.at_once import Step
     from mink_memory.drafts import Draft
 
 _AFTER_DASH = "."
@@ -29,7 +31,7 @@ _AFTER_DASH = "."
 class Streams:
     """Rows by stream, in version order: the row of version v is at index v - 1."""
 
-    __slots__ = ("_new_names", "_sorted_names", "ids", "rows", "states", "unique")
+    __slots__ = ("_sorted_names", "ids", "new_names", "rows", "states", "unique")
 
     def __init__(self, *, unique: bool) -> None:
         self.unique = unique
@@ -40,22 +42,20 @@ class Streams:
         self.states: dict[str, StreamState] = {}
         """Of the streams that a privacy operation has marked."""
         self._sorted_names: list[str] = []
-        self._new_names: list[str] = []
+        self.new_names: list[str] = []
+        """Of streams that are not sorted in yet."""
 
-    def publish(self, pending: Mapping[str, list[EncodedEvent]]) -> None:
-        """Add what was committed."""
-        for stream_id, own in pending.items():
-            self.publish_one(stream_id, self.rows.get(stream_id), own)
-
-    def publish_one(self, stream_id: str, rows: list[EncodedEvent] | None, own: list[EncodedEvent]) -> None:
-        """Add what was committed to one stream, which has these rows."""
-        if rows is None:
-            self.rows[stream_id] = own
-            self._new_names.append(stream_id)
-        else:
-            rows.extend(own)
-        if self.states and (state := self.states.get(stream_id)) is not None:
-            self.states[stream_id] = replace(state, deleted_at=None)
+    def publishing(self, draft: Draft) -> list[Step]:
+        """The steps that add what is committed of a draft."""
+        steps: list[Step] = [(self.ids.update, draft.ids)]
+        for stream_id, own in draft.pending.items():
+            if (rows := self.rows.get(stream_id)) is None:
+                steps += [(setitem, self.rows, stream_id, own), (self.new_names.append, stream_id)]
+            else:
+                steps.append((rows.extend, own))
+            if (state := self.states.get(stream_id)) is not None:
+                steps.append((setitem, self.states, stream_id, replace(state, deleted_at=None)))
+        return steps
 
     def version(self, stream_id: str, draft: Draft | None) -> int:
         """The version of a stream, 0 where there is none."""
@@ -103,11 +103,10 @@ class Streams:
         return [self.info(name, draft) for name in names]
 
     def _names(self, category: str | None, after: str, limit: int) -> list[str]:
-        if self._new_names:
-            # A sort of a long sorted run and a short tail is a merge.
-            self._sorted_names += self._new_names
-            self._sorted_names.sort()
-            self._new_names = []
+        if self.new_names:
+            # A sort of a long sorted run and a short tail is a merge. No call stands between the two: see `at_once`.
+            names: list[str] = []
+            self._sorted_names, self.new_names = sorted(self._sorted_names + self.new_names), names
         return list(self._matching(category, after, limit))
 
     def _matching(self, category: str | None, after: str, limit: int) -> Iterator[str]:

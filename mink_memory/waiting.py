@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
+def _attempted(handle: Handle[Any], turn: Turn, attempt: Callable[[Turn], R | None]) -> R | None:
+    try:
+        return attempt(turn)
+    except Exception:
+        raise  # a refusal leaves the transaction as it was (TX-03)
+    except BaseException as error:  # and an interrupted attempt ends it, as an interrupted wait does
+        handle.rollback(turn.transaction, error)
+        raise
+
+
 def wait_for_turn(
     handle: Handle[Any], transaction: OpenTransaction, keys: Sequence[Key], attempt: Callable[[Turn], R | None]
 ) -> R:
@@ -29,7 +39,7 @@ def wait_for_turn(
     signal = ThreadSignal()
     turn = Turn(transaction, keys, signal)
     deadline = time.monotonic() + handle.lock_timeout
-    while (result := attempt(turn)) is None:
+    while (result := _attempted(handle, turn, attempt)) is None:
         try:
             in_time = signal.wait(deadline - time.monotonic())
         except BaseException as error:
@@ -50,7 +60,7 @@ async def wait_for_turn_async(
     signal = TaskSignal()
     turn = Turn(transaction, keys, signal)
     deadline = time.monotonic() + handle.lock_timeout
-    while (result := attempt(turn)) is None:
+    while (result := _attempted(handle, turn, attempt)) is None:
         try:
             in_time = await signal.wait(deadline - time.monotonic())
         except BaseException as error:

@@ -89,7 +89,7 @@ def _line(event: StoredEvent, versions: dict[str, int]) -> str:
         raise UsageError(msg)
     data = encode_json(event.data)
     metadata = encode_json(event.metadata, "metadata") if event.metadata else ""  # COPY is told that this is NULL
-    text = f"{stream_id}\t{version}\t{event.event_id}\t{event_type}\t{data}\t{metadata}\t"
+    text = f"{stream_id}\t{version}\t{event.event_id.hex}\t{event_type}\t{data}\t{metadata}\t"
     # Names hold no control characters and JSON escapes them: a backslash is all that COPY would misread.
     if "\\" in text:
         text = text.replace("\\", "\\\\")

@@ -8,12 +8,14 @@ is closed: the transaction is gone, so there is nothing left for it to do.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
 
 T = TypeVar("T")
 
 
-class Query(NamedTuple):
+class Query(msgspec.Struct, frozen=True, gc=False):
     """One statement in PostgreSQL's own `$1` notation."""
 
     sql: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec.structs import replace
+
 from mink_core.errors import StorageError, StoreClosedError
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.names import ADAPTER
@@ -79,7 +81,7 @@ class _State:
 
     def _inside(self, query: Query) -> Query:
         """A statement inside a transaction stores nothing by itself: a lost reply there loses nothing."""
-        return query if query.retry_is_safe is None else query._replace(retry_is_safe=None)
+        return query if query.retry_is_safe is None else replace(query, retry_is_safe=None)
 
 
 PROBE = Query("SELECT 1")

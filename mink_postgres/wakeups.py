@@ -65,6 +65,8 @@ class Wakeups:
 
     def appended(self) -> None:
         """An append has committed. Sends nothing itself: the callers are the busiest of all."""
+        if self._sender is None:  # before the flag is set, which says that it will come: Ctrl-C may be anywhere
+            self._start_sending()
         self._count += 1  # about right is enough: it only says how busy the store is
         quiet = self._quiet
         if self._dirty.is_set() or not quiet:
@@ -74,8 +76,6 @@ class Wakeups:
         self._dirty.set()
         if quiet:
             self._nudge()  # those in this process need no detour by a thread
-        if self._sender is None:
-            self._start_sending()
 
     def add(self, sleeper: Sleeper) -> None:
         """Somebody of this store waits for events."""

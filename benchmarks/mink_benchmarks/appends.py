@@ -104,13 +104,13 @@ class Writers(ABC):
         """Everybody in a thread."""
         errors: list[Exception] = []
 
-        def work(calls: Calls) -> None:
+        def guarded(calls: Calls) -> None:
             try:
-                _work(calls, until)
+                work(calls, until)
             except Exception as error:  # noqa: BLE001 -- raised below
                 errors.append(error)
 
-        threads = [threading.Thread(target=work, args=(calls,)) for calls in self.all_calls(tallies)]
+        threads = [threading.Thread(target=guarded, args=(calls,)) for calls in self.all_calls(tallies)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -120,10 +120,11 @@ class Writers(ABC):
 
     async def by_tasks(self, until: float, tallies: list[Tally]) -> None:
         """Everybody in a task."""
-        await asyncio.gather(*[_work_async(calls, until) for calls in self.all_calls(tallies)])
+        await asyncio.gather(*[work_async(calls, until) for calls in self.all_calls(tallies)])
 
 
-def _work(calls: Calls, until: float) -> None:
+def work(calls: Calls, until: float) -> None:
+    """One writer in this thread."""
     call = next(calls)
     while True:  # at least once, however late it begins
         try:
@@ -136,7 +137,8 @@ def _work(calls: Calls, until: float) -> None:
             return
 
 
-async def _work_async(calls: Calls, until: float) -> None:
+async def work_async(calls: Calls, until: float) -> None:
+    """One writer in this task."""
     call = next(calls)
     while True:  # at least once, however late it begins
         try:

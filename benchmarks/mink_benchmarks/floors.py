@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import time
+from functools import partial
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import msgspec
 import psycopg
 
 from mink_benchmarks import loops
+from mink_benchmarks.appends import Tally, work, work_async
 from mink_benchmarks.reads import Function
 from mink_benchmarks.samples import BenchmarkError, Sample
 from mink_benchmarks.workload import EVENT_TYPE, STREAMS, Workload, share
@@ -22,6 +24,7 @@ from mink_benchmarks.workload import EVENT_TYPE, STREAMS, Workload, share
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mink_benchmarks.appends import Calls
     from mink_benchmarks.server import Server
 
 CALL = "SELECT floor.append_one($1::text, $2::text, $3::text::jsonb, $4::text::jsonb)"
@@ -87,37 +90,45 @@ class PgbenchFloor:
         raise BenchmarkError(msg)
 
 
+def _calls(call: Callable[..., Any], workload: Workload, tally: Tally) -> Calls:
+    """Calls of the floor's function, chosen and noted as our stores' writers do it."""
+    data, metadata, mine = json.dumps(workload.data), json.dumps(workload.metadata), share(0, 1)
+    pick, now, add = random.Random(0).choice, time.perf_counter, tally.add
+    while True:
+        stream = pick(mine)
+        began = now()
+        yield partial(call, stream, EVENT_TYPE, data, metadata)
+        add(1, began)
+
+
 def psycopg_call(server: Server, workload: Workload) -> Function:
     """One psycopg connection that calls the floor's function, with one cursor."""
-    data, metadata, mine = json.dumps(workload.data), json.dumps(workload.metadata), share(0, 1)
 
-    def work(seconds: float) -> Sample:
+    def measure(seconds: float) -> Sample:
         with psycopg.connect(server.url, autocommit=True) as connection, psycopg.RawCursor(connection) as cursor:
-            count, began = 0, time.perf_counter()
-            while not count or time.perf_counter() - began < seconds:
-                cursor.execute(CALL, (random.choice(mine), EVENT_TYPE, data, metadata))
-                cursor.fetchone()
-                count += 1
-            return Sample(count, time.perf_counter() - began)
 
-    return Function("psycopg, bare function, 1", work)
+            def call(*args: str) -> Any:
+                return cursor.execute(CALL, args).fetchone()
+
+            tally, began = Tally(), time.perf_counter()
+            work(_calls(call, workload, tally), began + seconds)
+            return Sample(tally.count, time.perf_counter() - began, tally.latencies)
+
+    return Function("psycopg, bare function, 1", measure)
 
 
 def asyncpg_call(server: Server, workload: Workload, runner: Callable[[Any], Any] = loops.run) -> Function:
     """One asyncpg connection that calls the floor's function."""
-    data, metadata, mine = json.dumps(workload.data), json.dumps(workload.metadata), share(0, 1)
 
-    async def work(seconds: float) -> Sample:
+    async def measure(seconds: float) -> Sample:
         connection = await asyncpg.connect(server.url)
-        count, began = 0, time.perf_counter()
-        while not count or time.perf_counter() - began < seconds:
-            await connection.fetchrow(CALL, random.choice(mine), EVENT_TYPE, data, metadata)
-            count += 1
+        tally, began = Tally(), time.perf_counter()
+        await work_async(_calls(partial(connection.fetchrow, CALL), workload, tally), began + seconds)
         took = time.perf_counter() - began
         await connection.close()
-        return Sample(count, took)
+        return Sample(tally.count, took, tally.latencies)
 
-    return Function("asyncpg, bare function, 1", lambda seconds: runner(work(seconds)))
+    return Function("asyncpg, bare function, 1", lambda seconds: runner(measure(seconds)))
 
 
 def _pages(schema: str) -> str:

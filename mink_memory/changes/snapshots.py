@@ -12,6 +12,8 @@ from mink_core.snapshots import Snapshot, SnapshotInfo
 from mink_memory.records import Change
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mink_memory.records import Records
 
 TABLE = "snapshot"
@@ -39,11 +41,16 @@ def save(given: PreparedSnapshot) -> Change[bool]:
 
 
 def load(
-    stream_id: str, after_version: int, at_version: int | None, snapshot_type: str | None, schema_version: int | None
+    stream_id: str,
+    gone_version: Callable[[str], int],
+    at_version: int | None,
+    snapshot_type: str | None,
+    schema_version: int | None,
 ) -> Change[Snapshot | None]:
-    """The newest one that fits, of a version above `after_version`: up to there events are hidden or purged."""
+    """The newest one that fits, of events that are there: `gone_version` tells up to where they are hidden or purged."""
 
     def apply(records: Records) -> Snapshot | None:
+        after_version = gone_version(stream_id)
         for row in records.get(TABLE, stream_id) or ():
             one: PreparedSnapshot = row.snapshot
             if (

@@ -53,15 +53,14 @@ class MemorySnapshots(SubStore):
     ) -> Snapshot | None:
         """See `SnapshotStore.load`."""
         check_load(stream_id, snapshot_type, schema_version, at_version)
-        gone = self._view.gone_version(stream_id)
-        return self._run(snapshots.load(stream_id, gone, at_version, snapshot_type, schema_version))
+        return self._run(snapshots.load(stream_id, self._view.gone_version, at_version, snapshot_type, schema_version))
 
     def load_with_tail(
         self, stream_id: str, *, snapshot_type: str | None = None, schema_version: int | None = None
     ) -> Tail[Iterator[StoredEvent]]:
         """See `SnapshotStore.load_with_tail`."""
         check_load(stream_id, snapshot_type, schema_version)
-        gone, version = self._view.gone_version(stream_id), self._view.version(stream_id)
+        gone, version = self._view.gone_version, self._view.version(stream_id)
         snapshot = self._run(snapshots.load(stream_id, gone, version, snapshot_type, schema_version))
         pages = self._view.stream_pages(stream_id, snapshot.version if snapshot else 0, None, Direction.FORWARD)
         return Tail(snapshot, (self._view.decode(row) for rows in pages for row in rows))
@@ -111,15 +110,16 @@ class AsyncMemorySnapshots(AsyncSubStore):
     ) -> Snapshot | None:
         """See `SnapshotStore.load`."""
         check_load(stream_id, snapshot_type, schema_version, at_version)
-        gone = self._view.gone_version(stream_id)
-        return await self._run(snapshots.load(stream_id, gone, at_version, snapshot_type, schema_version))
+        return await self._run(
+            snapshots.load(stream_id, self._view.gone_version, at_version, snapshot_type, schema_version)
+        )
 
     async def load_with_tail(
         self, stream_id: str, *, snapshot_type: str | None = None, schema_version: int | None = None
     ) -> Tail[AsyncIterator[StoredEvent]]:
         """See `SnapshotStore.load_with_tail`."""
         check_load(stream_id, snapshot_type, schema_version)
-        gone, version = self._view.gone_version(stream_id), self._view.version(stream_id)
+        gone, version = self._view.gone_version, self._view.version(stream_id)
         snapshot = await self._run(snapshots.load(stream_id, gone, version, snapshot_type, schema_version))
         return Tail(snapshot, self._events(stream_id, snapshot.version if snapshot else 0))
 

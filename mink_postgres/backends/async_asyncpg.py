@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
+from mink_core.runtime.starting import started
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import asyncpg_options, begin, patient
 from mink_postgres.drivers import asyncpg as driver
@@ -85,7 +86,8 @@ class AsyncpgBackend(_AsyncpgDriver):
         """Reach the server, then open the pool."""
         if not self._owned or self._source is None:
             return
-        conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
+        source = self._source
+        conninfo = self.conninfo = await started(source.open, lambda _: source.close())
         try:
             await (await driver.connect(conninfo, **asyncpg_options(self._options))).close()
             self._pool = await asyncpg.create_pool(

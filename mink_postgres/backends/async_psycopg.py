@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from mink_core.runtime.starting import started
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_async
@@ -99,8 +100,8 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         """Reach the server, then open the pool."""
         if not self._owned or self._source is None:
             return
-        # Starting a server takes a second: not in the event loop's thread.
-        conninfo = self.conninfo = await asyncio.to_thread(self._source.open)
+        source = self._source
+        conninfo = self.conninfo = await started(source.open, lambda _: source.close())
         try:
             await (await psycopg_async.connect(conninfo, **psycopg_options(self._options))).close()
         except BaseException:

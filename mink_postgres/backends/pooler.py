@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 if TYPE_CHECKING:
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Query
@@ -27,7 +29,7 @@ def patient(query: Query, options: PostgresOptions) -> Query:
     """A query that brings its lock time-out along, if it stores something and no session has one."""
     if not options.transaction_pooler or query.retry_is_safe is None:
         return query
-    return query._replace(sql=_patient(query.sql, options.lock_timeout_ms))
+    return replace(query, sql=_patient(query.sql, options.lock_timeout_ms))
 
 
 @lru_cache(maxsize=256)

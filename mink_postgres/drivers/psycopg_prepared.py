@@ -41,6 +41,9 @@ class _Statement:
 _SETTINGS = b"client_encoding", b"DateStyle", b"TimeZone"
 """Of a session: what loads rows goes by them as they were when it was made."""
 
+_CHANGED = "RevalidateCachedQuery"
+"""Of the server: says that what a statement gives has other types since a migration."""
+
 
 class Prepared:
     """The statements of one connection of the store's own. Whoever uses them holds the connection's lock."""
@@ -101,7 +104,7 @@ class Prepared:
             for result in (yield from generators.execute(pgconn)):
                 if result.status == ExecStatus.FATAL_ERROR:
                     raise error_from_result(result)
-            statement.name = name
+            statement.name, statement.loader = name, None  # what it gives may be of other types by now
         pgconn.send_query_prepared(statement.name, values)
         result = (yield from generators.execute(pgconn))[-1]
         if result.status != ExecStatus.TUPLES_OK:
@@ -110,8 +113,8 @@ class Prepared:
             error = error_from_result(result)
             if isinstance(error, InvalidSqlStatementName):  # somebody's DEALLOCATE ALL
                 self.forget()
-            elif isinstance(error, FeatureNotSupported):  # what it gives has other types since a migration
-                statement.name, statement.loader = b"", None
+            elif isinstance(error, FeatureNotSupported) and error.diag.source_function == _CHANGED:
+                statement.name = b""
             raise error
         loader = statement.loader
         if loader is None:

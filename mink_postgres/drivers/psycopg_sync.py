@@ -40,9 +40,12 @@ def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
             cursor.execute(sql)
             return ()
         cursor.execute(sql, query.args)
-        return cursor.fetchall() if has_rows(cursor.pgresult) else ()
+        found: Rows = cursor.fetchall() if has_rows(cursor.pgresult) else ()
     except psycopg.Error as error:
         raise translated(error, query, lost=connection.broken) from error
+    if isinstance(connection, PooledConnection):
+        connection.raw_cursor = cursor  # for the next
+    return found
 
 
 def commits_by_itself(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
@@ -64,12 +67,12 @@ def _prepared(connection: PooledConnection, query: Query) -> Rows | None:
 
 
 def _cursor(connection: psycopg.Connection[Any]) -> psycopg.RawCursor[Any]:
-    # Raw: PostgreSQL's own $1, the same text that asyncpg takes.
-    if not isinstance(connection, PooledConnection):
-        return psycopg.RawCursor(connection, row_factory=tuple_row)
-    if connection.raw_cursor is None:
-        connection.raw_cursor = psycopg.RawCursor(connection, row_factory=tuple_row)
-    return connection.raw_cursor
+    # Raw: PostgreSQL's own $1, the same text that asyncpg takes. The one that is kept is taken out in one step: of several
+    # threads in a transaction each must find its own rows.
+    kept: psycopg.RawCursor[Any] | None = None
+    if isinstance(connection, PooledConnection):
+        kept = vars(connection).pop("raw_cursor", None)
+    return psycopg.RawCursor(connection, row_factory=tuple_row) if kept is None else kept
 
 
 def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:

@@ -46,9 +46,12 @@ class Entry(Generic[W]):
 
 def size_of(item: PreparedAppend) -> int:
     """Characters of JSON in an append."""
-    return sum(len(event.data) + len(event.metadata or "") for event in item.events) + sum(
-        len(message.payload) + len(message.headers) for message in item.messages
-    )
+    size = 0
+    for event in item.events:
+        size += len(event.data) + len(event.metadata or "")
+    for message in item.messages:
+        size += len(message.payload) + len(message.headers)
+    return size
 
 
 def fits(item: PreparedAppend, size: int) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
+
 from mink_core.errors import (
     ConcurrencyError,
     DuplicateEventError,
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from mink_core.prepare import PreparedAppend
     from mink_postgres.context import Context
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Alone(Enum):
@@ -55,7 +59,7 @@ def append_group(
         [item.stream_id for item in ordered],
         [expected_code(item.expected) for item in ordered],
         [len(item.events) for item in ordered],
-        [str(event.event_id) for event in events],
+        [event.event_id.hex for event in events],
         [event.event_type for event in events],
         [event.data for event in events],
         [event.metadata for event in events],
@@ -87,14 +91,9 @@ def _answer(  # noqa: PLR0913, PLR0917 -- the columns of a row
 
 
 def array_literal(values: list[Any]) -> str:
-    """PostgreSQL's text form of an array: sent as it is, where a driver adapts lists item by item."""
-    return "{" + ",".join([_element(value) for value in values]) + "}"
+    """PostgreSQL's text form of an array: sent as it is, where a driver adapts lists item by item.
 
-
-def _element(value: Any) -> str:
-    if type(value) is str:
-        if "\\" in value:
-            value = value.replace("\\", "\\\\")
-        text: str = value.replace('"', '\\"')
-        return f'"{text}"'
-    return "NULL" if value is None else str(value)
+    JSON's list of texts, numbers and nulls has the same quotes and the same escapes of them, as long as no text has a
+    control character: JSON text has none, and names with one are refused (`mink_core.limits`).
+    """
+    return f"{{{_encode(values)[1:-1].decode()}}}"

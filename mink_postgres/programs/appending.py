@@ -33,7 +33,7 @@ def _append_with_messages(context: Context, item: PreparedAppend) -> Program[App
         safe = exact_version(item.expected) is not None
         if len(item.events) == 1:
             event = item.events[0]
-            alone = (str(event.event_id), event.event_type, event.data, event.metadata)
+            alone = (event.event_id.hex, event.event_type, event.data, event.metadata)
             ids = f"{{{','.join([str(message.message_id) for message in item.messages])}}}"
             rows = yield Query(context.sql.append_one_with_outbox, (*common, *alone, ids, given), safe)
         else:
@@ -54,7 +54,7 @@ def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
     safe = exact_version(item.expected) is not None
     if len(item.events) == 1:
         event = item.events[0]
-        alone = (str(event.event_id), event.event_type, event.data, event.metadata)
+        alone = (event.event_id.hex, event.event_type, event.data, event.metadata)
         rows = yield Query(context.sql.append_one, common + alone, safe)
     else:
         rows = yield Query(context.sql.append, (*common, _events(item.events)), safe)
@@ -140,7 +140,7 @@ def _events(events: Sequence[PreparedEvent]) -> str:
     # data and metadata are JSON text already: put together, not encoded again.
     return "[{}]".format(
         ",".join(
-            f'{{"i":"{event.event_id}","t":{_encode(event.event_type).decode()},'
+            f'{{"i":"{event.event_id.hex}","t":{_encode(event.event_type).decode()},'
             f'"d":{event.data},"m":{event.metadata or "null"}}}'
             for event in events
         )
@@ -149,11 +149,6 @@ def _events(events: Sequence[PreparedEvent]) -> str:
 
 def result_of(item: PreparedAppend, before: int, first_position: int, last_position: int) -> AppendResult:
     """What the call returns, now and when it is repeated."""
-    return AppendResult(
-        item.stream_id,
-        before + 1,
-        before + len(item.events),
-        first_position,
-        last_position,
-        tuple(event.event_id for event in item.events),
-    )
+    events = item.events
+    ids = (events[0].event_id,) if len(events) == 1 else tuple([event.event_id for event in events])
+    return AppendResult(item.stream_id, before + 1, before + len(events), first_position, last_position, ids)

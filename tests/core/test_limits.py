@@ -142,6 +142,21 @@ def test_a_batch_is_checked_as_one_call() -> None:
         prepare_batch([("a-1", [one], 0)])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "漢", "🎈"])
+def test_a_call_is_limited_in_bytes_however_many_items_it_has(letter: str) -> None:
+    """Right at the limit and one byte past it, in events of letters of one to four bytes."""
+    width = len(letter.encode())
+    each = 6 * 1024 * 1024
+    items = [StreamAppend(f"a-{n}", [event(letter * (each // width))], 0) for n in range(10)]
+    left = limits.MAX_CALL_BYTES - 10 * (each // width * width + 2)
+    assert len(prepare_batch([*items, StreamAppend("b-1", [event("x" * (left - 2))], 0)])) == 11
+    with pytest.raises(UsageError, match="67108864 bytes of JSON, not 67108865"):
+        prepare_batch([*items, StreamAppend("b-1", [event("x" * (left - 1))], 0)])
+    one = [event(metadata={"k": letter * (each // width)}) for _ in range(11)]
+    with pytest.raises(UsageError, match="67108864 bytes of JSON"):
+        prepare_append("a-1", one, 0)
+
+
 def test_an_iterator_of_events_will_do() -> None:
     assert len(prepare_append("a-1", (event(n) for n in range(3)), 0).events) == 3
 
@@ -149,6 +164,7 @@ def test_an_iterator_of_events_will_do() -> None:
 def test_an_id_is_made_by_the_client() -> None:
     assert event().event_id != event().event_id
     assert event(event_id=UUID(int=5)).event_id == UUID(int=5)
+    assert event(event_id=None).event_id.version == 4
     assert pickle.loads(pickle.dumps(made := event({"a": [1, 1.0]}))) == made
 
 

@@ -68,6 +68,18 @@ def test_what_was_seen_of_another_history_is_not_there(storing, store, reader):
     assert reader.stream_info("other-1").version == 2
 
 
+@pytest.mark.parametrize("read", ["poll", "head_position", "stream_info"])
+def test_what_was_given_up_of_another_history_is_waited_for(storing, store, cut, read):
+    """In a restored backup other calls have the positions of the one that was cut."""
+    store._portal.run(store._inner.drop(store.options.store))
+    store.initialize()
+    long_call(store)
+    cut._inner._place._looked = -inf
+    cut.stream_info("order-1")
+    storing.show(3, 3)
+    assert (READS | STREAMS)[read](cut) == 5
+
+
 @pytest.mark.parametrize("read", ["stream_info", "read_stream", "streams"])
 def test_a_stream_that_goes_on_is_not_cut(storing, store, reader, read, monkeypatch):
     """Each look may meet the middle of another call. The time of the first one is not that of the next."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 
 import msgspec
 import pytest
@@ -14,6 +15,8 @@ from mink_jetstream.place import Place
 from mink_jetstream.reading import Reading
 from tests.jetstream.pretended import pretend_copies
 
+CUT_OFF = Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
+
 
 def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
     """It may lead no longer: a conflict or a position ahead that it tells may not be true."""
@@ -22,8 +25,7 @@ def test_a_leader_that_lost_its_majority_is_not_believed(url, monkeypatch):
     async def alone(self, **more):
         found = await info(self, **more)
         self.is_alone = False
-        cluster = Cluster("node-0", tuple(Peer(f"node-{n}", active=4_000_000_000) for n in (1, 2)))
-        return msgspec.structs.replace(found, cluster=cluster)
+        return msgspec.structs.replace(found, cluster=CUT_OFF)
 
     with JetStreamEventStore(url, timeout=3) as store:
         store.initialize()
@@ -93,6 +95,34 @@ def test_an_old_version_is_not_told_by_who_was_cut_off_a_moment_ago(store, url, 
             other.append("other-1", [NewEvent("Placed", 3)], expected_version=7)
         assert told.value.actual == 1
         assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("cluster", [Cluster(), CUT_OFF])
+def test_what_was_appended_is_known_though_a_former_leader_tells_an_old_epoch(store, monkeypatch, cluster):
+    """A store looks now and then what it is; who answers may have been cut off while the epoch was bumped."""
+    store.bump_epoch()
+    pretend_copies(monkeypatch)
+    place, acknowledged = store._inner._place, store._inner._reading.acknowledged
+    place._looked = -inf
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    info, old = Place.info, [cluster]
+
+    async def late(self, **more):
+        found = await info(self, **more)
+        if not old:
+            return found
+        config = msgspec.structs.replace(found.config, metadata=found.config.metadata | {"mink.epoch": "1"})
+        return msgspec.structs.replace(found, config=config, cluster=old.pop())
+
+    monkeypatch.setattr(Place, "info", late)
+    place._looked = -inf
+    store.append("order-2", [NewEvent("Placed", 1)], expected_version=0)
+    assert old == []
+    assert (acknowledged.of("order-1"), acknowledged.of("order-2"), acknowledged.newest) == (1, 2, 2)
+    place._looked = -inf
+    store.bump_epoch()  # and what is told twice is so
+    assert store.append("order-3", [NewEvent("Placed", 1)], expected_version=0).last_position == 3
+    assert (acknowledged.of("order-1"), acknowledged.newest) == (0, 3)
 
 
 def test_nobody_is_ahead_of_who_was_cut_off_a_moment_ago(store, monkeypatch):

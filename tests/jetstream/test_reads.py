@@ -10,7 +10,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from mink_core import Direction, ExpectedVersion, NewEvent, StorageError, StreamAppend
+from mink_core import Direction, EventFilter, ExpectedVersion, NewEvent, StorageError, StreamAppend
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.place import Place
 from mink_jetstream.reading import PAGE, Reading
@@ -69,6 +69,29 @@ def test_a_page_that_lost_a_message_on_its_way_is_read_again(store, monkeypatch)
             lost.append(index)
             assert [event.version for event in read()] == list(range(1, 10))
             assert lost == []
+
+
+@pytest.mark.parametrize(
+    "where", [EventFilter(), EventFilter(categories=("order",)), EventFilter(stream_ids=("order-1",))]
+)
+def test_a_page_that_lost_all_its_messages_is_not_empty(store, monkeypatch, where):
+    """A reader of a store with one copy would go on above them, and never come back."""
+    store.append("order-1", [NewEvent("Placed", 1)], expected_version=0)
+    gather, lost = Wire.gather, []
+
+    async def losing(self, request, deadline):
+        messages, end = await gather(self, request, deadline)
+        if lost:
+            messages.clear()
+            lost.pop()
+        return Gathered(messages, end)
+
+    monkeypatch.setattr(Wire, "gather", losing)
+    for read in (lambda: store.poll(0, where=where).events, lambda: list(store.read_all(where=where))):
+        lost[:] = [True, True]  # the first one is asked for together with the end of the log
+        assert [event.version for event in read()] == [1]
+        assert lost == []
+    assert store.poll(1, where=where).events == []
 
 
 def test_a_read_that_nobody_heard_is_asked_again_soon(store, monkeypatch):

@@ -41,6 +41,22 @@ def test_an_append_ends_in_time_and_the_store_is_closed(held: tuple[str, Links, 
     assert time.monotonic() - began < 20
 
 
+def test_a_store_that_was_closed_leaves_no_task(held: tuple[str, Links, Link]) -> None:
+    url, links, link = held
+
+    async def run() -> set[asyncio.Task[object]]:
+        store = AsyncJetStreamEventStore(url)
+        await store.initialize()
+        links.break_(link, Break.HOLD)
+        big = [NewEvent("Placed", "x" * 20_000) for _ in range(1000)]
+        with pytest.raises(OutcomeUnknownError):
+            await store.append("order-1", big, expected_version=0)
+        await store.close()
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(run()) == set()
+
+
 def test_callers_wait_for_one_connection_together(held: tuple[str, Links, Link]) -> None:
     url, links, link = held
     links.break_(link, Break.HOLD)

@@ -25,14 +25,17 @@ class SlowSource:
     def __init__(self, url: str) -> None:
         self._url = f"{url}?application_name={NAME.replace(' ', '%20')}"
         self.asked, self.there = threading.Event(), threading.Event()
+        self.users = 0
 
     def open(self) -> str:
         self.asked.set()
         assert self.there.wait(60)
+        self.users += 1
         return self._url
 
     def close(self) -> None:
-        """Somebody else's."""
+        """Idempotent."""
+        self.users = 0
 
 
 def connections(url: str) -> int:
@@ -44,6 +47,28 @@ def connections(url: str) -> int:
             [(left,)] = other.execute(asked, (NAME,)).fetchall()
             time.sleep(0.01)
     return left
+
+
+@DRIVERS
+def test_a_server_whose_start_is_cancelled_is_let_go_of(postgres_url: str, schema: str, driver: str) -> None:
+    """A thread starts it, which no cancellation ends."""
+    source = SlowSource(postgres_url)
+
+    async def scenario() -> None:
+        store = AsyncPostgresEventStore(source, driver=driver, schema=schema, min_size=1)
+        opening = asyncio.create_task(store.ping())
+        await asyncio.to_thread(source.asked.wait, 60)
+        opening.cancel()
+        await asyncio.sleep(0.05)
+        source.there.set()
+        await asyncio.wait([opening], timeout=60)
+        assert (opening.cancelled(), source.users) == (True, 0)
+        await store.ping()
+        assert source.users == 1
+        await store.close()
+        assert source.users == 0
+
+    asyncio.run(scenario())
 
 
 @DRIVERS

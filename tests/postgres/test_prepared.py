@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from mink_core import EventFilter, NewEvent, StorageError, UsageError
 from mink_postgres import PostgresEventStore
@@ -77,7 +79,7 @@ def test_text_is_not_cut_off_at_nul(pooled: psycopg_sync.PooledConnection) -> No
     warmed(pooled, query)
     assert psycopg_sync.fetch(pooled, query) == [("a",)]
     with pytest.raises(StorageError, match="NUL"):
-        psycopg_sync.fetch(pooled, query._replace(args=("a\0b",)))
+        psycopg_sync.fetch(pooled, replace(query, args=("a\0b",)))
     assert psycopg_sync.fetch(pooled, query) == [("a",)]
 
 
@@ -97,7 +99,7 @@ def test_a_failure_leaves_the_connection_as_it_was(pooled: psycopg_sync.PooledCo
     warmed(pooled, query)
     for _ in range(2):
         with pytest.raises(StorageError, match="division by zero") as caught:
-            psycopg_sync.fetch(pooled, query._replace(args=(0,)))
+            psycopg_sync.fetch(pooled, replace(query, args=(0,)))
         assert isinstance(caught.value.__cause__, psycopg.Error)
         assert psycopg_sync.fetch(pooled, query) == [(1,)]
 
@@ -156,6 +158,26 @@ def test_a_connection_serves_one_caller_after_another(pooled: psycopg_sync.Poole
     assert found == ["a"] * 3
 
 
+def test_each_of_several_callers_has_the_rows_of_its_own_statement(
+    pooled: psycopg_sync.PooledConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by a cursor, where the threads of one transaction stand still between a statement and its rows."""
+    both = threading.Barrier(2)
+    has_rows = psycopg_sync.has_rows
+
+    def late(result: Any) -> bool:
+        both.wait(10)
+        return has_rows(result)
+
+    def asked(text: str) -> Any:
+        return psycopg_sync.fetch(pooled, Query("SELECT $1::text", (text,)))
+
+    asked("first")
+    monkeypatch.setattr(psycopg_sync, "has_rows", late)
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(asked, "ab")) == [[("a",)], [("b",)]]
+
+
 def test_a_connection_serves_one_caller_after_another_async(postgres_url: str) -> None:
     async def asked() -> list[Any]:
         connected = psycopg_async.PooledConnection.connect(postgres_url, autocommit=True)
@@ -205,6 +227,40 @@ def test_a_statement_whose_rows_have_other_types_now_is_prepared_anew(
     with pytest.raises(StorageError, match="cached plan"):
         psycopg_sync.fetch(pooled, query)
     assert psycopg_sync.fetch(pooled, query) == [("1",)]
+
+
+def test_what_is_refused_each_time_is_prepared_once(pooled: psycopg_sync.PooledConnection) -> None:
+    """A trigger of the user's may say that something is not supported, by the same code as the server."""
+    pooled.execute(
+        "CREATE FUNCTION pg_temp.refuse() RETURNS int LANGUAGE plpgsql AS "
+        "$$BEGIN RAISE 'not here' USING ERRCODE = 'feature_not_supported'; END$$"
+    )
+    query = Query("SELECT pg_temp.refuse()")
+    for _ in range(2 * THRESHOLD):
+        with pytest.raises(StorageError, match="not here"):
+            psycopg_sync.fetch(pooled, query)
+    assert names_prepared(pooled, "mink_") == 1
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_is_prepared_anew_gives_rows_of_the_types_that_there_are_now(
+    pooled: psycopg_sync.PooledConnection, *, told: bool
+) -> None:
+    """What loads a row is of the statement that was let go of: here its table was changed in between."""
+    pooled.execute("CREATE TEMPORARY TABLE changing AS SELECT 1 AS a")
+    query = Query("SELECT * FROM changing")
+    for _ in range(THRESHOLD):
+        assert psycopg_sync.fetch(pooled, query) == [(1,)]
+    pooled.execute("ALTER TABLE changing ALTER a TYPE text, ADD b text DEFAULT 'b', ADD c int DEFAULT 3")
+    if told:  # by psycopg
+        pooled.execute("SELECT 1", prepare=True)
+        with pytest.raises(ZeroDivisionError), pooled.transaction():
+            raise ZeroDivisionError
+    else:
+        pooled.execute("DEALLOCATE ALL")
+        with pytest.raises(StorageError):
+            psycopg_sync.fetch(pooled, query)
+    assert psycopg_sync.fetch(pooled, query) == [("1", "b", 3)]
 
 
 def test_no_more_are_prepared_than_a_session_can_bear(pooled: psycopg_sync.PooledConnection) -> None:

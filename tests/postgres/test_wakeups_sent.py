@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mink_postgres import wakeups as module
 from mink_postgres.wakeups import SHORTEST_GAP, Wakeups
 
 if TYPE_CHECKING:
@@ -140,6 +143,33 @@ def test_a_twin_that_leaves_it_at_the_flag_is_found(sending: Any) -> None:
     wakeups, sleeper = made(Forgetful)
     sending(wakeups)
     assert not every_append_is_seen(wakeups, sleeper, 200, 0.3)
+
+
+@pytest.mark.parametrize("moment", range(1, 31))
+def test_an_interrupted_append_leaves_no_store_without_a_sender(moment: int) -> None:
+    """Ctrl-C is looked for where a function begins and ends. In the first append's wake-up it costs one hint."""
+    wakeups, sleeper = made(Unsent)
+    left = [moment]
+
+    def interrupt(frame: Any, event: str, _: object) -> None:
+        caller = frame if event.startswith("c_") else frame.f_back
+        if caller.f_code.co_filename == module.__file__ and event != "c_call":
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        with suppress(KeyboardInterrupt):
+            wakeups.appended()
+    finally:
+        sys.setprofile(None)
+    if left[0] <= 0:
+        sleeper.seen.clear()
+    wakeups.appended()
+    assert wakeups._sender is not None
+    assert wakeups._dirty.is_set()
+    assert sleeper.seen or wakeups._owed
 
 
 def awaited(condition: Any, patience: float = 30) -> None:
