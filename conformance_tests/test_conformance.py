@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conformance_tests.check import Check
+from conformance_tests.suite import ConformanceSuite
 
 
-def test_rule(mink_check: Check, mink_run: Callable[[Check], None]) -> None:
-    """Each check of the level."""
-    mink_run(mink_check)
+class TestConformance(ConformanceSuite):
+    """Each check of the level. A class, so that the target is entered once and not for each check."""

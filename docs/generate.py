@@ -61,7 +61,7 @@ def rules_page() -> str:
         "One rule alone, against a store of yours:",
         "",
         "```sh",
-        "python -m conformance_tests memory:// --rules APPEND-03",
+        "python -m conformance_tests memory:// --level smoke --rules APPEND-03",
         "```",
     ]
     area = ""

@@ -1,4 +1,4 @@
-"""One PostgreSQL server for the whole run, and a plain role on it: the store needs no superuser."""
+"""One PostgreSQL server for each of the run's processes, and a plain role on it: the store needs no superuser."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ ROLE = "mink_plain_owner"
 _numbers = count(1)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """On a server that somebody gave there is one process: roles are the whole server's."""
+    if os.environ.get("MINK_POSTGRES_URL") or os.environ.get("MINK_NATS_URL"):
+        config.option.numprocesses = 0
+
+
 @pytest.fixture(scope="session")
 def admin_url() -> Iterator[str]:
     """A superuser's URL, for what only the tests need: roles, terminated backends, replica role."""
@@ -36,7 +43,30 @@ def admin_url() -> Iterator[str]:
             if os.environ.get("MINK_REQUIRE_POSTGRES") == "1":
                 raise
             pytest.skip(str(error))
+        _wait_for_the_disk(url, "off")
         yield url
+
+
+@pytest.fixture
+def durable(admin_url: str) -> Iterator[None]:
+    """The server waits for the disk meanwhile, for whoever looks whether it does."""
+    _wait_for_the_disk(admin_url, "on")
+    yield
+    _wait_for_the_disk(admin_url, "off")
+
+
+def _wait_for_the_disk(url: str, wanted: str) -> None:
+    """Only a crash of the machine shows the difference; tests that kill a server start one, with durable settings."""
+    if os.environ.get("MINK_POSTGRES_URL"):
+        return  # somebody else's server is as it is
+    with psycopg.connect(url, autocommit=True) as admin:
+        for name in ("fsync", "full_page_writes"):
+            admin.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(wanted)))
+        admin.execute("SELECT pg_reload_conf()")
+        end = time.monotonic() + 60
+        while admin.execute("SHOW fsync").fetchone() != (wanted,):
+            assert time.monotonic() < end, "the server does not read its settings again"
+            time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,7 @@ def test_grants_are_printed_unless_applied(mink: Mink, url: str, admin_url: str)
             admin.execute("DROP ROLE mink_cli_app")
 
 
+@pytest.mark.usefixtures("durable")
 def test_doctor_names_the_blocking_backend_and_ends_with_1(url: str) -> None:
     with open_store(url) as store:
         store.initialize()

@@ -27,6 +27,7 @@ def _pytest(*arguments: str) -> str:
         "-q",
         "-p",
         "no:cacheprovider",
+        "--numprocesses=0",
         "--mink-rules",
         "*stream_exists_needs*",
         *arguments,
@@ -42,6 +43,15 @@ def test_the_plugin() -> None:
     assert "APPEND-04" in failed
     assert "expected: ConcurrencyError" in failed
     assert "--mink-target TARGET" in _pytest("--pyargs", "conformance_tests")
+
+
+def test_the_target_is_entered_once_for_all_checks() -> None:
+    """One that starts a server would start it anew for each."""
+    planned = _pytest(
+        "--pyargs", "conformance_tests", "--mink-target", "memory://", "--mink-rules", "JSON-*", "--setup-plan"
+    )
+    assert planned.count("(fixtures used: ") > 5
+    assert planned.count("SETUP    C mink_target") == 1
 
 
 def test_the_class(tmp_path: Path) -> None:

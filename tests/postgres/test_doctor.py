@@ -37,6 +37,7 @@ def diagnose(store: PostgresEventStore, postgres_url: str, schema: str) -> Diagn
     return found
 
 
+@pytest.mark.usefixtures("durable")
 def test_a_whole_store_has_nothing_wrong(store: PostgresEventStore, diagnose: Diagnose) -> None:
     store.append("a-1", [NewEvent("Made", {})], expected_version=0)
     found = diagnose()

@@ -46,6 +46,7 @@ class Load(threading.Thread):
             self.error = error
 
 
+@pytest.mark.usefixtures("durable")
 def test_a_store_in_use_is_moved_without_a_loss(postgres_url: str, schema: str) -> None:
     with PostgresEventStore(postgres_url, schema=schema, min_size=4, privacy=True) as store:
         store.initialize()

@@ -134,6 +134,7 @@ def test_an_insert_straight_into_a_partition_holds_the_feed_back(
     assert [event.data for event in parted.poll(0).events] == [1, 2]
 
 
+@pytest.mark.usefixtures("durable")
 def test_a_partition_that_is_attached_later_is_guarded_or_refuses(
     postgres_url: str, schema: str, parted: PostgresEventStore
 ) -> None:
