@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -158,12 +159,14 @@ def test_an_interrupted_append_leaves_no_store_without_a_sender(moment: int) -> 
             if not left[0]:
                 raise KeyboardInterrupt
 
+    gc.disable()  # who is called back by it would be interrupted instead, and nobody hears of that
     sys.setprofile(interrupt)
     try:
         with suppress(KeyboardInterrupt):
             wakeups.appended()
     finally:
         sys.setprofile(None)
+        gc.enable()
     if left[0] <= 0:
         sleeper.seen.clear()
     wakeups.appended()
