@@ -16,7 +16,7 @@ from mink_postgres.query import Query
 from mink_postgres.reaching import reach_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Rows
@@ -30,8 +30,6 @@ class _AsyncpgDriver:
     def array(values: list[Any]) -> list[Any]:
         """A list as it is."""
         return values
-
-    fetch = staticmethod(driver.fetch)
 
     commits_by_itself = staticmethod(driver.commits_by_itself)
 
@@ -68,10 +66,12 @@ class AsyncpgBackend(_AsyncpgDriver):
         self._options = options
         self._leases = Leases(self._take, self._give, driver.is_closed, kept=KEPT if self._owned else 0)
         self.acquire, self.release = self._leases.acquire, self._leases.release
+        self.fetch: Callable[[Any, Query], Coroutine[Any, Any, Rows]] = (
+            self._fetch_patiently if options.transaction_pooler else driver.fetch
+        )
         self.on_connect: Callable[[], None] = lambda: None
 
-    async def fetch(self, connection: Any, query: Query) -> Rows:
-        """Run one query."""
+    async def _fetch_patiently(self, connection: Any, query: Query) -> Rows:
         return await driver.fetch(connection, patient(query, self._options))
 
     @asynccontextmanager
@@ -143,6 +143,8 @@ class AsyncpgBoundBackend(_AsyncpgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
     conninfo = None
+
+    fetch = staticmethod(driver.fetch)
 
     def __init__(self, connection: Any) -> None:
         """Keep it."""

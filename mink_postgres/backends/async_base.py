@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
     from mink_postgres.query import Query, Rows
@@ -42,8 +42,9 @@ class AsyncBackend(Protocol):
         """Give a connection back; `clean` when its last statement ended well."""
         ...
 
-    async def fetch(self, connection: Any, query: Query) -> Rows:
-        """Run one query."""
+    @property
+    def fetch(self) -> Callable[[Any, Query], Coroutine[Any, Any, Rows]]:
+        """Runs one query on a connection."""
         ...
 
     def commits_by_itself(self, connection: Any) -> bool:

@@ -21,7 +21,7 @@ from mink_postgres.query import Query
 from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Rows
@@ -34,8 +34,6 @@ class _PsycopgDriver:
     """What a pool and a single connection have in common."""
 
     array = staticmethod(array_literal)
-
-    fetch = staticmethod(psycopg_async.fetch)
 
     commits_by_itself = staticmethod(commits_by_itself)
 
@@ -82,10 +80,12 @@ class AsyncPsycopgBackend(_PsycopgDriver):
             self._take, self._give, lambda connection: bool(connection.closed), kept=KEPT if self._owned else 0
         )
         self.acquire, self.release = self._leases.acquire, self._leases.release
+        self.fetch: Callable[[Connection, Query], Coroutine[Any, Any, Rows]] = (
+            self._fetch_patiently if options.transaction_pooler else psycopg_async.fetch
+        )
         self.on_connect: Callable[[], None] = lambda: None
 
-    async def fetch(self, connection: Connection, query: Query) -> Rows:
-        """Run one query."""
+    async def _fetch_patiently(self, connection: Connection, query: Query) -> Rows:
         return await psycopg_async.fetch(connection, patient(query, self._options))
 
     @asynccontextmanager
@@ -173,6 +173,8 @@ class AsyncBoundPsycopgBackend(_PsycopgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
     conninfo = None
+
+    fetch = staticmethod(psycopg_async.fetch)
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""

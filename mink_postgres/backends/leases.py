@@ -67,8 +67,8 @@ class Leases:
             connection: As `acquire` gave it.
             clean: Whether its last statement ended well. The pool looks after the others.
         """
-        # Who waits in the pool would not see one that is kept here.
-        if clean and not self._waiting and len(self._idle) < self._kept and not self._is_closed(connection):
+        # Who waits in the pool would not see one that is kept here. Whether it is closed is asked when it is lent again.
+        if clean and not self._waiting and len(self._idle) < self._kept:
             self._idle.append(connection)
         else:
             await self._give(connection)
