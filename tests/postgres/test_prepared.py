@@ -207,7 +207,7 @@ def test_settings_that_the_caller_changes_are_gone_by(pooled: psycopg_sync.Poole
     for query in (text, time):
         warmed(pooled, query)
     pooled.execute("SET DateStyle TO 'SQL'")
-    with pytest.raises(NotImplementedError):  # psycopg's own word
+    with pytest.raises(NotImplementedError):  # what psycopg raises for a DateStyle it cannot load
         psycopg_sync.fetch(pooled, time)
     pooled.execute("RESET DateStyle")
     assert psycopg_sync.fetch(pooled, time)[0][0].tzinfo is not None
