@@ -7,6 +7,7 @@ import platform
 from datetime import UTC, datetime
 
 from mink_core import __version__
+from mink_core.compiled import is_compiled
 
 
 def environment() -> dict[str, str]:
@@ -14,6 +15,7 @@ def environment() -> dict[str, str]:
     return {
         "kit": f"mink-eventstore {__version__}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "compiled": "yes" if is_compiled else "no",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processors": str(os.cpu_count() or "unknown"),
         "time": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
+from mink_core.compiled import is_plain_json
 from mink_core.errors import UsageError
 from mink_core.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH
 
@@ -47,13 +48,7 @@ def encode_json(value: object, what: str = "data") -> str:
             and the infinities; ints outside signed 64 bits; NUL and lone surrogates; more than
             `MAX_JSON_DEPTH` levels or `MAX_JSON_BYTES` bytes.
     """
-    kind = type(value)
-    if kind is dict or kind is list:
-        large = _check(value, MAX_JSON_DEPTH, what)
-    elif kind is str or kind is bool or value is None:
-        large = False
-    else:
-        large = _check_scalar(value, what)
+    large = not is_plain_json(value, MAX_JSON_DEPTH) and _check_closely(value, what)
     try:
         text = _encode(_expand(value) if large else value)
     except UnicodeEncodeError:
@@ -68,7 +63,11 @@ def encode_json(value: object, what: str = "data") -> str:
     return text.decode()
 
 
-def _check_scalar(value: object, path: str) -> bool:
+def _check_closely(value: object, path: str) -> bool:
+    """Check a value; tell whether it holds a float that needs `_expand`."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        return _check(value, MAX_JSON_DEPTH, path)
     try:
         return _check([value], 1, "")
     except UsageError:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from mink_core.encoded import EncodedEvent
     from mink_memory.locks import Key, Turn
     from mink_memory.records import RecordKey
+    from mink_memory.rows import Row
 
 
-_position: Callable[[EncodedEvent], int] = attrgetter("global_position")
+_position: Callable[[Row], int] = attrgetter("global_position")
 
 
 class Draft:
@@ -28,16 +28,16 @@ class Draft:
     __slots__ = ("ids", "pending", "records", "rows")
 
     def __init__(self) -> None:
-        self.pending: dict[str, list[EncodedEvent]] = {}
+        self.pending: dict[str, list[Row]] = {}
         """By stream, in version order: what follows the stream's committed rows."""
-        self.rows: list[EncodedEvent] = []
+        self.rows: list[Row] = []
         """All of them, in position order."""
-        self.ids: dict[UUID, EncodedEvent] = {}
+        self.ids: dict[UUID, Row] = {}
         """By event id; kept where the log has unique event ids."""
         self.records: dict[RecordKey, Any] = {}
         """What its sub-stores have put or dropped."""
 
-    def add(self, rows: Sequence[EncodedEvent], *, unique: bool) -> None:
+    def add(self, rows: Sequence[Row], *, unique: bool) -> None:
         """Add one append's rows."""
         self.pending.setdefault(rows[0].stream_id, []).extend(rows)
         self.rows.extend(rows)

@@ -14,13 +14,13 @@ from mink_memory.changes.outbox import add_with_append
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
     from mink_core.outbox import OutboxMessage
     from mink_core.prepare import PreparedAppend
     from mink_memory.handle import Handle
     from mink_memory.records import Change
+    from mink_memory.rows import Row
     from mink_memory.view import View
 
 
@@ -76,7 +76,7 @@ class MemoryEventLog(ABC):
         """See `EventLog.read_all`."""
         return self._events(self._view.feed_pages(after_position, limit, where, direction, identity))
 
-    def _events(self, pages: Iterator[list[EncodedEvent]]) -> Iterator[StoredEvent]:
+    def _events(self, pages: Iterator[list[Row]]) -> Iterator[StoredEvent]:
         for rows in pages:
             yield from map(self._view.decode, rows)
 

@@ -20,13 +20,13 @@ from mink_memory.holes import is_hole
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mink_core.encoded import EncodedEvent
     from mink_core.runtime.pace import Sleeper
     from mink_memory.at_once import Step
     from mink_memory.drafts import OpenTransaction
+    from mink_memory.rows import Row
 
 
-_position: Callable[[EncodedEvent], int] = attrgetter("global_position")
+_position: Callable[[Row], int] = attrgetter("global_position")
 
 
 class Feed:
@@ -39,11 +39,11 @@ class Feed:
         """The highest position that was ever allocated."""
         self.has_holes = False
         """Whether events were purged, so that rows may be holes."""
-        self.settled: list[EncodedEvent] = []
+        self.settled: list[Row] = []
         self.open_end = self.settled
         """Where rows go that are committed without a transaction: into the tail while one holds the feed."""
         # Committed above the first position of the oldest open transaction that has appended.
-        self._tail: list[EncodedEvent] = []
+        self._tail: list[Row] = []
         # Open transactions that have appended, in the order of their first positions.
         self._writers: dict[OpenTransaction, None] = {}
         # Whoever waits for events, of any store on the log; nudged at once, which never blocks. None before there was
@@ -66,7 +66,7 @@ class Feed:
         self.open_end = self._tail  # first, and no call in between: see `at_once`
         self._writers.setdefault(transaction)
 
-    def ending(self, transaction: OpenTransaction, committed: Sequence[EncodedEvent]) -> list[Step]:
+    def ending(self, transaction: OpenTransaction, committed: Sequence[Row]) -> list[Step]:
         """The steps that end a transaction which has these rows to add, or none when it is rolled back."""
         oldest, following = [*islice(self._writers, 2), None, None][:2]
         if oldest is not transaction:  # the mark is where it was
@@ -106,7 +106,7 @@ class Feed:
         """The newest position in the feed, 0 in an empty one."""
         return next((row.global_position for row in reversed(self.settled) if not is_hole(row)), 0)
 
-    def rewrite(self, row: EncodedEvent) -> None:
+    def rewrite(self, row: Row) -> None:
         """Put a row in the place of the one at its position."""
         index = bisect_left(self.settled, row.global_position, key=_position)
         if index < len(self.settled) and self.settled[index].global_position == row.global_position:

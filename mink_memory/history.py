@@ -15,11 +15,11 @@ from mink_memory.records import Tables
 from mink_memory.streams import Streams
 
 if TYPE_CHECKING:
-    from mink_core.encoded import EncodedEvent
     from mink_core.events import StreamInfo
     from mink_core.feed_status import FeedStatus
     from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import Draft
+    from mink_memory.rows import Row
 
 
 class History:
@@ -39,7 +39,7 @@ class History:
         self._locks = Locks()
         self._tables = Tables(self._feed)
 
-    def feed_page(self, start: int, end: int) -> list[EncodedEvent]:
+    def feed_page(self, start: int, end: int) -> list[Row]:
         """The rows at these indexes of the feed, as `feed_bounds` gave them."""
         return self._feed.settled[start:end]
 
@@ -105,7 +105,7 @@ class History:
         with self._lock:
             return self._streams.version(stream_id, draft)
 
-    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[EncodedEvent]:
+    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[Row]:
         """A stream's rows of versions above `start`, up to `end`, as the draft's writer sees them."""
         with self._lock:
             return self._streams.span(stream_id, start, end, draft)

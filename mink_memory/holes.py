@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from mink_core.encoded import EncodedEvent
+from msgspec.structs import replace
+
+from mink_memory.rows import with_content
+
+if TYPE_CHECKING:
+    from mink_memory.rows import Row
 
 
-def is_hole(row: EncodedEvent) -> bool:
+def is_hole(row: Row) -> bool:
     """Whether the event was purged."""
     return not row.data
 
 
-def hole(row: EncodedEvent) -> EncodedEvent:
+def hole(row: Row) -> Row:
     """What is left of an event."""
-    return EncodedEvent(row.stream_id, row.version, row.global_position, uuid4(), "", "", None, row.timestamp)
+    return with_content(replace(row, event_id=uuid4(), event_type=""), "", None)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-    from mink_core.encoded import EncodedEvent
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
     from mink_memory.at_once import Step
     from mink_memory.drafts import OpenTransaction
     from mink_memory.locks import Key
     from mink_memory.records import Change, RecordKey
+    from mink_memory.rows import Row
 
 T = TypeVar("T")
 _COLLECTOR_WAIT = 1.0
@@ -221,9 +221,7 @@ class MemoryLog(History):
         finally:
             self._lock.release()
 
-    def _end(
-        self, transaction: OpenTransaction, reason: str, committed: Sequence[EncodedEvent], steps: list[Step]
-    ) -> None:
+    def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[Row], steps: list[Step]) -> None:
         at_once([*steps, *self._feed.ending(transaction, committed), (setattr, transaction, "end_reason", reason)])
         self._leave(transaction)
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from mink_core.encoded import EncodedEvent
     from mink_core.events import StoreIdentity
     from mink_memory.at_once import Step
     from mink_memory.feed import Feed
+    from mink_memory.rows import Row
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ class Records:
         """See `Tables.next_token`."""
         return self._tables.next_token()
 
-    def feed_after(self, position: int) -> Iterator[EncodedEvent]:
+    def feed_after(self, position: int) -> Iterator[Row]:
         """The rows of the feed above a position."""
         feed = self._tables.feed
         return islice(feed.settled, feed.index_after(position), None)

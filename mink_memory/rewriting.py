@@ -8,8 +8,8 @@ from mink_core.stream_state import UNMARKED, StreamState
 from mink_memory.holes import is_hole
 
 if TYPE_CHECKING:
-    from mink_core.encoded import EncodedEvent
     from mink_memory.feed import Feed
+    from mink_memory.rows import Row
     from mink_memory.streams import Streams
 
 
@@ -21,7 +21,7 @@ class Rewriter:
         self._streams = streams
         self._feed = feed
 
-    def rows(self, stream_id: str) -> list[EncodedEvent]:
+    def rows(self, stream_id: str) -> list[Row]:
         """A stream's rows, hidden ones and holes too."""
         return self._streams.rows.get(stream_id, [])
 
@@ -33,7 +33,7 @@ class Rewriter:
         """Change a stream's marks."""
         self._streams.states[stream_id] = state
 
-    def rewrite(self, old: EncodedEvent, new: EncodedEvent) -> None:
+    def rewrite(self, old: Row, new: Row) -> None:
         """Put a row in the place of another one, in its stream and in the feed; readers go by position."""
         self._streams.rows[old.stream_id][old.version - 1] = new
         self._feed.rewrite(new)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
-    from mink_core.encoded import EncodedEvent
     from mink_core.stream_state import StreamState
     from mink_memory.at_once import Step
     from mink_memory.drafts import Draft
+    from mink_memory.rows import Row
 
 _AFTER_DASH = "."
 """The code point after `-`."""
@@ -36,8 +36,8 @@ class Streams:
     def __init__(self, *, unique: bool) -> None:
         self.unique = unique
         """Whether event ids are stored once only, and `ids` is kept."""
-        self.rows: dict[str, list[EncodedEvent]] = {}
-        self.ids: dict[UUID, EncodedEvent] = {}
+        self.rows: dict[str, list[Row]] = {}
+        self.ids: dict[UUID, Row] = {}
         """By event id."""
         self.states: dict[str, StreamState] = {}
         """Of the streams that a privacy operation has marked."""
@@ -63,9 +63,9 @@ class Streams:
         rows = own or self.rows.get(stream_id)
         return rows[-1].version if rows else 0
 
-    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[EncodedEvent]:
+    def span(self, stream_id: str, start: int, end: int, draft: Draft | None) -> list[Row]:
         """The rows of versions above `start`, up to `end`."""
-        rows: Sequence[EncodedEvent] = self.rows.get(stream_id, ())
+        rows: Sequence[Row] = self.rows.get(stream_id, ())
         found = list(rows[start:end])
         if draft is not None and (own := draft.pending.get(stream_id)):
             size = len(rows)

@@ -9,21 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mink_core.direction import Direction
-from mink_core.encoded import decode_event
 from mink_core.events import Page, StoredEvent
 from mink_core.limits import check_stream_id
 from mink_core.matching import predicate_of
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
+from mink_core.transforms import apply_incoming
 from mink_memory.holes import is_hole
+from mink_memory.rows import event_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mink_core.encoded import EncodedEvent
     from mink_core.events import StoreIdentity, StreamInfo
     from mink_core.filters import EventFilter
     from mink_memory.drafts import OpenTransaction
     from mink_memory.handle import Handle
+    from mink_memory.rows import Row
 
 _PAGE = 500
 _SCAN = 10_000
@@ -39,7 +40,7 @@ class View:
         self._handle = handle
         self._log = handle.log
         self._transaction = transaction
-        self.decode: Callable[[EncodedEvent], StoredEvent] = self._transformed if handle.transforms else decode_event
+        self.decode: Callable[[Row], StoredEvent] = self._transformed if handle.transforms else event_of
         """Make the event of a row."""
 
     def check(self) -> None:
@@ -52,12 +53,12 @@ class View:
             self._transaction.check_open()
         self._handle.check_open()
 
-    def _transformed(self, row: EncodedEvent) -> StoredEvent:
-        return decode_event(row, self._handle.transforms)
+    def _transformed(self, row: Row) -> StoredEvent:
+        return apply_incoming(self._handle.transforms, event_of(row))
 
     def stream_pages(
         self, stream_id: str, after_version: int, limit: int | None, direction: Direction
-    ) -> Iterator[list[EncodedEvent]]:
+    ) -> Iterator[list[Row]]:
         """See `EventLog.read_stream`."""
         self.check()
         check_read_stream(stream_id, after_version, limit, direction)
@@ -66,7 +67,7 @@ class View:
             return self._stream_forward(stream_id, after_version, left)
         return self._stream_backward(stream_id, after_version, left)
 
-    def _stream_forward(self, stream_id: str, after: int, left: int) -> Iterator[list[EncodedEvent]]:
+    def _stream_forward(self, stream_id: str, after: int, left: int) -> Iterator[list[Row]]:
         after = max(after, self._log.hidden_version(stream_id))
         while left:
             self.check()
@@ -79,10 +80,10 @@ class View:
             after += full
             left -= len(found)
 
-    def _present(self, rows: list[EncodedEvent]) -> list[EncodedEvent]:
+    def _present(self, rows: list[Row]) -> list[Row]:
         return [row for row in rows if not is_hole(row)] if self._log.has_holes else rows
 
-    def _stream_backward(self, stream_id: str, after: int, left: int) -> Iterator[list[EncodedEvent]]:
+    def _stream_backward(self, stream_id: str, after: int, left: int) -> Iterator[list[Row]]:
         self.check()
         after = max(after, self._log.hidden_version(stream_id))
         top = self._log.version(stream_id, self._transaction)
@@ -101,7 +102,7 @@ class View:
         where: EventFilter,
         direction: Direction,
         identity: StoreIdentity | None,
-    ) -> Iterator[list[EncodedEvent]]:
+    ) -> Iterator[list[Row]]:
         """See `EventLog.read_all`; the mark is taken here, by the call."""
         self.check()
         check_feed(after_position, limit, where, identity, direction)
@@ -110,7 +111,7 @@ class View:
 
     def _feed_pages(
         self, start: int, end: int, left: int, where: EventFilter, direction: Direction
-    ) -> Iterator[list[EncodedEvent]]:
+    ) -> Iterator[list[Row]]:
         passes = self._predicate(where)
         while left and start < end:
             self.check()
@@ -124,7 +125,7 @@ class View:
             yield found[:left]
             left -= min(left, len(found))
 
-    def _predicate(self, where: EventFilter) -> Callable[[EncodedEvent], bool] | None:
+    def _predicate(self, where: EventFilter) -> Callable[[Row], bool] | None:
         passes = predicate_of(where)
         if not self._log.has_holes:
             return passes
@@ -143,10 +144,8 @@ class View:
         rows, next_position = self._scan(start, end, limit, passes)
         return Page([*map(self.decode, rows)], next_position or after_position)
 
-    def _scan(
-        self, start: int, end: int, limit: int, passes: Callable[[EncodedEvent], bool]
-    ) -> tuple[list[EncodedEvent], int]:
-        found: list[EncodedEvent] = []
+    def _scan(self, start: int, end: int, limit: int, passes: Callable[[Row], bool]) -> tuple[list[Row], int]:
+        found: list[Row] = []
         position = 0
         while limit and start < end:
             rows = self._log.feed_page(start, min(start + _PAGE, end))

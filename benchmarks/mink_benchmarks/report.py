@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mink_benchmarks import loops
 from mink_benchmarks.samples import spread
 from mink_core import UsageError
+from mink_core.compiled import is_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +66,7 @@ def environment(server: Mapping[str, str]) -> dict[str, Any]:
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
+        "compiled": is_compiled,
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "event_loop": loops.name(),

@@ -16,14 +16,15 @@ from mink_core.runtime.privacy_checks import redacted_event
 from mink_memory.changes import idempotency, outbox, parked, sagas, snapshots
 from mink_memory.holes import hole, is_hole
 from mink_memory.records import Change
+from mink_memory.rows import with_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from mink_core.encoded import EncodedEvent
     from mink_memory.handle import Handle
     from mink_memory.records import RecordKey, Records
+    from mink_memory.rows import Row
 
 TABLE = "privacy audit"
 
@@ -82,7 +83,7 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
         erasure.keys(stream_id)
         erasure.parked_errors(stream_id, version)
         erasure.apply()
-        log.rewrite(row, replace(row, data=event.data, metadata=event.metadata))
+        log.rewrite(row, with_content(row, event.data, event.metadata))
         return _audit(records, PrivacyOperation.REDACT, row, by, reason, {"events": 1, **erasure.counts})
 
     return _change(stream_id, apply)
@@ -209,7 +210,7 @@ class _Erasure:
 
 
 def _audit(  # noqa: PLR0913, PLR0917 -- what a record says
-    records: Records, operation: PrivacyOperation, row: EncodedEvent, by: str, reason: str, counts: dict[str, int]
+    records: Records, operation: PrivacyOperation, row: Row, by: str, reason: str, counts: dict[str, int]
 ) -> PrivacyRecord:
     return _stored(records, operation, row.stream_id, row.version, by, reason, counts)
 

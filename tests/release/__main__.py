@@ -65,7 +65,14 @@ def _in_sdist(path: Path) -> list[str]:
         names = {name.partition("/")[2] for name in archive.getnames()}
     return [
         f"the sdist lacks {name}"
-        for name in ("LICENSE", "README.md", "pyproject.toml", "tests/conftest.py")
+        for name in (
+            "LICENSE",
+            "README.md",
+            "hatch_build.py",
+            "mink_core/_compiled.c",
+            "pyproject.toml",
+            "tests/conftest.py",
+        )
         if name not in names
     ]
 

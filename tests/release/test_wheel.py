@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -9,22 +10,50 @@ from pathlib import Path
 
 import pytest
 
+from mink_core.compiled import is_compiled
 from tests.release.wheel import PACKAGES, problems_of
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
+def built(folder: Path, **environment: str) -> tuple[Path, str]:
+    """A wheel, and what was said about it."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **environment}
+    )
     assert done.returncode == 0, done.stderr
     [path] = folder.glob("*.whl")
-    return path
+    return path, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("dist"))[0]
 
 
 def test_the_wheel_is_as_it_should_be(wheel: Path) -> None:
+    assert problems_of(wheel, ROOT) == []
+
+
+@pytest.mark.skipif(not is_compiled, reason="there was no C compiler at installation, or MINK_PURE_PYTHON=1 is set")
+def test_it_is_compiled_where_that_can_be(wheel: Path) -> None:
+    assert "-cp311-abi3-" in wheel.name
+    with zipfile.ZipFile(wheel) as archive:
+        assert b"/tmp/" not in archive.read("mink_core/_compiled.abi3.so")  # nothing of the folders it was made in
+
+
+def test_without_a_compiler_it_is_python_alone_and_says_so(tmp_path: Path) -> None:
+    wheel, said = built(tmp_path, CC="false")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert "could not be compiled" in said
+    assert problems_of(wheel, ROOT) == []
+
+
+def test_a_setting_makes_it_python_alone(tmp_path: Path) -> None:
+    wheel, said = built(tmp_path, MINK_PURE_PYTHON="1")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert "could not" not in said
     assert problems_of(wheel, ROOT) == []
 
 
@@ -37,6 +66,7 @@ def test_the_wheel_is_as_it_should_be(wheel: Path) -> None:
         (None, "tests/__init__.py", "installs tests, which is not meant"),
         (None, "benchmarks/__init__.py", "installs benchmarks, which is not meant"),
         (None, "mink_core/errors.pyc", "holds mink_core/errors.pyc"),
+        (None, "mink_core/_compiled.c", "holds mink_core/_compiled.c"),
     ],
 )
 def test_a_wrong_wheel_is_seen(

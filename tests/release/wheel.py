@@ -56,14 +56,25 @@ def problems_of(path: Path, root: Path) -> list[str]:
         [info] = {name.partition("/")[0] for name in names if ".dist-info/" in name}
         metadata = email.message_from_bytes(wheel.read(f"{info}/METADATA"))
         entry_points = wheel.read(f"{info}/entry_points.txt").decode()
+        tags = email.message_from_bytes(wheel.read(f"{info}/WHEEL")).get_all("Tag", [])
     top = {name.partition("/")[0] for name in names} - {info}
     found = [f"installs {name}, which is not meant" for name in sorted(top - PACKAGES)]
     found += [f"lacks {name}" for name in sorted(PACKAGES - top)]
     found += [f"lacks {name}/py.typed" for name in sorted(PACKAGES) if f"{name}/py.typed" not in names]
     found += [f"holds {name}" for name in sorted(names) if name.endswith((".pyc", ".orig", ".db"))]
     found += [f"lacks {name}" for name in _data_files(root) if name not in names]
+    found += _about_what_is_compiled(path, names, tags)
     found += [f"has no entry point {scheme}" for scheme in _SCHEMES if f"\n{scheme} = " not in entry_points]
     return found + _in_metadata(metadata, names)
+
+
+def _about_what_is_compiled(path: Path, names: set[str], tags: list[str]) -> list[str]:
+    """With it a wheel is for one platform and every CPython from 3.11 on; without it for all."""
+    compiled = {name for name in names if name.endswith((".so", ".c"))}
+    wanted = "cp311-abi3-" if compiled else "py3-none-any"
+    found = [f"says that it is for {tag}" for tag in tags if not tag.startswith(wanted)]
+    found += [f"holds {name}" for name in sorted(compiled - {"mink_core/_compiled.abi3.so"})]
+    return found + [f"is not named as the {tag} that it is" for tag in tags if not path.stem.endswith(tag)]
 
 
 def _data_files(root: Path) -> list[str]:

@@ -1,0 +1,33 @@
+"""What is done for every value stored, in C where that was compiled; without it all means the same.
+
+`hatch_build.py` compiles `_compiled.c` when the project is installed. Where there is no compiler, or `MINK_PURE_PYTHON=1` was
+set then or is set now, Python does it alone ([decision 132](../docs/decisions/0132-one-walk-in-c.md)).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable  # noqa: TC003 -- the type of what is public here
+from contextlib import suppress
+
+
+def _look_closely(value: object, levels: int, /) -> bool:
+    del value, levels
+    return False
+
+
+is_compiled = False
+"""Whether it is in C."""
+
+is_plain_json: Callable[[object, int], bool] = _look_closely
+"""Whether a value is JSON that an encoder writes as it is, with so many dicts and lists in each other at most.
+
+Exactly dict with str keys, list, str, int of signed 64 bits, float below 1e16, bool and None. True where that is certain.
+False where the value has to be looked at closely, which tells what is wrong with it, if anything is: in Python always.
+"""
+
+if os.environ.get("MINK_PURE_PYTHON") != "1":
+    with suppress(ImportError):
+        from mink_core import _compiled
+
+        is_plain_json, is_compiled = _compiled.is_plain_json, True
