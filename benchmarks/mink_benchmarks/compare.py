@@ -29,11 +29,12 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, int]:
     one round in four at either end. Of `subscribe-latency`, whose rate is given, the median delay is compared.
 
     Returns:
-        A table, and how many cases got slower.
+        A table, with what only one of the runs has measured, and how many cases got slower.
     """
     rows: list[list[str]] = []
     slower = 0
-    for group, content in new["groups"].items():
+    for group in dict.fromkeys([*new["groups"], *old["groups"]]):
+        content = new["groups"].get(group, {"cases": []})
         before = _cases(old["groups"].get(group, {"cases": []}))
         after = _cases(content)
         base = _base(old["groups"].get(group, {}), content, before, after)
@@ -46,6 +47,9 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, int]:
             change = f"{100 * (middle / old_middle - 1):+.0f} %"
             unit = "1/ms" if group == PACED else f"of {of}" if of else "events/s"
             rows.append([f"{group}: {name}", number(old_middle), number(middle), unit, change, word])
+        # What is in one run only is said: one that failed to be measured is no case that is as fast as before.
+        rows += [[f"{group}: {name}", "-", "-", "", "", "new"] for name in after if name not in before]
+        rows += [[f"{group}: {name}", "-", "-", "", "", "gone"] for name in before if name not in after]
     return table(["case", "old", "new", "", "change", ""], rows), slower
 
 

@@ -121,7 +121,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 def run_rounds(
     cases: Sequence[Case], *, rounds: int, seconds: float, progress: Callable[[str], None], settle: Callable[[], None]
 ) -> dict[str, Series]:
-    """Measure the cases in turn, `rounds` times.
+    """Measure the cases in turn, `rounds` times, every other time in the opposite order.
 
     Args:
         cases: What to measure; opened before the first round, closed after the last.
@@ -141,7 +141,8 @@ def run_rounds(
             case.measure(min(seconds, 0.3))  # warms caches and plans; not counted
         for number in range(rounds):
             settle()
-            for case in cases:
+            # There and back: what comes first after the settling, or last, is not the same in every round.
+            for case in cases if number % 2 == 0 else reversed(cases):
                 progress(f"round {number + 1} of {rounds}: {case.name}")
                 found[case.name].samples.append(case.measure(seconds))
     finally:

@@ -23,7 +23,21 @@ def test_compare_tells_noise_from_slower() -> None:
     old = run_of(base=[100] * 4, same=steady, slow=steady, fast=steady)
     # The machine is half as fast, the baseline too: only one case got slower.
     new = run_of(base=[50, 55, 52, 51], same=[101, 119, 110, 104], slow=[60, 62, 65, 61], fast=[150] * 4, more=[1] * 4)
-    assert words(old, new) == {"base": "slower", "same": "within noise", "slow": "slower", "fast": "faster"}
+    assert words(old, new) == {
+        "base": "slower",
+        "same": "within noise",
+        "slow": "slower",
+        "fast": "faster",
+        "more": "new",
+    }
+
+
+def test_what_only_one_run_has_measured_is_told() -> None:
+    both = run_of(base=[100] * 4, store=[100.0] * 4)
+    assert words(both, run_of(base=[100] * 4)) == {"base": "within noise", "store": "gone"}
+    without: dict[str, Any] = {"groups": {}}
+    assert words(both, without) == {"base": "gone", "store": "gone"}
+    assert words(without, both) == {"base": "new", "store": "new"}
 
 
 def test_compare_takes_a_floor_for_the_machine() -> None:

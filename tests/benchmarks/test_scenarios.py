@@ -80,8 +80,8 @@ def test_rounds_are_interleaved_and_cases_closed_in_spite_of_an_error() -> None:
         return run_rounds(probes, rounds=2, seconds=0.1, progress=lambda _: None, settle=lambda: done.append("settle"))
 
     found = run(Probe("a"), Probe("b"))
-    # The first pair warms up and is not counted.
-    assert done == ["open a", "open b", "a", "b", "settle", "a", "b", "settle", "a", "b", "close b", "close a"]
+    # The first pair warms up and is not counted; the rounds go there and back.
+    assert done == ["open a", "open b", "a", "b", "settle", "a", "b", "settle", "b", "a", "close b", "close a"]
     assert [len(one.samples) for one in found.values()] == [2, 2]
     done.clear()
     with pytest.raises(RuntimeError, match="b"):
