@@ -95,7 +95,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         self._backend.on_connect = self._context.settled.forget
         self._bound = connection is not None
         self._grouping = (
-            Grouping(self._context, self._backend, self._run_now)
+            Grouping(self._context, self._backend)
             if self._options.groups and isinstance(self._backend, sync_psycopg.PsycopgBackend)
             else None
         )

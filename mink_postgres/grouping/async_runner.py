@@ -6,22 +6,19 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from mink_core.errors import MinkError, StoreClosedError
+from mink_core.errors import MinkError, StorageError, StoreClosedError
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group
-from mink_postgres.programs.appending import append
+from mink_postgres.programs.appending import answered, asked
 from mink_postgres.query import run_async
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
     from mink_postgres.backends.async_base import AsyncBackend
     from mink_postgres.context import Context
     from mink_postgres.programs.append_group import Answer
-    from mink_postgres.query import Program
 
 _Waiter: TypeAlias = "asyncio.Future[Answer]"
 
@@ -29,16 +26,10 @@ _Waiter: TypeAlias = "asyncio.Future[Answer]"
 class AsyncGrouping:
     """Appends for one store. Every call is made in the store's event loop."""
 
-    def __init__(
-        self,
-        context: Context,
-        backend: AsyncBackend,
-        run: Callable[[Program[AppendResult]], Awaitable[AppendResult]],
-    ) -> None:
-        """Take the store's connections, and its way of running one program."""
+    def __init__(self, context: Context, backend: AsyncBackend) -> None:
+        """Take the store's connections."""
         self._context = context
         self._backend = backend
-        self._run = run
         self._planner: Planner[_Waiter] = Planner()
         self._lanes: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -48,7 +39,7 @@ class AsyncGrouping:
         planner = self._planner
         if planner.go_directly():
             try:
-                return await self._run(append(self._context, item))
+                return await self._alone(item)
             finally:
                 planner.went_directly()
         size = size_of(item)
@@ -66,7 +57,22 @@ class AsyncGrouping:
                 if isinstance(answer, MinkError):
                     raise answer
                 return answer
-        return await self._run(append(self._context, item))
+        return await self._alone(item)
+
+    async def _alone(self, item: PreparedAppend) -> AppendResult:
+        # As the threads' runner does: without a program to be run.
+        try:
+            connection = await self._backend.acquire()
+            clean = False
+            try:
+                rows = await self._backend.fetch(connection, asked(self._context, item))
+                clean = True
+                return answered(self._context, item, rows)
+            finally:
+                await self._backend.release(connection, clean=clean)
+        except StorageError:
+            self._context.settled.forget()
+            raise
 
     async def close(self) -> None:
         """Refuse what waits, and let what is under way end."""

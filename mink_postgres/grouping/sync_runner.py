@@ -10,22 +10,21 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mink_core.errors import MinkError, StoreClosedError
+from mink_core.errors import MinkError, StorageError, StoreClosedError
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import GROUP_APPENDS, Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
-from mink_postgres.programs.appending import append
+from mink_postgres.programs.appending import answered, asked
 from mink_postgres.query import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
     from mink_postgres.backends.sync_psycopg import PsycopgBackend
     from mink_postgres.context import Context
     from mink_postgres.programs.append_group import Answer
-    from mink_postgres.query import Program
 
 
 class _Waiter:
@@ -45,13 +44,10 @@ class _Waiter:
 class Grouping:
     """Appends for one store, from any thread."""
 
-    def __init__(
-        self, context: Context, backend: PsycopgBackend, run_alone: Callable[[Program[AppendResult]], AppendResult]
-    ) -> None:
-        """Take the store's connections, and its way of running one program."""
+    def __init__(self, context: Context, backend: PsycopgBackend) -> None:
+        """Take the store's connections."""
         self._context = context
         self._backend = backend
-        self._run = run_alone
         # Two half groups cost threads more than a full one. A second lane is for a slow server, or a distant one.
         self._planner: Planner[_Waiter] = Planner(crowd=GROUP_APPENDS)
         self._lock = threading.Lock()
@@ -64,7 +60,7 @@ class Grouping:
             direct = planner.go_directly()
         if direct:
             try:
-                return self._run(append(self._context, item))
+                return self._alone(item)
             finally:
                 with self._lock:
                     planner.went_directly()
@@ -82,7 +78,20 @@ class Grouping:
                 raise answer
             if not isinstance(answer, Alone):
                 return answer
-        return self._run(append(self._context, item))
+        return self._alone(item)
+
+    def _alone(self, item: PreparedAppend) -> AppendResult:
+        # Without a program to be run: a lone caller meets all code cold, and each layer takes a microsecond of it.
+        try:
+            connection = self._backend.acquire()
+            try:
+                return answered(self._context, item, self._backend.fetch(connection, asked(self._context, item)))
+            finally:
+                self._backend.release(connection)
+        except StorageError:
+            # The server that answers next may have another history.
+            self._context.settled.forget()
+            raise
 
     def close(self) -> None:
         """Refuse what waits. What is under way ends in its own thread."""

@@ -18,46 +18,43 @@ if TYPE_CHECKING:
 
     from mink_core.prepare import PreparedAppend, PreparedEvent
     from mink_postgres.context import Context
+    from mink_postgres.query import Rows
 
 _encode = msgspec.json.Encoder().encode
 
 
-def _append_with_messages(context: Context, item: PreparedAppend) -> Program[AppendResult]:
-    """Append to one stream and store its messages, all or nothing, in one round trip (OUTBOX-01)."""
-    given = outbox.encoded(item.messages)
-    if context.unique_event_ids:
-        rows = yield Query(context.sql.append_batch_unique_with_outbox, (*_batch([item]), given), retry_is_safe=True)
-        outcome, _, actual, first_position, last_position, duplicate = rows[-1]
-    else:
-        common = (item.stream_id, item.category, expected_code(item.expected))
-        safe = exact_version(item.expected) is not None
-        if len(item.events) == 1:
-            event = item.events[0]
-            alone = (event.event_id.hex, event.event_type, event.data, event.metadata)
-            ids = f"{{{','.join([str(message.message_id) for message in item.messages])}}}"
-            rows = yield Query(context.sql.append_one_with_outbox, (*common, *alone, ids, given), safe)
-        else:
-            rows = yield Query(context.sql.append_with_outbox, (*common, _events(item.events), given), safe)
-        outcome, actual, first_position, last_position, duplicate = rows[0]
-    if outcome == "duplicate_message":
-        raise DuplicateMessageError(duplicate)
-    return _told(context, item, outcome, actual, first_position, last_position, duplicate)
-
-
 def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
-    """Append to one stream in one round trip."""
-    if item.messages:
-        return (yield from _append_with_messages(context, item))
-    if context.unique_event_ids:
+    """Append to one stream, and store its messages, all or nothing, in one round trip (OUTBOX-01)."""
+    if not context.unique_event_ids:
+        return answered(context, item, (yield asked(context, item)))
+    if not item.messages:
         return (yield from append_batch(context, [item]))[0]
+    arguments = (*_batch([item]), outbox.encoded(item.messages))
+    rows = yield Query(context.sql.append_batch_unique_with_outbox, arguments, retry_is_safe=True)
+    outcome, _, *rest = rows[-1]
+    return _told(context, item, outcome, *rest)
+
+
+def asked(context: Context, item: PreparedAppend) -> Query:
+    """What `append` sends where event ids may repeat. A lone append goes by this and `answered` alone."""
     common = (item.stream_id, item.category, expected_code(item.expected))
     safe = exact_version(item.expected) is not None
+    messages = item.messages
     if len(item.events) == 1:
         event = item.events[0]
         alone = (event.event_id.hex, event.event_type, event.data, event.metadata)
-        rows = yield Query(context.sql.append_one, common + alone, safe)
-    else:
-        rows = yield Query(context.sql.append, (*common, _events(item.events)), safe)
+        if not messages:
+            return Query(context.sql.append_one, common + alone, safe)
+        ids = f"{{{','.join([str(message.message_id) for message in messages])}}}"
+        return Query(context.sql.append_one_with_outbox, (*common, *alone, ids, outbox.encoded(messages)), safe)
+    events = _events(item.events)
+    if not messages:
+        return Query(context.sql.append, (*common, events), safe)
+    return Query(context.sql.append_with_outbox, (*common, events, outbox.encoded(messages)), safe)
+
+
+def answered(context: Context, item: PreparedAppend, rows: Rows) -> AppendResult:
+    """What the server's answer to `asked` comes to."""
     return _told(context, item, *rows[0])
 
 
@@ -75,7 +72,7 @@ def _told(  # noqa: PLR0913, PLR0917 -- a row
     if outcome == "tombstoned":
         raise StreamTombstonedError(item.stream_id)
     if duplicate is not None:
-        raise DuplicateEventError(duplicate)
+        raise DuplicateMessageError(duplicate) if outcome == "duplicate_message" else DuplicateEventError(duplicate)
     if context.written is not None and outcome == "appended":
         context.written.add(first_position)
     return result_of(item, actual, first_position, last_position)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent, StorageError
+from mink_core import ConcurrencyError, ExpectedVersion, NewEvent, StorageError
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 from mink_postgres.backends.leases import KEPT, Leases, ThreadLeases
+from mink_postgres.query import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,3 +236,25 @@ def test_one_caller_keeps_to_one_connection_and_gives_a_broken_one_back(postgres
             break
         else:
             pytest.fail("a broken connection was given out again and again")
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_a_refused_append_leaves_its_connection_as_good_as_it_was(postgres_url: str, schema: str, driver: str) -> None:
+    async def scenario() -> None:
+        async with AsyncPostgresEventStore(postgres_url, schema=schema, driver=driver) as store:
+            await store.initialize()
+            gave, kept = [], store._backend.release
+
+            async def release(connection: Any, *, clean: bool) -> None:
+                gave.append(clean)
+                await kept(connection, clean=clean)
+
+            store._backend.release = release  # type: ignore[method-assign]
+            await store.append("a-1", [NewEvent("Made", {})], expected_version=0)
+            with pytest.raises(ConcurrencyError):
+                await store.append("a-1", [NewEvent("Made", {})], expected_version=0)
+            with pytest.raises(StorageError):
+                await store._run_now(store._ask(Query("SELECT 1/0")))
+            assert gave == [True, True, False]
+
+    asyncio.run(scenario())
