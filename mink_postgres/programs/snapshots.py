@@ -71,7 +71,7 @@ def load_with_tail(
     events = stored_events(
         [
             (position, stream_id, version, event_id, event_type, data, metadata, timestamp)
-            for _, version, _, _, _, _, timestamp, position, event_id, event_type, data, metadata in rows
+            for _, version, _, _, _, _, _, position, event_id, event_type, data, metadata, timestamp in rows
         ],
         context.transforms,
     )

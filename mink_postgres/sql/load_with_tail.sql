@@ -13,11 +13,11 @@ WITH snapshot AS MATERIALIZED (
     LIMIT 1
 )
 SELECT true, version, data, snapshot_type, schema_version, is_json, created_at,
-    NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text
+    NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::bytea
 FROM snapshot
 UNION ALL (
-    SELECT false, version, NULL, NULL, NULL, NULL, timestamp,
-        global_position, event_id, event_type, data::text, metadata::text
+    SELECT false, version, NULL, NULL, NULL, NULL, NULL,
+        global_position, event_id, event_type, data::text, metadata::text, timestamptz_send(timestamp)
     FROM {schema}.events
     WHERE stream_id = $1::text AND version > greatest(
         (SELECT p.version FROM snapshot AS p),
