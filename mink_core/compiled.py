@@ -27,7 +27,7 @@ False where the value has to be looked at closely, which tells what is wrong wit
 """
 
 if os.environ.get("MINK_PURE_PYTHON") != "1":
-    with suppress(ImportError):
+    with suppress(ImportError, AttributeError):  # the second where it is of another source, and lacks what is wanted
         from mink_core import _compiled
 
         is_plain_json, is_compiled = _compiled.is_plain_json, True

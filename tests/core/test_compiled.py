@@ -146,6 +146,20 @@ def test_a_setting_turns_it_off() -> None:
     subprocess.run([sys.executable, "-c", _WITHOUT], check=True, env=environment)
 
 
+_OF_ANOTHER_SOURCE = """
+import sys, types
+sys.modules["mink_core._compiled"] = types.ModuleType("mink_core._compiled")
+from mink_core import compiled
+assert not compiled.is_compiled
+assert compiled.is_plain_json({}, 1) is False
+"""
+
+
+def test_what_was_compiled_of_another_source_and_lacks_something_is_left_alone() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "MINK_PURE_PYTHON"}
+    subprocess.run([sys.executable, "-c", _OF_ANOTHER_SOURCE], check=True, env=environment)
+
+
 def test_the_kit_holds_without_it() -> None:
     command = [sys.executable, "-m", "conformance_tests", "memory://", "--level", "smoke", "--rules", "JSON-*"]
     done = subprocess.run(

@@ -44,7 +44,7 @@ def test_it_is_compiled_where_that_can_be(wheel: Path) -> None:
 
 
 def test_without_a_compiler_it_is_python_alone_and_says_so(tmp_path: Path) -> None:
-    wheel, said = built(tmp_path, CC="false")
+    wheel, said = built(tmp_path, CC="false", MINK_PURE_PYTHON="0")
     assert wheel.name.endswith("-py3-none-any.whl")
     assert "could not be compiled" in said
     assert problems_of(wheel, ROOT) == []

@@ -71,7 +71,7 @@ def problems_of(path: Path, root: Path) -> list[str]:
 def _about_what_is_compiled(path: Path, names: set[str], tags: list[str]) -> list[str]:
     """With it a wheel is for one platform and every CPython from 3.11 on; without it for all."""
     compiled = {name for name in names if name.endswith((".so", ".c"))}
-    wanted = "cp311-abi3-" if compiled else "py3-none-any"
+    wanted = "cp311-abi3-" if any(name.endswith(".so") for name in compiled) else "py3-none-any"
     found = [f"says that it is for {tag}" for tag in tags if not tag.startswith(wanted)]
     found += [f"holds {name}" for name in sorted(compiled - {"mink_core/_compiled.abi3.so"})]
     return found + [f"is not named as the {tag} that it is" for tag in tags if not path.stem.endswith(tag)]

@@ -1,0 +1,87 @@
+"""What `hatch_build.py` does where a build does not go well, and what it leaves behind: in a project of nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mink_core.compiled import is_compiled
+
+ROOT = Path(__file__).parents[2]
+BUILT = Path("mink_core", "_compiled.abi3.so")
+
+_PROJECT = """
+[project]
+name = "some"
+version = "1"
+[tool.hatch.build]
+dev-mode-dirs = ["."]
+[tool.hatch.build.targets.wheel]
+packages = ["mink_core"]
+[tool.hatch.build.targets.wheel.hooks.custom]
+"""
+
+needs_compiler = pytest.mark.skipif(
+    not is_compiled, reason="there was no C compiler at installation, or MINK_PURE_PYTHON=1 is set"
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "some project"
+    (root / "mink_core").mkdir(parents=True)
+    (root / "mink_core" / "__init__.py").touch()
+    (root / "pyproject.toml").write_text(_PROJECT)
+    for name in ("hatch_build.py", "mink_core/_compiled.c"):
+        shutil.copy(ROOT / name, root / name)
+    (tmp_path / "tmp").mkdir()
+    return root
+
+
+def _build(root: Path, target: str) -> subprocess.CompletedProcess[str]:
+    """Build, and assert that nothing is left of it where temporary files go."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(root / "dist")]
+    folder = root.parent / "tmp"
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    environment.pop("MINK_PURE_PYTHON", None)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root, env=environment)
+    assert not list(folder.glob("mink-compiled-*"))
+    return done
+
+
+@needs_compiler
+def test_it_names_no_folder_of_the_machine(project: Path) -> None:
+    assert _build(project, "wheel").returncode == 0
+    [path] = (project / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        built = wheel.read(BUILT.as_posix())
+    for folder in (str(project), tempfile.gettempdir(), sysconfig.get_config_var("LIBDIR"), sys.base_prefix + "/"):
+        assert folder.encode() not in built
+
+
+@needs_compiler
+def test_editable_it_stands_beside_its_source(project: Path) -> None:
+    (project / BUILT).write_text("of an earlier source")
+    assert _build(project, "wheel:editable").returncode == 0
+    assert (project / BUILT).read_bytes().count(b"is_plain_json")
+
+
+def test_where_the_source_cannot_be_changed_that_is_said_and_no_error(project: Path) -> None:
+    (project / BUILT).mkdir()  # as a folder that may not be written to, also of root
+    done = _build(project, "wheel:editable")
+    assert done.returncode == 0, done.stderr
+    assert "could not be compiled" in done.stdout + done.stderr
+
+
+def test_a_build_that_fails_leaves_nothing(project: Path) -> None:
+    with (project / "pyproject.toml").open("a") as settings:
+        settings.write('[tool.hatch.build.targets.wheel.force-include]\n"missing" = "missing"\n')
+    assert _build(project, "wheel").returncode != 0
