@@ -1,6 +1,6 @@
-"""Compiles `mink_core/_compiled.c` into the wheel, or beside it where the project is installed editable.
+"""Compiles the parts in C into the wheel, or beside their sources where the project is installed editable.
 
-Where it cannot be compiled the wheel is one of Python alone, which means the same: see `mink_core/compiled.py`. So is
+Where they cannot be compiled the wheel is one of Python alone, which means the same: see `mink_core/compiled.py`. So is
 that of a build with `MINK_PURE_PYTHON=1`, for every platform.
 """
 
@@ -12,14 +12,16 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
-_SOURCE = Path("mink_core", "_compiled.c")
-_BUILT = _SOURCE.with_suffix(".abi3.so")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SOURCES = (Path("mink_core", "_compiled.c"), Path("mink_postgres", "_rows.c"))
 
 
 class CompilingHook(BuildHookInterface[Any]):
@@ -31,32 +33,37 @@ class CompilingHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say what the wheel then is."""
         try:
-            is_done = self._compile(Path(self.root, _BUILT) if version == "editable" else None, build_data)
+            failed = self._compile(build_data, editable=version == "editable")
         except OSError as error:  # the source may be another user's, or the disk full
             self.app.display_warning(str(error))
-            is_done = False
-        if not is_done:
+            failed = _SOURCES
+        for source in failed:
             self.app.display_warning(
-                f"{_SOURCE} could not be compiled; without it all is done in Python, which takes longer"
+                f"{source} could not be compiled: what it does is done in Python, which takes longer"
             )
 
-    def _compile(self, beside: Path | None, build_data: dict[str, Any]) -> bool:
-        if beside is not None:
-            beside.unlink(missing_ok=True)  # what an earlier one left may be of another source
+    def _compile(self, build_data: dict[str, Any], *, editable: bool) -> Sequence[Path]:
+        """Compile into the wheel or beside the source, and tell what could not be compiled."""
+        if editable:
+            for source in _SOURCES:
+                Path(self.root, _built(source)).unlink(
+                    missing_ok=True
+                )  # that of an earlier one may be of another source
         if os.environ.get("MINK_PURE_PYTHON") == "1" or not _has_stable_abi():
-            return True
+            return ()
         # Goes with its object, also where a build fails and nothing is finalized.
         self._folder = tempfile.TemporaryDirectory(prefix="mink-compiled-")
-        built = _compiled(Path(self.root), Path(self._folder.name))
-        if built is None:
-            return False
-        if beside is not None:
-            shutil.copy(built, beside)
-        else:
+        folder = Path(self._folder.name)
+        _run(Path(self.root), folder)
+        made = [source for source in _SOURCES if (folder / _built(source)).is_file()]
+        if editable:
+            for source in made:
+                shutil.copy(folder / _built(source), Path(self.root, _built(source)))
+        elif made:
             platform = self.build_config.builder.get_best_matching_tag().rpartition("-")[2]
             build_data |= {"pure_python": False, "tag": f"cp311-abi3-{platform}"}
-            build_data["force_include"][str(built)] = _BUILT.as_posix()
-        return True
+            build_data["force_include"] |= {str(folder / _built(source)): _built(source).as_posix() for source in made}
+        return [source for source in _SOURCES if source not in made]
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         """Remove what was compiled: the wheel has it now."""
@@ -76,17 +83,22 @@ def _has_stable_abi() -> bool:
     return sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
-def _compiled(root: Path, folder: Path) -> Path | None:
-    # Without debug information: it would name the folders of this machine.
-    extension = Extension(
-        "mink_core._compiled",
-        [str(root / _SOURCE)],
-        py_limited_api=True,
-        optional=True,
-        extra_compile_args=["-O2", "-g0"],
-    )
-    command = _Compiling(Distribution({"name": "mink", "ext_modules": [extension]}))
-    command.build_lib, command.build_temp = str(folder / "lib"), str(folder / "temp")
+def _built(source: Path) -> Path:
+    return source.with_suffix(".abi3.so")
+
+
+def _run(root: Path, folder: Path) -> None:
+    extensions = [
+        Extension(
+            ".".join(source.with_suffix("").parts),
+            [str(root / source)],
+            py_limited_api=True,
+            optional=True,
+            extra_compile_args=["-O2", "-g0"],  # debug information would name the folders of this machine
+        )
+        for source in _SOURCES
+    ]
+    command = _Compiling(Distribution({"name": "mink", "ext_modules": extensions}))
+    command.build_lib, command.build_temp = str(folder), str(folder / "temp")
     command.ensure_finalized()
     command.run()
-    return next((folder / "lib").rglob("*.so"), None)

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _compiled: Compiled | None = None
 if is_compiled:
-    with suppress(ImportError):
+    with suppress(ImportError, AttributeError):  # as in `mink_core.compiled`
         from mink_postgres import _rows
 
         _compiled = _rows.events_of
@@ -90,10 +90,9 @@ def _times_of(rows: Rows) -> list[datetime]:
 
 def _is_time(count: int) -> bool:
     try:
-        _EPOCH + timedelta(0, 0, count)
+        return bool(_EPOCH + timedelta(0, 0, count))
     except OverflowError:
         return False
-    return True
 
 
 def consumed(page: list[T]) -> Iterator[T]:

@@ -70,6 +70,7 @@ def _in_sdist(path: Path) -> list[str]:
             "README.md",
             "hatch_build.py",
             "mink_core/_compiled.c",
+            "mink_postgres/_rows.c",
             "pyproject.toml",
             "tests/conftest.py",
         )

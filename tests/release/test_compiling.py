@@ -16,7 +16,7 @@ import pytest
 from mink_core.compiled import is_compiled
 
 ROOT = Path(__file__).parents[2]
-BUILT = Path("mink_core", "_compiled.abi3.so")
+SOURCES = (Path("mink_core", "_compiled.c"), Path("mink_postgres", "_rows.c"))
 
 _PROJECT = """
 [project]
@@ -25,7 +25,7 @@ version = "1"
 [tool.hatch.build]
 dev-mode-dirs = ["."]
 [tool.hatch.build.targets.wheel]
-packages = ["mink_core"]
+packages = ["mink_core", "mink_postgres"]
 [tool.hatch.build.targets.wheel.hooks.custom]
 """
 
@@ -37,13 +37,19 @@ needs_compiler = pytest.mark.skipif(
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     root = tmp_path / "some project"
-    (root / "mink_core").mkdir(parents=True)
-    (root / "mink_core" / "__init__.py").touch()
+    for source in SOURCES:
+        (root / source).parent.mkdir(parents=True)
+        (root / source).with_name("__init__.py").touch()
     (root / "pyproject.toml").write_text(_PROJECT)
-    for name in ("hatch_build.py", "mink_core/_compiled.c"):
-        shutil.copy(ROOT / name, root / name)
+    shutil.copy(ROOT / "hatch_build.py", root)
+    for source in SOURCES:
+        shutil.copy(ROOT / source, root / source)
     (tmp_path / "tmp").mkdir()
     return root
+
+
+def _built(source: Path) -> Path:
+    return source.with_suffix(".abi3.so")
 
 
 def _build(root: Path, target: str) -> subprocess.CompletedProcess[str]:
@@ -62,20 +68,33 @@ def test_it_names_no_folder_of_the_machine(project: Path) -> None:
     assert _build(project, "wheel").returncode == 0
     [path] = (project / "dist").glob("*.whl")
     with zipfile.ZipFile(path) as wheel:
-        built = wheel.read(BUILT.as_posix())
+        built = [wheel.read(_built(source).as_posix()) for source in SOURCES]
     for folder in (str(project), tempfile.gettempdir(), sysconfig.get_config_var("LIBDIR"), sys.base_prefix + "/"):
-        assert folder.encode() not in built
+        assert not [one for one in built if folder.encode() in one]
 
 
 @needs_compiler
 def test_editable_it_stands_beside_its_source(project: Path) -> None:
-    (project / BUILT).write_text("of an earlier source")
+    for source in SOURCES:
+        (project / _built(source)).write_text("of an earlier source")
     assert _build(project, "wheel:editable").returncode == 0
-    assert (project / BUILT).read_bytes().count(b"is_plain_json")
+    for source, name in zip(SOURCES, (b"is_plain_json", b"events_of"), strict=True):
+        assert name in (project / _built(source)).read_bytes()
+
+
+@needs_compiler
+def test_one_that_cannot_be_compiled_is_left_out(project: Path) -> None:
+    (project / SOURCES[1]).write_text("#error it is not for this machine\n")
+    done = _build(project, "wheel")
+    assert f"{SOURCES[1]} could not be compiled" in done.stdout + done.stderr
+    assert f"{SOURCES[0]} could not" not in done.stdout + done.stderr
+    [path] = (project / "dist").glob("*-cp311-abi3-*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        assert [name for name in wheel.namelist() if name.endswith(".so")] == [_built(SOURCES[0]).as_posix()]
 
 
 def test_where_the_source_cannot_be_changed_that_is_said_and_no_error(project: Path) -> None:
-    (project / BUILT).mkdir()  # as a folder that may not be written to, also of root
+    (project / _built(SOURCES[0])).mkdir()  # as a folder that may not be written to, also of root
     done = _build(project, "wheel:editable")
     assert done.returncode == 0, done.stderr
     assert "could not be compiled" in done.stdout + done.stderr

@@ -49,6 +49,9 @@ _SCHEMES = {
 }
 
 
+COMPILED = {"mink_core/_compiled.abi3.so", "mink_postgres/_rows.abi3.so"}
+
+
 def problems_of(path: Path, root: Path) -> list[str]:
     """What is wrong with a wheel that was built from the sources in `root`."""
     with zipfile.ZipFile(path) as wheel:
@@ -73,7 +76,8 @@ def _about_what_is_compiled(path: Path, names: set[str], tags: list[str]) -> lis
     compiled = {name for name in names if name.endswith((".so", ".c"))}
     wanted = "cp311-abi3-" if any(name.endswith(".so") for name in compiled) else "py3-none-any"
     found = [f"says that it is for {tag}" for tag in tags if not tag.startswith(wanted)]
-    found += [f"holds {name}" for name in sorted(compiled - {"mink_core/_compiled.abi3.so"})]
+    found += [f"holds {name}" for name in sorted(compiled - COMPILED)]
+    found += [f"lacks {name}" for name in sorted(COMPILED - compiled) if compiled]
     return found + [f"is not named as the {tag} that it is" for tag in tags if not path.stem.endswith(tag)]
 
 
