@@ -94,14 +94,14 @@ class Place:
         self.identity = present
         return True
 
-    async def info(self, *, subjects: str | None = None, offset: int = 0) -> Info:
+    async def info(self, *, subjects: str | None = None, offset: int = 0, deadline: float | None = None) -> Info:
         """What the leader says of the events' stream now.
 
         Raises:
             SchemaError: The store was never initialized, or by newer code.
         """
         try:
-            found = await self.jetstream.info(self.stream, subjects=subjects, offset=offset)
+            found = await self.jetstream.info(self.stream, subjects=subjects, offset=offset, deadline=deadline)
         except RefusedError as error:
             raise self.refused(error) from error
         assert found.config is not None  # noqa: S101 -- there is one where there is no error
@@ -114,7 +114,10 @@ class Place:
 
     async def page(self, wanted: dict[str, Any]) -> list[Msg]:
         """Events' messages from any copy; see `JetStream.page`."""
-        return await self.ask(self.jetstream.page(self.stream, wanted, self.info))
+        return await self.ask(self.jetstream.page(self.stream, wanted, self._look_who_leads))
+
+    async def _look_who_leads(self, deadline: float) -> None:
+        await self.info(deadline=deadline)
 
     def refused(self, error: RefusedError) -> Exception:
         """What a refusal means to the caller of the store."""
