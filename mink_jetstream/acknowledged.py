@@ -24,10 +24,12 @@ class Acknowledged:
         self.newest = 0
         """The highest of all."""
 
-    def note(self, stream_id: str, sequence: int) -> None:
+    async def note(self, stream_id: str, sequence: int) -> None:
         """Note what this store has appended to a stream, or found there as its own."""
+        if not self._place.is_alone:
+            await self._place.recognize()
         if self._place.is_alone:
-            return  # its only copy has it
+            return  # the only server has it
         if self._identity != self._place.identity:
             self.forget()
             self._identity = self._place.identity

@@ -79,6 +79,8 @@ class Cluster(msgspec.Struct, frozen=True):
 
     leader: str = ""
     replicas: tuple[Peer, ...] = ()
+    name: str = ""
+    """Of the servers as a whole; none where one stands for itself."""
 
 
 class Info(msgspec.Struct, frozen=True):

@@ -86,7 +86,7 @@ class Appending:
                     async with asyncio.timeout_at(deadline):
                         results = await self._decide(items, attempts, deadline)
                 for result in results:  # also what was found to be stored: it is told to be there
-                    self._reading.acknowledged.note(result.stream_id, result.last_position)
+                    await self._reading.acknowledged.note(result.stream_id, result.last_position)
                 return results
         except (StorageError, SchemaError, StoreClosedError, TimeoutError) as error:
             if attempts.are_open:
@@ -111,7 +111,7 @@ class Appending:
         if self._reconnects != self._jetstream.connection.reconnects:
             self._reconnects = self._jetstream.connection.reconnects
             self._tails.clear()
-            self._refusals.forget()
+            self._place.leading.forget()
 
     @asynccontextmanager
     async def _alone(self, stream_ids: set[str], deadline: float) -> AsyncGenerator[None]:
@@ -288,7 +288,7 @@ class Appending:
         return last
 
     def _remember(self, writes: list[Write], last: int, sent: float) -> None:
-        self._refusals.acknowledged(last, sent)
+        self._place.leading.acknowledged(last, sent)
         self._reading.calls.saw(last)
         sequence = last - sum([len(write.item.events) for write in writes])
         for item, version, time in writes:

@@ -21,6 +21,7 @@ from mink_jetstream.feed import Feed
 from mink_jetstream.health import diagnoses, findings, lags
 from mink_jetstream.importing import Importing
 from mink_jetstream.jetstream import JetStream
+from mink_jetstream.making import make
 from mink_jetstream.options import Options, options_of
 from mink_jetstream.place import Place
 from mink_jetstream.reading import Reading
@@ -108,7 +109,7 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncFollo
     async def initialize(self) -> None:
         """See `EventStore.initialize`."""
         self.check_open()
-        await self._place.initialize()
+        await make(self._place)
         await self._place.ready()
 
     # Following
@@ -173,7 +174,7 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncFollo
     async def identity(self) -> StoreIdentity:
         """See `Subscriber.identity`."""
         self.check_open()
-        return self._place.identity_of(await self._place.info())
+        return await self._place.present()
 
     async def bump_epoch(self) -> StoreIdentity:
         """Say that the newest events may be lost, after a restore: readers are told (FEED-08)."""

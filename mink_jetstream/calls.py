@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mink_jetstream.leading import is_led
 from mink_jetstream.patience import Patience, behind
-from mink_jetstream.place import is_led
 
 if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
@@ -24,7 +24,7 @@ class Calls:
     def __init__(self, place: Place) -> None:
         """Know of none."""
         self._place = place
-        self._history: tuple[int, StoreIdentity | None] = 0, None
+        self._history: tuple[int, int, StoreIdentity | None] = 0, 0, None
         self._seen = 0
         self._cut: dict[int, int] = {}
         """Where calls should end of which only the beginning was kept, and where the log was cut: see `give_up`."""
@@ -39,7 +39,7 @@ class Calls:
         return self._seen
 
     def _look_whose_history(self) -> None:
-        history = self._place.jetstream.connection.reconnects, self._place.identity
+        history = self._place.jetstream.connection.reconnects, self._place.histories, self._place.identity
         if history != self._history:
             self._history, self._seen, self._cut = history, 0, {}
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from mink_core.errors import PositionAheadError, TransientStorageError
 from mink_core.feed_status import FeedStatus
 from mink_core.matching import predicate_of
+from mink_jetstream.leading import HEALING, is_led
 from mink_jetstream.messages import NOTHING
 from mink_jetstream.patience import Patience, behind
-from mink_jetstream.place import HEALING, is_led
 from mink_jetstream.reading import PAGE, Reading
 
 if TYPE_CHECKING:

@@ -104,17 +104,19 @@ class Importing:
         if not requests:
             self._tails |= tails
             return 0
+        sent = asyncio.get_running_loop().time()
         try:
             last = await self._place.jetstream.write(requests, deadline, _PATIENCE)
         except RefusedError as error:
             if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
                 return None
             raise self._place.refused(error) from error
+        self._place.leading.acknowledged(last, sent)
         self._tails |= tails
         for sequence, (event, _) in enumerate(stored, last - len(stored) + 1):
             self._tails[event.stream_id] = StreamTail(event.version, sequence, event.timestamp)
         for name in {event.stream_id for event, _ in stored}:
-            self._reading.acknowledged.note(name, self._tails[name].sequence)
+            await self._reading.acknowledged.note(name, self._tails[name].sequence)
         return len(stored)
 
     def _requests(

@@ -78,14 +78,14 @@ class JetStream:
         self,
         send: Callable[[float], Awaitable[T]],
         deadline: float,
-        doubt: Callable[[], Awaitable[object]] | None = None,
+        doubt: Callable[[float], Awaitable[object]] | None = None,
     ) -> T:
         """Ask until there is an answer.
 
         Args:
             send: Told when to give up a single try, whose reply may be lost.
             deadline: When to give up.
-            doubt: What to do after a try without an answer; without it, `Connection.doubt`.
+            doubt: What to do after a try without an answer, told the deadline; without it, `Connection.doubt`.
         """
         pause, patience = _PAUSE, _PATIENCE
         loop = asyncio.get_running_loop()
@@ -96,7 +96,7 @@ class JetStream:
             except (UnreachableError, UnansweredError, RefusedError) as error:
                 if isinstance(error, RefusedError) and error.code not in _NOT_NOW:
                     raise
-                await (doubt or self.connection.doubt)()
+                await (self.connection.doubt() if doubt is None else doubt(deadline))
                 if loop.time() + pause >= deadline:
                     raise self._given_up(error) from error
             patience *= 2 if loop.time() >= until else 1  # not where a connection was lost, or nobody leads
@@ -114,14 +114,16 @@ class JetStream:
         reply = await self.requester.request(Request(f"{_API}.{verb}", payload), deadline)
         return reply.data
 
-    async def info(self, stream: str, *, subjects: str | None = None, offset: int = 0) -> Info:
-        """What the leader says of a stream; with a filter, its subjects too.
+    async def info(
+        self, stream: str, *, subjects: str | None = None, offset: int = 0, deadline: float | None = None
+    ) -> Info:
+        """What the leader says of a stream, until a call's deadline or one of its own; with a filter, its subjects too.
 
         Raises:
             RefusedError: There is no such stream, or something else is wrong with it.
             TransientStorageError: Nobody answered in time.
         """
-        deadline = self.deadline()
+        deadline = self.deadline() if deadline is None else deadline
         payload = b"" if subjects is None else _encode({"subjects_filter": subjects, "offset": offset})
 
         async def send(until: float) -> Info:
@@ -149,7 +151,7 @@ class JetStream:
 
         return await self._read(send, deadline)
 
-    async def page(self, stream: str, wanted: dict[str, Any], doubt: Callable[[], Awaitable[object]]) -> list[Msg]:
+    async def page(self, stream: str, wanted: dict[str, Any], doubt: Callable[[float], Awaitable[object]]) -> list[Msg]:
         """Messages from any copy, which may be behind the leader: by `seq`, `next_by_subj` and `batch`.
 
         The copy that is to answer may be one that is cut off from the server that is asked. So that no answer comes says

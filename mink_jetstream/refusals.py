@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeGuard
 
 from mink_core.errors import ConcurrencyError, MinkError
-from mink_jetstream.place import FRESH_SECONDS, HEALING, is_led
+from mink_jetstream.leading import HEALING, is_led
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,23 +16,12 @@ if TYPE_CHECKING:
 
 
 class Refusals:
-    """What one store knows of who leads."""
+    """What one store makes of who leads."""
 
     def __init__(self, place: Place, reading: Reading) -> None:
-        """Know nothing yet."""
+        """Look at a place."""
         self._place = place
         self._reading = reading
-        self._newest = 0, 0.0
-        """The newest sequence that this store has appended, and when that was sent."""
-
-    def acknowledged(self, sequence: int, sent: float) -> None:
-        """Note an append of this store."""
-        if sequence > self._newest[0]:
-            self._newest = sequence, sent
-
-    def forget(self) -> None:
-        """Know nothing of a connection made anew: it may lead to a restored backup."""
-        self._newest = 0, 0.0
 
     async def is_certain(
         self, error: MinkError, tails: Mapping[str, StreamTail], before: Mapping[str, StreamTail] | None
@@ -59,29 +47,23 @@ class Refusals:
         """
         if not is_led(await self._place.info()):
             return None
-        return HEALING if _is_below(error) else 0.0
+        return HEALING if _is_below(error) and not self._place.is_alone else 0.0
 
     async def _is_shown(self, conflict: ConcurrencyError) -> bool:
         """Whether a stream is at the version that a conflict tells by one who leads for sure, so that no pause is needed.
 
-        It has what this store appended a moment ago. A majority heard of that from who led then, so nobody else can lead
-        yet: a follower waits for four seconds of silence before it elects somebody. And a reply that a cut has held up is none
-        to what was sent after. One answer has to say both, as the next may come from another server: it counts the events.
+        It has what this store appended a moment ago: see `Leading`. One answer has to say both, as the next may come from another
+        server: it counts the events.
         """
-        sequence, sent = self._newest
-        if asyncio.get_running_loop().time() >= sent + FRESH_SECONDS:
+        leading = self._place.leading
+        if not leading.is_recent():
             return False
         stream_id = conflict.stream_id
         subject = self._place.subjects.of_stream(stream_id)
         oldest = await self._reading.oldest(stream_id)  # the first ones of an imported stream may not be there
         info = await self._place.info(subjects=subject)
         version = info.state.subjects.get(subject, 0) + (oldest.version - 1 if oldest else 0)
-        return (
-            version == conflict.actual
-            and info.state.last_seq >= sequence
-            and is_led(info)
-            and asyncio.get_running_loop().time() < sent + FRESH_SECONDS
-        )
+        return version == conflict.actual and leading.shows(info)
 
 
 def _is_below(error: MinkError) -> TypeGuard[ConcurrencyError]:

@@ -15,7 +15,7 @@ import pytest
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent
 from mink_jetstream import AsyncJetStreamEventStore
 from mink_jetstream.appending import Appending
-from mink_jetstream.place import FRESH_SECONDS, HEALING
+from mink_jetstream.leading import FRESH_SECONDS, HEALING
 from mink_jetstream.server import Break, Cluster, ServerUnavailableError, nats_cluster
 from mink_jetstream.servers import Servers
 from tests.jetstream.marks import LEFT_BY_NATS
@@ -244,10 +244,10 @@ def test_a_mistaken_expectation_is_told_at_once_by_a_store_that_is_in_use(
                 assert told.value.actual == 1
                 return pauses
 
-            newest, sent = store._appending._refusals._newest
-            store._appending._refusals._newest = newest, sent + 60  # however busy the machine is
+            newest, sent = store._place.leading.newest
+            store._place.leading.newest = newest, sent + 60  # however busy the machine is
             assert HEALING not in await mistake()
-            store._appending._refusals._newest = newest, sent - FRESH_SECONDS
+            store._place.leading.newest = newest, sent - FRESH_SECONDS
             assert HEALING in await mistake()
 
     asyncio.run(go())

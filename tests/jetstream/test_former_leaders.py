@@ -58,7 +58,7 @@ def former(store, monkeypatch):
 
 def test_a_store_reads_what_it_has_appended_whoever_answers(store, former):
     """READ-06, in the moment after a partition in which two servers take themselves for the leader."""
-    store._inner._reading.acknowledged.note("order-1", 2)  # as an append does where there are copies
+    store._portal.run(store._inner._reading.acknowledged.note("order-1", 2))  # as an append does where there are copies
     answers = former(3)
     assert [event.version for event in store.read_stream("order-1")] == [1, 2]
     assert answers == []

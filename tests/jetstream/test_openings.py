@@ -30,7 +30,7 @@ def test_a_store_is_made_once_there_are_servers_enough(url, monkeypatch):
         assert store.append("order-1", events(), expected_version=0).last_version == 1
     assert len(refused) == 2
     refused.clear()
-    monkeypatch.setattr("mink_jetstream.place._PEERS", 60.0)
+    monkeypatch.setattr("mink_jetstream.making._PEERS", 60.0)
     with (
         JetStreamEventStore(f"{url}_more", timeout=5) as store,
         pytest.raises(StorageError, match=r"1 copies.*nothing was made"),
