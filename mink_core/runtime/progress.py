@@ -46,10 +46,11 @@ class Progress:
             self.identity = checkpoint.identity or (yield self._store.identity())
             self.moved(checkpoint.position)
             return
+        # Before the position: what is put in the place of this history in between is then told (FEED-08), not read over.
+        self.identity = yield self._store.identity()
         start = self._start
         if start is None:
             start = yield self._store.head_position()
-        self.identity = yield self._store.identity()
         # Written down at once: "from now on" must mean the same after a restart.
         yield self._store.checkpoints.save(self.name, start, expected=None, identity=self.identity, lease=self._lease)
         self.moved(start)
