@@ -51,9 +51,7 @@ class Rewriter:
         streams, new = self._streams, [row for _, row in self._rows]
         steps = self._feed.rewriting(new)
         steps += [(setitem, self.rows, row.version - 1, row) for row in new]
-        if (
-            streams.unique
-        ):  # by dictionaries, which keep the hashes of their keys: those of a UUID are computed in Python
+        if streams.unique:  # by dictionaries, which keep the hashes of their keys: a UUID's is computed in Python
             ids: dict[UUID, Row] = {old.event_id: row for old, row in self._rows}
             steps += [(streams.ids.update, ids), (streams.purged.update, {k: v for k, v in ids.items() if is_hole(v)})]
         if self._state is not None:
