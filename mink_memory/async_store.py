@@ -122,7 +122,11 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
             yield transaction
             self._handle.commit(transaction)
         except BaseException:
-            self._handle.rollback(transaction)
+            try:
+                self._handle.rollback(transaction)
+            except BaseException:  # interrupted itself
+                self._handle.rollback(transaction)
+                raise
             raise
 
     def _watch(self, worker: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mink_memory.locks import Key, Turn
     from mink_memory.records import RecordKey
+    from mink_memory.rewriting import Rewriter
     from mink_memory.rows import Row
 
 
@@ -25,7 +26,7 @@ _position: Callable[[Row], int] = attrgetter("global_position")
 class Draft:
     """Rows that only their writer sees."""
 
-    __slots__ = ("ids", "pending", "records", "rows")
+    __slots__ = ("ids", "pending", "records", "rewriters", "rows")
 
     def __init__(self) -> None:
         self.pending: dict[str, list[Row]] = {}
@@ -36,6 +37,8 @@ class Draft:
         """By event id; kept where the log has unique event ids."""
         self.records: dict[RecordKey, Any] = {}
         """What its sub-stores have put or dropped."""
+        self.rewriters: dict[str, Rewriter] = {}
+        """By stream, what a privacy operation will do to what is stored."""
 
     def add(self, rows: Sequence[Row], *, unique: bool) -> None:
         """Add one append's rows."""
@@ -61,11 +64,11 @@ class Draft:
 
     def clear(self) -> None:
         """Let go of the rows, which are published or dropped."""
-        self.pending, self.rows, self.ids, self.records = {}, [], {}, {}
+        self.pending, self.rows, self.ids, self.records, self.rewriters = {}, [], {}, {}, {}
 
     def wrote(self, key: Key) -> bool:
-        """Whether a row of this stream or with this event id, or this record, is in the draft."""
-        return key in self.pending or key in self.ids or key in self.records
+        """Whether this stream, the row with this event id, or this record is changed by the draft."""
+        return key in self.pending or key in self.ids or key in self.records or key in self.rewriters
 
 
 class OpenTransaction(Draft):

@@ -106,14 +106,17 @@ class Feed:
         """The newest position in the feed, 0 in an empty one."""
         return next((row.global_position for row in reversed(self.settled) if not is_hole(row)), 0)
 
-    def rewrite(self, row: Row) -> None:
-        """Put a row in the place of the one at its position."""
-        index = bisect_left(self.settled, row.global_position, key=_position)
-        if index < len(self.settled) and self.settled[index].global_position == row.global_position:
-            self.settled[index] = row
-        else:
-            self._tail[:] = [row if old.global_position == row.global_position else old for old in self._tail]
-        self.has_holes = self.has_holes or is_hole(row)
+    def rewriting(self, rows: Sequence[Row]) -> list[Step]:
+        """The steps that put rows in the places of those at their positions."""
+        steps: list[Step] = [(setattr, self, "has_holes", self.has_holes or any(map(is_hole, rows)))]
+        tail = {row.global_position: index for index, row in enumerate(self._tail)}
+        for row in rows:
+            if (index := tail.get(row.global_position)) is not None:
+                steps.append((setitem, self._tail, index, row))
+            else:
+                index = bisect_left(self.settled, row.global_position, key=_position)
+                steps.append((setitem, self.settled, index, row))
+        return steps
 
     def index_after(self, position: int) -> int:
         """Where the rows above a position begin in `settled`."""

@@ -135,8 +135,8 @@ class Handle(Generic[S]):
             self._closed = True
             subscriptions = list(self._subscriptions)
         for transaction in list(self._transactions):
-            self._transactions.discard(transaction)
             self.log.rollback(transaction, "was rolled back as its store was closed")
+            self._transactions.discard(transaction)  # last: a second call goes on with what was interrupted
         return subscriptions
 
 

@@ -11,6 +11,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
+from mink_memory.at_once import at_once
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -29,7 +31,7 @@ class Signal(Protocol):
         ...
 
     def set(self) -> bool:
-        """Wake it; False when it can never run again. Called from any thread."""
+        """Wake it; False when it can never run again. Called from any thread, and again where it was interrupted."""
         ...
 
 
@@ -83,8 +85,8 @@ class Locks:
                 turn.taken.append(key)
             elif owner is not turn.transaction:
                 if turn.queued is None:
-                    turn.queued = key
                     turn.signal.arm()
+                    turn.queued = key
                     self._queues.setdefault(key, deque()).append(turn)
                 return False
         return True
@@ -99,10 +101,11 @@ class Locks:
     def finish(self, turn: Turn) -> None:
         """End a turn: what its transaction has written to stays locked until the transaction ends."""
         if turn.queued is not None:
-            queue = self._queues[turn.queued]
-            queue.remove(turn)
+            queue = self._queues.get(turn.queued)
+            if queue and turn in queue:  # it may have been interrupted before or after that
+                queue.remove(turn)
             if not queue:
-                del self._queues[turn.queued]
+                self._queues.pop(turn.queued, None)
             turn.queued = None
         transaction, taken = turn.transaction, turn.taken
         kept = [key for key in taken if transaction.wrote(key)]
@@ -113,28 +116,36 @@ class Locks:
         transaction.turns.discard(turn)  # last: the end of its transaction goes on with what was interrupted here
 
     def release(self, transaction: OpenTransaction, keys: Iterable[Key]) -> None:
-        """Hand each lock of a transaction to the first who waits for it, or drop it."""
+        """Hand each lock of a transaction to the first who waits for it, or drop it. May be repeated."""
         for key in keys:
-            if self.owners.get(key) is not transaction:
-                continue
-            queue = self._queues.get(key)
-            while queue:
-                turn = queue.popleft()
-                turn.queued = None
-                if turn.signal.set():
-                    self.owners[key] = turn.transaction
-                    turn.taken.append(key)
-                    self._wake_companions(turn, queue)
-                    break
-            else:
-                del self.owners[key]
-            if not queue:
-                self._queues.pop(key, None)
+            if self.owners.get(key) is transaction:
+                queue = self._queues.get(key)
+                if not queue or not self._hand_over(key, queue):
+                    self._queues.pop(key, None)
+                    del self.owners[key]
 
-    @staticmethod
-    def _wake_companions(turn: Turn, queue: deque[Turn]) -> None:
+    def _hand_over(self, key: Key, queue: deque[Turn]) -> bool:
+        """Give a lock to the first in its queue who can be woken, if there is one."""
+        # Woken first, and all else at once: where that was interrupted it is done again, and nobody waits in vain.
+        waiting = list(queue)
+        heir = next((index for index, turn in enumerate(waiting) if turn.signal.set()), None)
+        if heir is None:
+            return False
+        turn, behind = waiting[heir], waiting[heir + 1 :]
         # Other calls of the same transaction need not wait for what it now has.
-        for other in [other for other in queue if other.transaction is turn.transaction]:
-            queue.remove(other)
-            other.queued = None
+        companions = [other for other in behind if other.transaction is turn.transaction]
+        for other in companions:
             other.signal.set()
+        gone = {*waiting[: heir + 1], *companions}
+        at_once(
+            [
+                (queue.clear,),
+                (queue.extend, [other for other in waiting if other not in gone]),
+                *((setattr, other, "queued", None) for other in gone),
+                (self.owners.update, {key: turn.transaction}),  # by a dictionary: see `Tables.publishing`
+                (turn.taken.append, key),
+            ]
+        )
+        if not queue:
+            self._queues.pop(key, None)
+        return True

@@ -137,8 +137,8 @@ class MemoryLog(History):
                 return None
             result = change.apply(records)
             self._refuse_locked(None, own)
-            at_once(self._tables.publishing(own))
-            self._tables.sweep(own)
+            at_once([*_rewriting(records.rewriters), *self._tables.publishing(own)])
+            self._sweep(own)
             return (result,)
 
     def change_in(self, turn: Turn, change: Change[T], clock: Callable[[], datetime]) -> tuple[T] | None:
@@ -160,7 +160,7 @@ class MemoryLog(History):
             try:
                 result = change.apply(records)
                 self._refuse_locked(transaction, own)
-                transaction.records = own
+                transaction.records, transaction.rewriters = own, {**transaction.rewriters, **records.rewriters}
                 self._locks.claim(transaction, own)
             finally:
                 self._locks.finish(turn)
@@ -203,23 +203,29 @@ class MemoryLog(History):
         with self._lock:
             transaction.check_open()
             steps = [*self._streams.publishing(transaction), *self._tables.publishing(transaction.records)]
+            if transaction.rewriters:
+                steps += _rewriting(transaction.rewriters)
             self._end(transaction, "has ended", transaction.rows, steps)
 
     def rollback(self, transaction: OpenTransaction, reason: str, failure: BaseException | None = None) -> None:
         """Drop a transaction's rows; its positions stay holes (FEED-03). Idempotent."""
         # The garbage collector may close an abandoned block in this very thread while it is inside
         # of another transition: waiting for that would never end, so another thread does it.
-        if not self._lock.acquire(timeout=_COLLECTOR_WAIT):
-            threading.Thread(target=self.rollback, args=(transaction, reason, failure), daemon=True).start()
-            return
+        acquired: list[bool] = []
         try:
+            # One call of C: Ctrl-C comes before the lock is taken, or once that is noted.
+            acquired.extend(map(self._lock.acquire, (True,), (_COLLECTOR_WAIT,)))
+            if acquired == [False]:
+                threading.Thread(target=self.rollback, args=(transaction, reason, failure), daemon=True).start()
+                return
             if transaction.end_reason is None:
                 transaction.failure = failure
                 self._end(transaction, reason, (), [])
             else:  # its commit may have been interrupted once it was made
                 self._leave(transaction)
         finally:
-            self._lock.release()
+            if acquired == [True]:
+                self._lock.release()
 
     def _end(self, transaction: OpenTransaction, reason: str, committed: Sequence[Row], steps: list[Step]) -> None:
         at_once([*steps, *self._feed.ending(transaction, committed), (setattr, transaction, "end_reason", reason)])
@@ -233,18 +239,28 @@ class MemoryLog(History):
                 turn.signal.set()
             self._locks.finish(turn)
         self._locks.release(transaction, transaction.held)
-        self._tables.sweep(transaction.records)
+        self._sweep(transaction.records)
         transaction.clear()
 
-    def rewriter(self) -> Rewriter:
-        """What privacy operations work with, inside a change."""
-        return Rewriter(self._streams, self._feed)
+    def _sweep(self, own: dict[RecordKey, Any]) -> None:
+        self._tables.sweep(own)
+        if self._streams.purged:
+            self._streams.sweep()
+
+    def rewriter(self, stream_id: str, records: Records) -> Rewriter:
+        """What a privacy operation works with, inside a change that has locked the stream."""
+        rewriter = records.rewriters[stream_id] = Rewriter(stream_id, self._streams, self._feed)
+        return rewriter
 
 
 def _named(key: Key) -> str:
     if isinstance(key, str):
         return f"stream {key!r}"
     return f"{key[0]} {key[1]!r}" if isinstance(key, tuple) else f"event id {key}"
+
+
+def _rewriting(rewriters: dict[str, Rewriter]) -> list[Step]:
+    return [step for rewriter in rewriters.values() for step in rewriter.steps()]
 
 
 def _keys(change: Change[Any], records: Records) -> tuple[RecordKey, ...]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_memory.at_once import Step
     from mink_memory.feed import Feed
+    from mink_memory.rewriting import Rewriter
     from mink_memory.rows import Row
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Tables:
 class Records:
     """The committed records, and over them one writer's own."""
 
-    __slots__ = ("_own", "_tables", "identity", "is_locked", "now")
+    __slots__ = ("_own", "_tables", "identity", "is_locked", "now", "rewriters")
 
     def __init__(
         self,
@@ -78,6 +79,8 @@ class Records:
         """The store's present identity."""
         self.is_locked = is_locked
         """Whether another open transaction has changed a record."""
+        self.rewriters: dict[str, Rewriter] = {}
+        """By stream, what is to be done to what is stored, together with what was put and dropped here."""
 
     def get(self, table: str, key: Any) -> Any:
         """The record, None where there is none."""

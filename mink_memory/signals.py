@@ -9,22 +9,26 @@ import threading
 class ThreadSignal:
     """Wakes the thread that waits on it."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_bell",)
 
-    _event: threading.Event
+    # Released to wake. An Event is written in Python: it stays locked for good where Ctrl-C comes in the middle of `set`.
+    _bell: threading.Lock
 
     def arm(self) -> None:
         """See `mink_memory.locks.Signal`."""
-        self._event = threading.Event()
+        bell = threading.Lock()
+        bell.acquire()
+        self._bell = bell
 
     def set(self) -> bool:
         """See `mink_memory.locks.Signal`."""
-        self._event.set()
+        if self._bell.locked():
+            self._bell.release()
         return True
 
     def wait(self, seconds: float) -> bool:
         """Wait; False when the time is over."""
-        return self._event.wait(seconds)
+        return self._bell.acquire(timeout=max(seconds, 0.0))
 
 
 class TaskSignal:

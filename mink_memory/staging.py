@@ -85,5 +85,5 @@ class _DraftStaging(Staging):
     def find(self, event_ids: Sequence[UUID]) -> Sequence[Row]:
         if not self._streams.unique:
             return ()
-        stored, new = self._streams.ids, self._draft.ids
-        return [row for key in event_ids if (row := stored.get(key) or new.get(key))]
+        find, new = self._streams.find, self._draft.ids
+        return [row for key in event_ids if (row := find(key) or new.get(key))]

@@ -126,7 +126,11 @@ class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Followed):
             yield transaction
             self._handle.commit(transaction)
         except BaseException:
-            self._handle.rollback(transaction)
+            try:
+                self._handle.rollback(transaction)
+            except BaseException:  # interrupted itself
+                self._handle.rollback(transaction)
+                raise
             raise
 
     def _watch(self, worker: PollingSubscription | SubscriptionWorker) -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from mink_core.errors import StreamNotFoundError
 from mink_core.events import StreamInfo
 from mink_core.limits import category_of
+from mink_memory.holes import is_hole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,14 +32,16 @@ _AFTER_DASH = "."
 class Streams:
     """Rows by stream, in version order: the row of version v is at index v - 1."""
 
-    __slots__ = ("_sorted_names", "ids", "new_names", "rows", "states", "unique")
+    __slots__ = ("_sorted_names", "ids", "new_names", "purged", "rows", "states", "unique")
 
     def __init__(self, *, unique: bool) -> None:
         self.unique = unique
         """Whether event ids are stored once only, and `ids` is kept."""
         self.rows: dict[str, list[Row]] = {}
         self.ids: dict[UUID, Row] = {}
-        """By event id."""
+        """By event id. What was purged is a hole, and counts as missing."""
+        self.purged: dict[UUID, Row] = {}
+        """The holes of `ids`, until they are swept."""
         self.states: dict[str, StreamState] = {}
         """Of the streams that a privacy operation has marked."""
         self._sorted_names: list[str] = []
@@ -56,6 +59,18 @@ class Streams:
             if (state := self.states.get(stream_id)) is not None:
                 steps.append((setitem, self.states, stream_id, replace(state, deleted_at=None)))
         return steps
+
+    def find(self, event_id: UUID) -> Row | None:
+        """The committed row with an event id; only where these are unique."""
+        row = self.ids.get(event_id)
+        return None if row is None or is_hole(row) else row
+
+    def sweep(self) -> None:
+        """Let go of the ids of what was purged. Whatever interrupts it is made good by the next."""
+        for event_id in tuple(self.purged):
+            if (row := self.ids.get(event_id)) is not None and is_hole(row):
+                del self.ids[event_id]
+        self.purged = {}
 
     def version(self, stream_id: str, draft: Draft | None) -> int:
         """The version of a stream, 0 where there is none."""

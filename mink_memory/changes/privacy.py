@@ -1,7 +1,7 @@
 """Privacy: soft delete, tombstone, redact, purge, and the audit of them.
 
 Each runs in a transaction of its own that has locked the stream, and looks for locks on everything
-else it will touch before it changes anything.
+else it will touch before it changes anything. All of it is changed at once with the transaction's end.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def soft_delete(handle: Handle[Any], stream_id: str, by: str, reason: str) -> Ch
     """Make a stream read as missing."""
 
     def apply(records: Records) -> PrivacyRecord:
-        log = handle.log.rewriter()
-        rows, state = log.rows(stream_id), log.state(stream_id)
+        log = handle.log.rewriter(stream_id, records)
+        rows, state = log.rows, log.state
         if not rows or state.deleted_at is not None:
             raise StreamNotFoundError(stream_id)
         erasure = _Erasure(records)
         erasure.snapshots(stream_id, 0)
         erasure.apply()
-        log.mark(stream_id, replace(state, hidden_version=rows[-1].version, deleted_at=records.now))
+        log.mark(replace(state, hidden_version=rows[-1].version, deleted_at=records.now))
         return _audit(records, PrivacyOperation.SOFT_DELETE, rows[-1], by, reason, erasure.counts)
 
     return _change(stream_id, apply)
@@ -50,9 +50,9 @@ def tombstone(handle: Handle[Any], stream_id: str, by: str, reason: str) -> Chan
     """Refuse every append from now on."""
 
     def apply(records: Records) -> PrivacyRecord:
-        log = handle.log.rewriter()
-        log.mark(stream_id, replace(log.state(stream_id), tombstoned=True))
-        rows = log.rows(stream_id)
+        log = handle.log.rewriter(stream_id, records)
+        log.mark(replace(log.state, tombstoned=True))
+        rows = log.rows
         version = rows[-1].version if rows else 0
         return _stored(records, PrivacyOperation.TOMBSTONE, stream_id, version, by, reason, {})
 
@@ -71,8 +71,8 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
     """Replace an event's content."""
 
     def apply(records: Records) -> PrivacyRecord:
-        log = handle.log.rewriter()
-        rows = log.rows(stream_id)
+        log = handle.log.rewriter(stream_id, records)
+        rows = log.rows
         if version > len(rows) or is_hole(rows[version - 1]):
             raise StreamNotFoundError(stream_id)
         row = rows[version - 1]
@@ -95,8 +95,8 @@ def purge(
     """Remove events for good."""
 
     def apply(records: Records) -> PrivacyRecord:
-        log = handle.log.rewriter()
-        rows = log.rows(stream_id)
+        log = handle.log.rewriter(stream_id, records)
+        rows = log.rows
         if not rows:
             raise StreamNotFoundError(stream_id)
         purged = [row for row in rows[:up_to_version] if not is_hole(row)]
@@ -110,8 +110,8 @@ def purge(
         erasure.apply()
         for row in purged:
             log.rewrite(row, hole(row))
-        state = log.state(stream_id)
-        log.mark(stream_id, replace(state, purged_version=max(state.purged_version, last.version)))
+        state = log.state
+        log.mark(replace(state, purged_version=max(state.purged_version, last.version)))
         return _audit(records, PrivacyOperation.PURGE, last, by, reason, {"events": len(purged), **erasure.counts})
 
     return _change(stream_id, apply)
