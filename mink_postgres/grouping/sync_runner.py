@@ -59,15 +59,18 @@ class Grouping:
 
     def append(self, item: PreparedAppend) -> AppendResult:
         """Append directly where nothing is under way, else with others."""
-        planner = self._planner
-        with self._lock:
-            direct = planner.go_directly()
-        if direct:
-            try:
+        planner, direct = self._planner, False
+        try:
+            with self._lock:
+                direct = planner.go_directly()
+            if direct:
                 return self._run(append(self._context, item))
-            finally:
+        finally:
+            if direct:
                 with self._lock:
-                    planner.went_directly()
+                    planner.direct -= (
+                        1  # nothing is called here, so that Ctrl-C does not come first: see `thread_leases`
+                    )
         size = size_of(item)
         if fits(item, size):
             entry = Entry(item, size, _Waiter())
@@ -139,18 +142,24 @@ class Grouping:
         return None
 
     def _send(self, items: list[PreparedAppend]) -> list[Answer]:
-        backend = self._backend
+        backend, held = self._backend, [None]
         try:
-            connection = backend.acquire()
-        except MinkError as error:
-            return outcomes_of(error, items, sent=False)
-        try:
+            connection = backend.acquire(held)
             return run(append_group(self._context, items, array_literal), partial(backend.fetch, connection))
         except MinkError as error:
-            self._context.settled.forget()
-            return outcomes_of(error, items, sent=True)
-        finally:
-            backend.release(connection)
+            sent = held[0] is not None
+            if sent:
+                self._context.settled.forget()
+            return outcomes_of(error, items, sent=sent)
+        finally:  # see `thread_leases`
+            if held[0] is not None:
+                backend.idle += held
+                held[0] = None
+                try:
+                    backend.settle()
+                except BaseException:
+                    backend.settle()
+                    raise
 
     @staticmethod
     def _settle(entry: Entry[_Waiter], answer: Answer) -> None:
