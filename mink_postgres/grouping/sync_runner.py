@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mink_core.errors import MinkError, StoreClosedError
+from mink_postgres.backends.apart import apart
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import GROUP_APPENDS, Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
@@ -67,25 +68,36 @@ class Grouping:
                 return self._run(append(self._context, item))
         finally:
             if direct:
+                # Nothing is called here, so that Ctrl-C does not come first: see `thread_leases`.
                 with self._lock:
-                    planner.direct -= (
-                        1  # nothing is called here, so that Ctrl-C does not come first: see `thread_leases`
-                    )
+                    planner.direct -= 1
         size = size_of(item)
         if fits(item, size):
-            entry = Entry(item, size, _Waiter())
-            group: list[Entry[_Waiter]] | None = None
-            with self._lock:
-                if self._closed:
-                    raise StoreClosedError(CLOSED)
-                if planner.add(entry):
-                    group = self._next()
-            answer = self._answer(entry, group)
+            answer = self._grouped(Entry(item, size, _Waiter()))
             if isinstance(answer, MinkError):
                 raise answer
             if not isinstance(answer, Alone):
                 return answer
         return self._run(append(self._context, item))
+
+    def _grouped(self, entry: Entry[_Waiter]) -> Answer:
+        answers: list[Answer] = []
+
+        def wait() -> None:
+            group: list[Entry[_Waiter]] | None = None
+            with self._lock:
+                if self._closed:
+                    raise StoreClosedError(CLOSED)
+                if self._planner.add(entry):
+                    group = self._next()
+            answers.append(self._answer(entry, group))
+
+        try:
+            apart(wait)  # Ctrl-C in one thread must not keep the others' lanes
+        except BaseException:
+            entry.waiter.gone = True
+            raise
+        return answers[0]
 
     def close(self) -> None:
         """Refuse what waits. What is under way ends in its own thread."""
@@ -135,7 +147,12 @@ class Grouping:
     def _next(self) -> list[Entry[_Waiter]] | None:
         """The lane's next group, of those who still wait. Called under the lock."""
         while group := self._planner.take():
-            waiting = [entry for entry in group if not entry.waiter.gone]
+            waiting: list[Entry[_Waiter]] = []
+            for entry in group:
+                if entry.waiter.gone:
+                    self._settle(entry, unknown(INTERRUPTED, entry.item))
+                else:
+                    waiting.append(entry)
             if waiting:
                 return waiting
             self._planner.landed(group)
