@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mink_core.errors import MinkError
 from mink_postgres.drivers import psycopg_sent, psycopg_sync
@@ -19,9 +19,9 @@ from mink_postgres.rows import consumed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mink_postgres.backends.sync_psycopg import PsycopgBackend
+    from mink_postgres.backends.sync_psycopg import Connection, PsycopgBackend
     from mink_postgres.programs.reading import Reader
-    from mink_postgres.query import Program, Rows
+    from mink_postgres.query import Program, Query, Rows
 
 T = TypeVar("T")
 
@@ -32,53 +32,65 @@ _AT_ONCE = 0.001
 
 
 class _Page:
-    """A page whose query is sent. Two threads may `finish` it; the first does."""
+    """A page whose query is sent ahead of its time. Two threads may `finish` it; the first does."""
 
     def __init__(self, program: Program[Rows], backend: PsycopgBackend) -> None:
+        """Begin without a connection: its keeper has to know of it first, who gives that back whatever comes."""
+        self._program = program
+        self._backend = backend
+        self._lock = threading.Lock()
+        self._held: list[Any] = [None]
+        self._query: Query | None = None
+        """What was sent."""
+        self._done = False
+        self._rows: Rows | None = None
+        self._error: MinkError | None = None
+
+    def send(self) -> None:
         """Send its first query.
 
         Raises:
             MinkError: There is no connection to be had at once, or it failed.
         """
-        self._program = program
-        self._backend = backend
-        self._lock = threading.Lock()
-        self._done = False
-        self._rows: Rows = ()
-        self._error: MinkError | None = None
-        connection = self._connection = backend.acquire(_AT_ONCE)
-        try:
-            self._query = next(program)
-            psycopg_sent.send(connection, self._query)
-        except BaseException:
-            backend.release(connection)
-            raise
+        with self._lock:
+            if self._done:  # its keeper lost patience with a reader that stood still
+                return
+            try:
+                query = next(self._program)
+                psycopg_sent.send(self._backend.acquire(self._held, _AT_ONCE), query)
+                self._query = query
+            finally:
+                if self._query is None:
+                    self._release()
 
     def finish(self) -> None:
-        """Take the page in and give the connection back."""
+        """Take the page in and give the connection back. Its keeper goes on with what was interrupted."""
         with self._lock:
-            if self._done:
-                return
-            self._done = True
             try:
-                self._rows = self._take()
+                if self._query is not None and not self._done:
+                    self._done = True
+                    self._rows = self._take(self._held[0], self._query)
             except MinkError as error:
                 self._error = error
             finally:
-                self._program.close()
-                self._backend.release(self._connection)
+                self._done = True
+                self._release()
 
-    def _take(self) -> Rows:
-        rows = psycopg_sent.receive(self._connection, self._query)
+    def _release(self) -> None:
+        self._backend.release(self._held)
+        self._program.close()
+
+    def _take(self, connection: Connection, query: Query) -> Rows:
+        rows = psycopg_sent.receive(connection, query)
         try:
             while True:  # a filtered page takes two queries
-                rows = psycopg_sync.fetch(self._connection, self._program.send(rows))
+                rows = psycopg_sync.fetch(connection, self._program.send(rows))
         except StopIteration as stop:
             taken: Rows = stop.value
             return taken
 
-    def result(self) -> Rows:
-        """The page's rows, or raise what it failed of."""
+    def result(self) -> Rows | None:
+        """The page's rows, None where it was not sent; or raise what it failed of."""
         self.finish()
         if self._error is not None:
             raise self._error
@@ -89,28 +101,36 @@ class _Keeper:
     """A thread that takes in a page whose reader stands still, or has gone. It sleeps while there is none."""
 
     def __init__(self) -> None:
-        """Start it; a daemon, as nothing is lost when the process ends."""
+        """Begin without it."""
         self._page: _Page | None = None
-        self._ended = False
-        self._bell = threading.Event()
-        threading.Thread(target=self._work, name="mink-read-ahead", daemon=True).start()
+        self._started = self._ended = False
+        # Released to ring. An Event is written in Python: it stays locked where Ctrl-C comes in the middle of its `set`.
+        self._bell = threading.Lock()
+        self._bell.acquire()
 
     def watch(self, page: _Page) -> None:
         """Look after this page now, no longer after the one before."""
         self._page = page
-        self._bell.set()
+        self._ring()
+        if not self._started:
+            self._started = True
+            # A daemon, as nothing is lost when the process ends.
+            threading.Thread(target=self._work, name="mink-read-ahead", daemon=True).start()
 
     def end(self) -> None:
         """The reader has gone: take in what is left, and stop."""
         self._ended = True
-        self._bell.set()
+        self._ring()
+
+    def _ring(self) -> None:
+        if self._bell.locked():
+            self._bell.release()
 
     def _work(self) -> None:
         page: _Page | None = None
         # A page may come, and its reader go, while the one before is taken in: it is taken in as well.
         while not self._ended or page is not self._page:
-            self._bell.wait()
-            self._bell.clear()  # before the page is looked at: one that comes from here on rings again
+            self._bell.acquire()  # before the page is looked at: one that comes from here on rings again
             while page is not self._page:
                 page = self._page
                 time.sleep(PATIENCE)
@@ -140,10 +160,12 @@ def pages_ahead(
             coming: _Page | None = None
             if (program := reader.next_page()) is not None:
                 keeper = keeper or _Keeper()
+                ahead = _Page(program, backend)
+                keeper.watch(ahead)
                 # What cannot be had ahead of its time is read in its time.
                 with suppress(MinkError):
-                    coming = _Page(program, backend)
-                    keeper.watch(coming)
+                    ahead.send()
+                    coming = ahead
             page = reader.items(rows)
             rows = None
             yield from consumed(page)
@@ -154,4 +176,8 @@ def pages_ahead(
                 rows = run(program)
     finally:
         if keeper is not None:
-            keeper.end()
+            try:
+                keeper.end()
+            except BaseException:
+                keeper.end()
+                raise

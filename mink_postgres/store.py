@@ -182,12 +182,17 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:
-        connection = self._backend.acquire()
+        backend, held = self._backend, [None]
         try:
-            with self._backend.transaction(connection, commit):
+            connection = backend.acquire(held)
+            with backend.transaction(connection, commit):
                 yield connection
-        finally:
-            self._backend.release(connection)
+        finally:  # see `thread_leases`
+            try:
+                backend.release(held)
+            except BaseException:
+                backend.release(held)
+                raise
 
     def pool_status(self) -> dict[str, int]:
         """Connections of the pool by state: `used`, `idle`, and calls that wait for one; empty without a pool."""
@@ -259,16 +264,19 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         return self._run_now(program)
 
     def _run_now(self, program: Program[T]) -> T:
+        backend, held = self._backend, [None]
         try:
-            connection = self._backend.acquire()
-            try:
-                return run(program, partial(self._backend.fetch, connection))
-            finally:
-                self._backend.release(connection)
+            return run(program, partial(backend.fetch, backend.acquire(held)))
         except StorageError:
             # The server that answers next may have another history.
             self._context.settled.forget()
             raise
+        finally:  # see `thread_leases`
+            try:
+                backend.release(held)
+            except BaseException:
+                backend.release(held)
+                raise
 
     def _run_whole(self, program: Program[T]) -> T:
         # On a connection of our own, all statements go to one server anyway.

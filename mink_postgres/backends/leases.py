@@ -6,7 +6,6 @@ has waited longest: one caller goes round all of them, and finds each server pro
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,71 +77,3 @@ class Leases:
         self._kept = 0
         while self._idle:
             await self._give(self._idle.pop())
-
-
-class ThreadLeases:
-    """`Leases` for threads."""
-
-    def __init__(
-        self,
-        take: Callable[[float | None], Any],
-        give: Callable[[Any], None],
-        is_clean: Callable[[Any], bool],
-        *,
-        kept: int,
-    ) -> None:
-        """Borrow nothing yet.
-
-        Args:
-            take: Borrows from the pool, waiting for so long.
-            give: Gives back to the pool.
-            is_clean: Whether a connection can serve again at once. The pool looks after the others.
-            kept: How many to keep; 0 for a pool of the caller's.
-        """
-        self._take = take
-        self._give = give
-        self._is_clean = is_clean
-        self._kept = kept
-        self._idle: list[Any] = []
-        self._waiting = 0
-        # Whoever finds none here counts as waiting before anybody else can put one here, where it would be missed.
-        self._lock = threading.Lock()
-
-    @property
-    def idle(self) -> int:
-        """See `Leases.idle`."""
-        return len(self._idle)
-
-    def acquire(self, timeout: float | None = None) -> Any:
-        """A connection kept from an earlier call, or one of the pool."""
-        while True:
-            with self._lock:
-                if not self._idle:
-                    self._waiting += 1
-                    break
-                connection = self._idle.pop()
-            if self._is_clean(connection):
-                return connection
-            self._give(connection)
-        try:
-            return self._take(timeout)
-        finally:
-            with self._lock:
-                self._waiting -= 1
-
-    def release(self, connection: Any) -> None:
-        """Keep a connection, or give it back."""
-        if self._is_clean(connection):
-            with self._lock:
-                if not self._waiting and len(self._idle) < self._kept:
-                    self._idle.append(connection)
-                    return
-        self._give(connection)
-
-    def end(self) -> None:
-        """Give all back, and keep none from now on."""
-        with self._lock:
-            self._kept = 0
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            self._give(connection)

@@ -10,8 +10,9 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_core.errors import UsageError
-from mink_postgres.backends.leases import KEPT, ThreadLeases
+from mink_postgres.backends.leases import KEPT
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
+from mink_postgres.backends.thread_leases import ThreadLeases
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
+    from mink_postgres.backends.thread_leases import Held
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Rows
     from mink_postgres.source import Source
@@ -47,6 +49,8 @@ class PsycopgBackend:
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
         self._leases = ThreadLeases(self._take, self._give, _is_clean, kept=KEPT if self._owned else 0)
+        # Lends connections that commit each statement by itself; see there how to use one.
+        self.acquire, self.release = self._leases.acquire, self._leases.release
         self.on_connect: Callable[[], None] = lambda: None
         """Called for each connection that a pool of the store's own has opened, before it is used."""
         self.fetch: Callable[[Connection, Query], Rows] = (
@@ -59,7 +63,7 @@ class PsycopgBackend:
     @contextmanager
     def transaction(self, connection: Connection, commit: Query) -> Generator[None]:
         """BEGIN, then COMMIT, or ROLLBACK when the block raises."""
-        with transaction(connection, commit):
+        with transaction(connection, commit, ours=True):
             if first := begin(self._options, commit):
                 psycopg_sync.fetch(connection, Query(first))
             yield
@@ -99,22 +103,6 @@ class PsycopgBackend:
         if not self._options.transaction_pooler:
             connection.execute(psycopg_sync.SETTINGS, (self._options.lock_timeout_ms,))
 
-    def acquire(self, timeout: float | None = None) -> Connection:
-        """Borrow a connection that commits each statement by itself; `release` it.
-
-        Args:
-            timeout: Seconds to wait for one; `pool_timeout` where None.
-
-        Raises:
-            MinkError: There was none in time, or the pool is closed.
-        """
-        connection: Connection = self._leases.acquire(timeout)
-        return connection
-
-    def release(self, connection: Connection) -> None:
-        """Give a connection back, as it came."""
-        self._leases.release(connection)
-
     def _take(self, timeout: float | None) -> Connection:
         pool: Any = self._pool
         assert pool is not None  # noqa: S101 -- the store opens before it runs anything
@@ -144,16 +132,20 @@ class PsycopgBackend:
         """Connections by state, and calls that wait for one."""
         if self._pool is None:
             return {}
-        found, kept = pool_figures(self._pool.get_stats()), self._leases.idle
+        found, kept = pool_figures(self._pool.get_stats()), len(self._leases.idle)
         return {**found, "used": found["used"] - kept, "idle": found["idle"] + kept}
 
     def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
-        self._leases.end()
-        if self._owned and self._pool is not None:
-            self._pool.close()
-        if self._source is not None:
-            self._source.close()
+        try:
+            self._leases.end()
+        finally:
+            try:
+                if self._owned and self._pool is not None:
+                    self._pool.close()
+            finally:
+                if self._source is not None:
+                    self._source.close()
 
 
 class BoundBackend:
@@ -175,12 +167,13 @@ class BoundBackend:
     def open(self) -> None:
         """Nothing to open."""
 
-    def acquire(self) -> Connection:
-        """The connection, as it is."""
+    def acquire(self, held: Held) -> Connection:
+        """The connection, as it is; it stays the caller's, and so `held` stays empty."""
+        del held
         return self._connection
 
-    def release(self, connection: Connection) -> None:
-        """It stays the caller's."""
+    def release(self, held: Held) -> None:
+        """Nothing is held."""
 
     def pool_status(self) -> dict[str, int]:
         """There is no pool."""
@@ -209,24 +202,37 @@ def checked(connection: object) -> Connection:
 
 
 @contextmanager
-def transaction(connection: Connection, commit: Query) -> Generator[None]:
+def transaction(connection: Connection, commit: Query, *, ours: bool = False) -> Generator[None]:
     """BEGIN (a savepoint inside the caller's transaction), then COMMIT, or ROLLBACK when the block raises.
 
-    `commit` tells what a reply lost at COMMIT means; errors of the block pass through as they are.
+    `commit` tells what a reply lost at COMMIT means; errors of the block pass through as they are. A connection that is
+    `ours` is closed where Ctrl-C came while psycopg took note of the transaction: it would refuse all later ones.
     """
-    block = connection.transaction()
+    noting = True
     try:
-        block.__enter__()
-    except psycopg.Error as error:
-        raise translated(error, None, lost=connection.broken) from error
-    try:
-        yield
-    except BaseException as error:
-        # A connection that is gone has rolled back by itself.
-        with suppress(psycopg.Error):
-            block.__exit__(type(error), error, error.__traceback__)
+        block = connection.transaction()
+        try:
+            block.__enter__()
+        except psycopg.Error as error:
+            raise translated(error, None, lost=connection.broken) from error
+        noting = False
+        try:
+            yield
+        except BaseException as error:
+            noting = True
+            # A connection that is gone has rolled back by itself.
+            with suppress(psycopg.Error):
+                block.__exit__(type(error), error, error.__traceback__)
+            noting = False
+            raise
+        noting = True
+        try:
+            block.__exit__(None, None, None)
+        except psycopg.Error as error:
+            raise translated(error, commit, lost=connection.broken) from error
+    except Exception:
         raise
-    try:
-        block.__exit__(None, None, None)
-    except psycopg.Error as error:
-        raise translated(error, commit, lost=connection.broken) from error
+    except BaseException:
+        if noting and ours:
+            connection.close()
+        raise

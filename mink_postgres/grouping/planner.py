@@ -73,20 +73,21 @@ class Planner(Generic[W]):
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
         self._busy: set[str] = set()
-        self._direct = 0
+        self.direct = 0
+        """Appends under way by themselves."""
         self.lanes = 0
         """Groups under way, and those about to be taken."""
 
     def go_directly(self) -> bool:
         """Whether an append that arrives now need not wait; then `went_directly` follows its end."""
-        if self.lanes or self._direct >= DIRECT:
+        if self.lanes or self.direct >= DIRECT:
             return False
-        self._direct += 1
+        self.direct += 1
         return True
 
     def went_directly(self) -> None:
         """A direct append has ended."""
-        self._direct -= 1
+        self.direct -= 1
 
     def add(self, entry: Entry[W]) -> bool:
         """Queue an append; True where the caller has to open a lane for it."""

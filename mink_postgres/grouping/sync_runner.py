@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mink_core.errors import MinkError, StorageError, StoreClosedError
+from mink_postgres.backends.apart import apart
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import GROUP_APPENDS, Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
@@ -55,25 +56,20 @@ class Grouping:
 
     def append(self, item: PreparedAppend) -> AppendResult:
         """Append directly where nothing is under way, else with others."""
-        planner = self._planner
-        with self._lock:
-            direct = planner.go_directly()
-        if direct:
-            try:
+        planner, direct = self._planner, False
+        try:
+            with self._lock:
+                direct = planner.go_directly()
+            if direct:
                 return self._alone(item)
-            finally:
+        finally:
+            if direct:
+                # Nothing is called here, so that Ctrl-C does not come first: see `thread_leases`.
                 with self._lock:
-                    planner.went_directly()
+                    planner.direct -= 1
         size = size_of(item)
         if fits(item, size):
-            entry = Entry(item, size, _Waiter())
-            group: list[Entry[_Waiter]] | None = None
-            with self._lock:
-                if self._closed:
-                    raise StoreClosedError(CLOSED)
-                if planner.add(entry):
-                    group = self._next()
-            answer = self._answer(entry, group)
+            answer = self._grouped(Entry(item, size, _Waiter()))
             if isinstance(answer, MinkError):
                 raise answer
             if not isinstance(answer, Alone):
@@ -82,16 +78,38 @@ class Grouping:
 
     def _alone(self, item: PreparedAppend) -> AppendResult:
         # Without a program to be run: a lone caller meets all code cold, and each layer takes a microsecond of it.
+        context, backend, held = self._context, self._backend, [None]
         try:
-            connection = self._backend.acquire()
-            try:
-                return answered(self._context, item, self._backend.fetch(connection, asked(self._context, item)))
-            finally:
-                self._backend.release(connection)
+            return answered(context, item, backend.fetch(backend.acquire(held), asked(context, item)))
         except StorageError:
             # The server that answers next may have another history.
-            self._context.settled.forget()
+            context.settled.forget()
             raise
+        finally:  # see `thread_leases`
+            try:
+                backend.release(held)
+            except BaseException:
+                backend.release(held)
+                raise
+
+    def _grouped(self, entry: Entry[_Waiter]) -> Answer:
+        answers: list[Answer] = []
+
+        def wait() -> None:
+            group: list[Entry[_Waiter]] | None = None
+            with self._lock:
+                if self._closed:
+                    raise StoreClosedError(CLOSED)
+                if self._planner.add(entry):
+                    group = self._next()
+            answers.append(self._answer(entry, group))
+
+        try:
+            apart(wait)  # Ctrl-C in one thread must not keep the others' lanes
+        except BaseException:
+            entry.waiter.gone = True
+            raise
+        return answers[0]
 
     def close(self) -> None:
         """Refuse what waits. What is under way ends in its own thread."""
@@ -141,25 +159,33 @@ class Grouping:
     def _next(self) -> list[Entry[_Waiter]] | None:
         """The lane's next group, of those who still wait. Called under the lock."""
         while group := self._planner.take():
-            waiting = [entry for entry in group if not entry.waiter.gone]
+            waiting: list[Entry[_Waiter]] = []
+            for entry in group:
+                if entry.waiter.gone:
+                    self._settle(entry, unknown(INTERRUPTED, entry.item))
+                else:
+                    waiting.append(entry)
             if waiting:
                 return waiting
             self._planner.landed(group)
         return None
 
     def _send(self, items: list[PreparedAppend]) -> list[Answer]:
-        backend = self._backend
+        backend, held = self._backend, [None]
         try:
-            connection = backend.acquire()
-        except MinkError as error:
-            return outcomes_of(error, items, sent=False)
-        try:
+            connection = backend.acquire(held)
             return run(append_group(self._context, items, array_literal), partial(backend.fetch, connection))
         except MinkError as error:
-            self._context.settled.forget()
-            return outcomes_of(error, items, sent=True)
-        finally:
-            backend.release(connection)
+            sent = held[0] is not None
+            if sent:
+                self._context.settled.forget()
+            return outcomes_of(error, items, sent=sent)
+        finally:  # see `thread_leases`
+            try:
+                backend.release(held)
+            except BaseException:
+                backend.release(held)
+                raise
 
     @staticmethod
     def _settle(entry: Entry[_Waiter], answer: Answer) -> None:

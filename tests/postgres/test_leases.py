@@ -12,7 +12,8 @@ import pytest
 
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent, StorageError
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
-from mink_postgres.backends.leases import KEPT, Leases, ThreadLeases
+from mink_postgres.backends.leases import KEPT, Leases
+from mink_postgres.backends.thread_leases import ThreadLeases
 from mink_postgres.query import Query
 
 if TYPE_CHECKING:
@@ -181,36 +182,41 @@ class ThreadPool:
         return ThreadLeases(self.take, self.give, lambda connection: connection not in self.dirty, kept=kept)
 
 
+def release(leases: ThreadLeases, connection: int) -> None:
+    leases.idle.append(connection)
+    leases.settle()
+
+
 def test_threads_get_the_connection_that_was_used_last() -> None:
     pool = ThreadPool(10)
     leases = pool.leases()
-    first, second = leases.acquire(), leases.acquire()
-    leases.release(first)
-    leases.release(second)
-    assert [leases.acquire() for _ in range(3)] == [second, first, 3]
-    many = [second, first, 3, *(leases.acquire() for _ in range(KEPT))]
+    first, second = leases.acquire([None]), leases.acquire([None])
+    release(leases, first)
+    release(leases, second)
+    assert [leases.acquire([None]) for _ in range(3)] == [second, first, 3]
+    many = [second, first, 3, *(leases.acquire([None]) for _ in range(KEPT))]
     for connection in many:
-        leases.release(connection)
-    assert (leases.idle, len(pool.given)) == (KEPT, len(many) - KEPT)
-    pool.dirty.add(leases.acquire())
-    leases.release(next(iter(pool.dirty)))
+        release(leases, connection)
+    assert (len(leases.idle), len(pool.given)) == (KEPT, len(many) - KEPT)
+    pool.dirty.add(leases.acquire([None]))
+    release(leases, next(iter(pool.dirty)))
     assert pool.given[-1] in pool.dirty, "what is in a transaction, or broken, is the pool's to look after"
     leases.end()
-    assert (leases.idle, len(pool.given)) == (0, len(many))
-    late = leases.acquire()
-    leases.release(late)
+    assert (leases.idle, len(pool.given)) == ([], len(many))
+    late = leases.acquire([None])
+    release(leases, late)
     assert pool.given[-1] == late, "kept after the end"
 
 
 def test_a_thread_that_waits_in_the_pool_is_served_first() -> None:
     pool = ThreadPool(1)
     leases = pool.leases()
-    only, got = leases.acquire(), list[int]()
+    only, got = leases.acquire([None]), list[int]()
     pool.asked.clear()
-    waiter = threading.Thread(target=lambda: got.append(leases.acquire()))
+    waiter = threading.Thread(target=lambda: got.append(leases.acquire([None])))
     waiter.start()
     assert pool.asked.wait(60)
-    leases.release(only)
+    release(leases, only)
     waiter.join(60)
     assert (got, pool.given) == ([2], [only])
 
