@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def apart(call: Callable[[], None]) -> None:
     """Make a call, in another thread where this is the main one. It goes on there when this one is interrupted."""
-    if threading.current_thread() is not threading.main_thread():
+    if threading.get_ident() != threading.main_thread().ident:  # `current_thread` would note one that it does not know
         call()
         return
     bell = threading.Lock()
