@@ -127,13 +127,11 @@ class ThreadLeases:
             size, is_busy = len(idle), self._waiting or self._leaving
             if not is_busy and size <= self._kept and (not size or self._is_clean(idle[size - 1])):
                 return
-            index = 0
-            while index < len(idle):
-                if self._waiting or index >= self._kept or not self._is_clean(idle[index]):
-                    self._leaving += idle[index : index + 1]
-                    del idle[index]
-                else:
-                    index += 1
+            # No `if` ends the loop: CPython 3.13 would not let go of the lock where Ctrl-C comes as it turns round after one.
+            for index in range(len(idle) - 1, -1, -1):
+                end = index + bool(self._waiting or index >= self._kept or not self._is_clean(idle[index]))
+                self._leaving += idle[index:end]
+                del idle[index:end]
         self._let_go()
 
     def _let_go(self) -> None:
