@@ -74,10 +74,11 @@ def problems_of(path: Path, root: Path) -> list[str]:
 def _about_what_is_compiled(path: Path, names: set[str], tags: list[str]) -> list[str]:
     """With it a wheel is for one platform and every CPython from 3.11 on; without it for all."""
     compiled = {name for name in names if name.endswith((".so", ".c"))}
-    wanted = "cp311-abi3-" if any(name.endswith(".so") for name in compiled) else "py3-none-any"
+    is_compiled = any(name.endswith(".so") for name in compiled)
+    wanted = "cp311-abi3-" if is_compiled else "py3-none-any"
     found = [f"says that it is for {tag}" for tag in tags if not tag.startswith(wanted)]
     found += [f"holds {name}" for name in sorted(compiled - COMPILED)]
-    found += [f"lacks {name}" for name in sorted(COMPILED - compiled) if compiled]
+    found += [f"lacks {name}" for name in sorted(COMPILED - compiled) if is_compiled]
     return found + [f"is not named as the {tag} that it is" for tag in tags if not path.stem.endswith(tag)]
 
 
