@@ -264,19 +264,13 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         return self._run_now(program)
 
     def _run_now(self, program: Program[T]) -> T:
-        backend, held = self._backend, [None]
+        fetch = self._backend.fetch
         try:
-            return run(program, partial(backend.fetch, backend.acquire(held)))
+            return self._backend.lend(lambda connection: run(program, partial(fetch, connection)))
         except StorageError:
             # The server that answers next may have another history.
             self._context.settled.forget()
             raise
-        finally:  # see `thread_leases`
-            try:
-                backend.release(held)
-            except BaseException:
-                backend.release(held)
-                raise
 
     def _run_whole(self, program: Program[T]) -> T:
         # On a connection of our own, all statements go to one server anyway.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mink_postgres.source import Source
 
 Connection = psycopg.Connection[Any]
+T = TypeVar("T")
 
 
 def _is_clean(connection: Connection) -> bool:
@@ -50,7 +51,7 @@ class PsycopgBackend:
         self._borrowed: set[Connection] = set()
         self._leases = ThreadLeases(self._take, self._give, _is_clean, kept=KEPT if self._owned else 0)
         # Lends connections that commit each statement by itself; see there how to use one.
-        self.acquire, self.release = self._leases.acquire, self._leases.release
+        self.lend, self.acquire, self.release = self._leases.lend, self._leases.acquire, self._leases.release
         self.on_connect: Callable[[], None] = lambda: None
         """Called for each connection that a pool of the store's own has opened, before it is used."""
         self.fetch: Callable[[Connection, Query], Rows] = (
@@ -166,6 +167,10 @@ class BoundBackend:
 
     def open(self) -> None:
         """Nothing to open."""
+
+    def lend(self, work: Callable[[Connection], T]) -> T:
+        """What work makes of the connection."""
+        return work(self._connection)
 
     def acquire(self, held: Held) -> Connection:
         """The connection, as it is; it stays the caller's, and so `held` stays empty."""

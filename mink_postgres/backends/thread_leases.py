@@ -1,20 +1,8 @@
 """`Leases` for threads, of which Ctrl-C loses no connection.
 
 Python looks for signals where a function begins, after a call, and at the end of a loop's round, and nowhere else. So a connection
-goes from one place to the next in lines that call nothing, and is in a list at any moment in which a signal may come:
-
-```python
-held = [None]
-try:
-    connection = leases.acquire(held)
-    ...
-finally:
-    try:
-        leases.release(held)
-    except BaseException:  # Ctrl-C as the function began, or later
-        leases.release(held)
-        raise
-```
+goes from one place to the next in lines that call nothing, and is in a list at any moment in which a signal may come. `lend`
+shows how to use one; what cannot be a function, as the block of a transaction, does the same.
 
 What a pool does meanwhile is not ours to write like that: see `apart`.
 """
@@ -22,13 +10,14 @@ What a pool does meanwhile is not ours to write like that: see `apart`.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mink_postgres.backends.apart import apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
 Held: TypeAlias = "list[Any]"
 """One place for a connection; None while it is empty."""
 
@@ -63,6 +52,18 @@ class ThreadLeases:
         # Whoever finds none here counts as waiting before anybody else can put one here, where it would be missed.
         self._waiting: dict[int, None] = {}
         self._lock = threading.Lock()
+
+    def lend(self, work: Callable[[Any], T]) -> T:
+        """What work makes of a connection, which comes back whatever happens."""
+        held: Held = [None]
+        try:
+            return work(self.acquire(held))
+        finally:
+            try:
+                self.release(held)
+            except BaseException:  # Ctrl-C as the function began, or later
+                self.release(held)
+                raise
 
     def acquire(self, held: Held, timeout: float | None = None) -> Any:
         """A connection kept from an earlier call, or one of the pool, which is noted in `held` as well."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
-    from mink_postgres.backends.sync_psycopg import PsycopgBackend
+    from mink_postgres.backends.sync_psycopg import Connection, PsycopgBackend
     from mink_postgres.context import Context
     from mink_postgres.programs.append_group import Answer
 
@@ -78,19 +78,14 @@ class Grouping:
 
     def _alone(self, item: PreparedAppend) -> AppendResult:
         # Without a program to be run: a lone caller meets all code cold, and each layer takes a microsecond of it.
-        context, backend, held = self._context, self._backend, [None]
+        context, fetch = self._context, self._backend.fetch
         try:
-            return answered(context, item, backend.fetch(backend.acquire(held), asked(context, item)))
+            return self._backend.lend(
+                lambda connection: answered(context, item, fetch(connection, asked(context, item)))
+            )
         except StorageError:
-            # The server that answers next may have another history.
             context.settled.forget()
             raise
-        finally:  # see `thread_leases`
-            try:
-                backend.release(held)
-            except BaseException:
-                backend.release(held)
-                raise
 
     def _grouped(self, entry: Entry[_Waiter]) -> Answer:
         answers: list[Answer] = []
@@ -171,21 +166,19 @@ class Grouping:
         return None
 
     def _send(self, items: list[PreparedAppend]) -> list[Answer]:
-        backend, held = self._backend, [None]
+        sent = False
+
+        def send(connection: Connection) -> list[Answer]:
+            nonlocal sent
+            sent = True
+            return run(append_group(self._context, items, array_literal), partial(self._backend.fetch, connection))
+
         try:
-            connection = backend.acquire(held)
-            return run(append_group(self._context, items, array_literal), partial(backend.fetch, connection))
+            return self._backend.lend(send)
         except MinkError as error:
-            sent = held[0] is not None
             if sent:
                 self._context.settled.forget()
             return outcomes_of(error, items, sent=sent)
-        finally:  # see `thread_leases`
-            try:
-                backend.release(held)
-            except BaseException:
-                backend.release(held)
-                raise
 
     @staticmethod
     def _settle(entry: Entry[_Waiter], answer: Answer) -> None:

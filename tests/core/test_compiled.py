@@ -15,10 +15,7 @@ from hypothesis import strategies as st
 
 from mink_core import UsageError, compiled, json_codec
 from mink_core.limits import MAX_JSON_DEPTH
-
-needs_compiled = pytest.mark.skipif(
-    not compiled.is_compiled, reason="there was no C compiler at installation, or MINK_PURE_PYTHON=1 is set"
-)
+from tests.compiled import needs_compiled
 
 
 class Number(IntEnum):

@@ -49,15 +49,7 @@ class Pool:
 
     def use(self, work: Callable[[int], None] = lambda _: None) -> None:
         """As the store does it."""
-        leases, held = self.leases, [None]
-        try:
-            work(leases.acquire(held))
-        finally:
-            try:
-                leases.release(held)
-            except BaseException:
-                leases.release(held)
-                raise
+        self.leases.lend(work)
 
     def fill(self, count: int) -> None:
         """Keep so many."""

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from mink_core import ExpectedVersion, NewEvent, StorageError, StoredEvent
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore, rows
+from tests.compiled import needs_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,9 +38,7 @@ WAYS = [
     pytest.param(
         lambda page: rows.stored_events(page, ()),
         id="compiled",
-        marks=pytest.mark.skipif(
-            rows._compiled is None, reason="there was no C compiler at installation, or MINK_PURE_PYTHON=1 is set"
-        ),
+        marks=needs_compiled,
     ),
 ]
 ways = pytest.mark.parametrize("way", WAYS)
@@ -88,7 +87,7 @@ def test_a_time_that_python_has_not_is_told(way: Callable[[Sequence[Any]], list[
         way([row(sent(EPOCH)), row(struct.pack(">q", count), position=42)])
 
 
-@pytest.mark.skipif(rows._compiled is None, reason="there was no C compiler, or MINK_PURE_PYTHON=1 is set")
+@needs_compiled
 def test_the_part_in_c_keeps_nothing_and_leaves_to_python_what_it_does_not_know() -> None:
     assert rows._compiled is not None
     made = lambda page: rows._compiled(page, StoredEvent, rows.Raw, datetime, UTC)  # type: ignore[misc]  # noqa: E731

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mink_core.compiled import is_compiled
+from tests.compiled import needs_compiled
 
 ROOT = Path(__file__).parents[2]
 SOURCES = (Path("mink_core", "_compiled.c"), Path("mink_postgres", "_rows.c"))
@@ -28,10 +28,6 @@ dev-mode-dirs = ["."]
 packages = ["mink_core", "mink_postgres"]
 [tool.hatch.build.targets.wheel.hooks.custom]
 """
-
-needs_compiler = pytest.mark.skipif(
-    not is_compiled, reason="there was no C compiler at installation, or MINK_PURE_PYTHON=1 is set"
-)
 
 
 @pytest.fixture
@@ -63,7 +59,7 @@ def _build(root: Path, target: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-@needs_compiler
+@needs_compiled
 def test_it_names_no_folder_of_the_machine(project: Path) -> None:
     assert _build(project, "wheel").returncode == 0
     [path] = (project / "dist").glob("*.whl")
@@ -73,7 +69,7 @@ def test_it_names_no_folder_of_the_machine(project: Path) -> None:
         assert not [one for one in built if folder.encode() in one]
 
 
-@needs_compiler
+@needs_compiled
 def test_editable_it_stands_beside_its_source(project: Path) -> None:
     for source in SOURCES:
         (project / _built(source)).write_text("of an earlier source")
@@ -82,7 +78,7 @@ def test_editable_it_stands_beside_its_source(project: Path) -> None:
         assert name in (project / _built(source)).read_bytes()
 
 
-@needs_compiler
+@needs_compiled
 def test_one_that_cannot_be_compiled_is_left_out(project: Path) -> None:
     (project / SOURCES[1]).write_text("#error it is not for this machine\n")
     done = _build(project, "wheel")

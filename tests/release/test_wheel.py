@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mink_core.compiled import is_compiled
+from tests.compiled import needs_compiled
 from tests.release.wheel import COMPILED, PACKAGES, problems_of
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def test_the_wheel_is_as_it_should_be(wheel: Path) -> None:
     assert problems_of(wheel, ROOT) == []
 
 
-@pytest.mark.skipif(not is_compiled, reason="there was no C compiler at installation, or MINK_PURE_PYTHON=1 is set")
+@needs_compiled
 def test_it_is_compiled_where_that_can_be(wheel: Path) -> None:
     assert "-cp311-abi3-" in wheel.name
     with zipfile.ZipFile(wheel) as archive:

@@ -1,0 +1,9 @@
+"""What is tested only where the parts in C were compiled."""
+
+import pytest
+
+from mink_core.compiled import is_compiled
+
+needs_compiled = pytest.mark.skipif(
+    not is_compiled, reason="there was no C compiler at installation, or MINK_PURE_PYTHON=1 is set"
+)
