@@ -1,5 +1,7 @@
+-- JSON is made of text a row at a time: of a whole array at once, the server keeps what parsing took until the end.
 SELECT outcome, actual, first_position, last_position, duplicate
 FROM {schema}.append_group(
-    $1::text[], $2::bigint[], $3::integer[], $4::text[]::uuid[], $5::text[], $6::text[]::jsonb[], $7::text[]::jsonb[],
+    $1::text[], $2::bigint[], $3::integer[], $4::text[]::uuid[], $5::text[],
+    ARRAY(SELECT d::jsonb FROM unnest($6::text[]) AS d), ARRAY(SELECT m::jsonb FROM unnest($7::text[]) AS m),
     NULL
 )

@@ -1,6 +1,9 @@
+-- JSON a row at a time: see append_group.sql.
 SELECT outcome, actual, first_position, last_position, duplicate
 FROM {schema}.append_group_with_outbox(
-    $1::text[], $2::bigint[], $3::integer[], $4::text[]::uuid[], $5::text[], $6::text[]::jsonb[], $7::text[]::jsonb[],
-    $8::integer[], $9::text[]::uuid[], $10::text[], $11::text[]::jsonb[], $12::text[]::jsonb[],
+    $1::text[], $2::bigint[], $3::integer[], $4::text[]::uuid[], $5::text[],
+    ARRAY(SELECT d::jsonb FROM unnest($6::text[]) AS d), ARRAY(SELECT m::jsonb FROM unnest($7::text[]) AS m),
+    $8::integer[], $9::text[]::uuid[], $10::text[],
+    ARRAY(SELECT p::jsonb FROM unnest($11::text[]) AS p), ARRAY(SELECT h::jsonb FROM unnest($12::text[]) AS h),
     $13::text[], $14::text[]::uuid[], $15::boolean[], $16::float8[], $17::integer[]
 )
