@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -155,6 +156,13 @@ A, B, C, D = ((id_,) for id_ in IDS[2:6])
     [[Item("old-a", 2, A, 0, MESSAGES[1])], [Item("old-a", 2, A, 0, MESSAGES[1]), Item("old-a", -1, B)]]
 )  # a repeat
 @example([[Item("held-a", -1, A, 0, MESSAGES[0]), Item("old-a", 2, B)]])  # known, and held elsewhere
+@example([[Item(NEW[0], 0, A), Item(NEW[1], -1, B + C), Item("old-a", 2, D)]])  # all fit
+@example(
+    [[Item(NEW[0], 0, A)], [Item(NEW[0], 1, B + C), Item(NEW[1], 0, D), Item("old-a", -2, B), Item("soft-a", -1, C)]]
+)
+@example([[Item("gone-a", -1, A), Item("old-a", 2, B)]])
+@example([[Item(NEW[0], -2, A), Item(NEW[0], 0, B)]])  # refused on a stream that a later item creates
+@example([[Item(NEW[0], 1, A), Item(NEW[0], -2, B), Item(NEW[0], -1, C)]])
 @given(st.lists(groups(8), min_size=1, max_size=3))
 def both_editions_agree(put: Callable[[str, list[list[Item]]], Seen], rounds: list[list[Item]]) -> None:
     assert put("append_group", rounds) == put("append_group_first", rounds)
@@ -175,3 +183,39 @@ def test_events_stand_in_the_order_of_the_items(postgres_url: str, schema: str) 
         ).fetchall()
     assert [id_ for _, id_ in stored] == [id_ for item in group for id_ in item.ids]
     assert [answer[2:4] for answer in answers] == [(stored[3 * n][0], stored[3 * n + 2][0]) for n in range(64)]
+
+
+def test_a_stream_is_as_old_as_its_first_event_and_no_stamp_goes_back(postgres_url: str, schema: str) -> None:
+    """In a group in which all items fit, in one in which they do not, and where the clock is behind what is stored."""
+    with PostgresEventStore(postgres_url, schema=schema) as store:
+        store.initialize()
+    a, b, c, d = ((UUID(int=number),) for number in range(1, 5))
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        run = partial(call, connection, schema, "append_group")
+        assert told_of(run([Item("a-1", 0, a), Item("b-1", -1, b)])) == ["appended", "appended"]
+        assert told_of(run([Item("c-1", 0, c), Item("c-1", 5, d), Item("d-1", -1, d)])) == [
+            "appended",
+            "conflict",
+            "appended",
+        ]
+        connection.execute(
+            f"UPDATE \"{schema}\".streams SET updated_at = now() + interval '1 hour' WHERE stream_id = 'a-1'"  # type: ignore[call-overload]
+        )
+        assert told_of(run([Item("a-1", 1, b + c), Item("b-1", 1, d)])) == ["appended", "appended"]
+        assert told_of(run([Item("a-1", 3, d), Item("b-1", 2, a)])) == ["appended", "appended"]
+        assert told_of(run([Item("b-1", 3, c), Item("d-1", 1, a)])) == ["appended", "appended"]  # last of theirs
+        first, last, ahead = connection.execute(
+            "SELECT bool_and(s.created_at = e.timestamp) FILTER (WHERE e.version = 1),"
+            " bool_and(s.updated_at = e.timestamp) FILTER (WHERE e.version = s.version),"
+            " array_agg(e.timestamp > now() ORDER BY e.version) FILTER (WHERE s.stream_id = 'a-1')"
+            f' FROM "{schema}".events AS e JOIN "{schema}".streams AS s USING (stream_id)'  # type: ignore[call-overload]
+        ).fetchall()[0]
+        stamps = connection.execute(
+            f"SELECT count(DISTINCT timestamp), count(*) FROM \"{schema}\".events WHERE stream_id = 'a-1'"  # type: ignore[call-overload]
+        ).fetchall()
+    assert (first, last, ahead) == (True, True, [False, True, True, True])
+    assert stamps == [(3, 4)]  # an append has one stamp, which no other of its stream has
+
+
+def told_of(answers: list[Any]) -> list[str]:
+    return [answer[0] for answer in answers]
