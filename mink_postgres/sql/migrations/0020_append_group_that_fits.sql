@@ -111,8 +111,9 @@ BEGIN
         WITH added AS (
             INSERT INTO {schema}.events (stream_id, version, event_id, event_type, data, metadata, timestamp)
             SELECT e.s, e.v + 1, e.i, e.t, e.d, e.m, stamp
-            FROM unnest(names, bases, p_ids, p_types, p_data, p_metadata) WITH ORDINALITY AS e (s, v, i, t, d, m, k)
-            ORDER BY e.k
+            FROM (
+                SELECT unnest(names), unnest(bases), unnest(p_ids), unnest(p_types), unnest(p_data), unnest(p_metadata)
+            ) AS e (s, v, i, t, d, m)
             RETURNING global_position
         )
         SELECT array_agg(a.global_position) INTO positions FROM added AS a;
