@@ -22,10 +22,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, TypeAlias
 
+from conformance_tests.level import Level
 from conformance_tests.rules import PLACES, known
 
 if TYPE_CHECKING:
@@ -52,17 +53,6 @@ class Layer(Enum):
     """Connections cut, calls cancelled."""
     RESOURCE = "resource"
     """What is left behind: connections, threads, tasks, memory."""
-
-
-class Level(IntEnum):
-    """How much is run."""
-
-    SMOKE = 1
-    """Under 15 seconds in memory."""
-    STANDARD = 2
-    """Under 2 minutes in memory, 4 on PostgreSQL."""
-    DEEP = 3
-    """As long as it is given."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from conformance_tests.check import Check, Level, all_checks
+from conformance_tests.check import Check, all_checks
+from conformance_tests.level import Level
 from conformance_tests.replaying import keep, load, replay
 from conformance_tests.report.html import as_html
 from conformance_tests.report.markdown import as_badge, as_markdown

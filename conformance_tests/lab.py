@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from uuid import UUID, uuid4
 
-from conformance_tests.check import Level
 from conformance_tests.failure import tell
 from conformance_tests.hooks import Hooks, offered_by
+from conformance_tests.level import Level
 from conformance_tests.portal import Portal
 from conformance_tests.shaped import Shaped
 from conformance_tests.target import is_async_store

@@ -7,8 +7,9 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Check, Level, all_checks
+from conformance_tests.check import Check, all_checks
 from conformance_tests.failure import tell
+from conformance_tests.level import Level
 from conformance_tests.runner import look, run_check
 from mink_core import UsageError, __version__
 

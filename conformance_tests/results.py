@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Check, Layer, Level
+from conformance_tests.check import Check, Layer
+from conformance_tests.level import Level
 from conformance_tests.rules import RULES, Rule
 from mink_core import Capability
 

@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Check, Layer, Level, all_checks
+from conformance_tests.check import Check, Layer, all_checks
 from conformance_tests.environment import environment
 from conformance_tests.failure import CheckFailedError, origin, tell
 from conformance_tests.lab import BUDGETS, Budget, Lab
+from conformance_tests.level import Level
 from conformance_tests.results import Report, Result, Status
 from mink_core import MinkError, UsageError
 

@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _level(config: pytest.Config, cls: Any) -> Any:
-    from conformance_tests.check import Level  # noqa: PLC0415 -- see the module
+    from conformance_tests.level import Level  # noqa: PLC0415 -- see the module
 
     return Level[str(getattr(cls, "level", None) or config.getoption("--mink-level")).upper()]
 
@@ -88,7 +88,7 @@ def mink_run(
 
 def _judge(result: Result) -> None:
     from conformance_tests.report.timeline import as_text  # noqa: PLC0415 -- see the module
-    from conformance_tests.results import Status  # noqa: PLC0415 -- as above
+    from conformance_tests.results import Status  # noqa: PLC0415 -- see the module
 
     if result.status is Status.FAILED:
         lines = [f"{result.broken.number}: {result.broken.text}", result.what]

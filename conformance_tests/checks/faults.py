@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Layer, Level, check
+from conformance_tests.check import Layer, check
 from conformance_tests.expect import equal, fail, true
 from conformance_tests.faults.striking import ENDED, FAULTS, Bench, again, attempt, bench
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import Started
+from conformance_tests.level import Level
 from conformance_tests.patience import promptly
 from mink_core import (
     AppendResult,

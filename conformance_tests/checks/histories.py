@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance_tests.check import Layer, Level, check
+from conformance_tests.check import Layer, check
 from conformance_tests.histories.counting import CONFLICTS, DELIVERIES, HELD, OVERLAPS, PAGES, REPEATS, UNDONE
 from conformance_tests.histories.search import Search
 from conformance_tests.histories.strategies import hand_overs, programs
+from conformance_tests.level import Level
 from mink_core import Capability
 
 if TYPE_CHECKING:

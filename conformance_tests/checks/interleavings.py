@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from conformance_tests.check import Layer, Level, check
+from conformance_tests.check import Layer, check
 from conformance_tests.expect import equal, fail, true
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import (
@@ -22,6 +22,7 @@ from conformance_tests.interleavings.holding import (
     ways,
 )
 from conformance_tests.interleavings.readers import Heads, Polling, Whole, compare
+from conformance_tests.level import Level
 from mink_core import Capability, ConcurrencyError, ExpectedVersion, StreamAppend, StreamNotFoundError
 
 if TYPE_CHECKING:

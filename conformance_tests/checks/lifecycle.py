@@ -7,8 +7,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Level, check
+from conformance_tests.check import check
 from conformance_tests.expect import equal, raises, true
+from conformance_tests.level import Level
 from conformance_tests.looking import nothing_stored, versions
 from mink_core import Capability, ExpectedVersion, StoreClosedError, StreamAppend
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Level, check
+from conformance_tests.check import check
 from conformance_tests.expect import equal, raises, true
+from conformance_tests.level import Level
 from conformance_tests.looking import nothing_stored, versions
 from mink_core import Capability, EventFilter, ExpectedVersion, StreamAppend, UsageError
 from mink_core.limits import limits_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance_tests.check import Layer, Level, check
+from conformance_tests.check import Layer, check
 from conformance_tests.expect import equal, true
+from conformance_tests.level import Level
 from conformance_tests.resources.held import peak, tracing
 from mink_core import Capability, StreamAppend, StreamInfo, category_of
 

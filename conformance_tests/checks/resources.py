@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from conformance_tests.check import Layer, Level, check
+from conformance_tests.check import Layer, check
 from conformance_tests.expect import equal, fail, raises, true
 from conformance_tests.interleavings.following import Following
 from conformance_tests.interleavings.holding import Started
+from conformance_tests.level import Level
 from conformance_tests.patience import promptly, soon, take
 from conformance_tests.resources.held import SOCKETS, can_count_sockets, growth, held, left_behind, peak, tracing
 from conformance_tests.shaped import Shaped

@@ -7,11 +7,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Layer, Level, check
+from conformance_tests.check import Layer, check
 from conformance_tests.checks.transactions import TRANSACTIONS, UndoError
 from conformance_tests.expect import equal, fail, true
 from conformance_tests.interleavings.holding import HELD_BY_TRANSACTION, hold, meanwhile, ways
 from conformance_tests.interleavings.readers import Polling, Whole
+from conformance_tests.level import Level
 from conformance_tests.looking import versions
 from mink_core import (
     AppendResult,

@@ -6,11 +6,12 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
-from conformance_tests.check import Layer, Level, check
+from conformance_tests.check import Layer, check
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.histories.acts import judge_checkpoint, judge_leases, steps
 from conformance_tests.histories.together import together
 from conformance_tests.histories.workers import Worker
+from conformance_tests.level import Level
 from mink_core import Capability
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import msgspec
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.errors import Flaky
 
-from conformance_tests.check import Level
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.histories.arena import Arena
 from conformance_tests.histories.counting import OVERLAPS, count
@@ -24,6 +23,7 @@ from conformance_tests.histories.history import History, from_builtins, to_built
 from conformance_tests.histories.judge import judge
 from conformance_tests.histories.program import Program
 from conformance_tests.histories.timeline import steps
+from conformance_tests.level import Level
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from conformance_tests.check import Level
 from conformance_tests.failure import CheckFailedError
+from conformance_tests.level import Level
 from conformance_tests.model import strategies as draw
 from conformance_tests.model.driver import READERS, Driver
 from conformance_tests.model.ops import (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from conformance_tests.check import Level
+    from conformance_tests.level import Level
     from conformance_tests.zoo.member import Member
 
 

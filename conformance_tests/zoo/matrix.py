@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from conformance_tests.check import Layer, Level, all_checks
+from conformance_tests.check import Layer, all_checks
 from conformance_tests.lab import BUDGETS, Lab
+from conformance_tests.level import Level
 from conformance_tests.patience import patience
 from conformance_tests.rules import RULES
 from conformance_tests.runner import Status, run_check

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from conformance_tests.check import Layer, Level, all_checks
+from conformance_tests.check import Layer, all_checks
 from conformance_tests.failure import CheckFailedError
 from conformance_tests.lab import BUDGETS, Lab
+from conformance_tests.level import Level
 from conformance_tests.patience import patience
 from conformance_tests.target import target_of
 

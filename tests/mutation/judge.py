@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from conformance_tests.check import Level
+from conformance_tests.level import Level
 from conformance_tests.runner import Status, run
 from conformance_tests.target import target_of
 
