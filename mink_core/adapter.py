@@ -20,7 +20,7 @@ public like those of `mink_core`. `docs/write-an-adapter.md` builds an adapter f
 
 from mink_core.deciding import Staging, fits, store_appends
 from mink_core.encoded import EncodedEvent, decode_event, encode_events, result_of
-from mink_core.expected import check_expected, exact_version
+from mink_core.expected import exact_version
 from mink_core.filters import EVERYTHING
 from mink_core.json_codec import decode_json, encode_json
 from mink_core.limits import (
@@ -36,6 +36,7 @@ from mink_core.limits import (
     check_checkpoint_name,
     check_count,
     check_event_type,
+    check_expected,
     check_limit,
     check_stream_id,
 )

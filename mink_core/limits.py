@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from mink_core.errors import UsageError
+from mink_core.expected import Expected, ExpectedVersion
 
 MAX_STREAM_ID = 500
 """Characters (code points) in a stream id."""
@@ -36,6 +37,8 @@ MAX_CALL_EVENTS = 10_000
 """Events in one call of `append` or `append_batch`."""
 MAX_CALL_BYTES = 64 * 1024 * 1024
 """Encoded bytes of data and metadata of all events in one call."""
+MAX_VERSION = 2**63 - 1 - MAX_CALL_EVENTS
+"""Above any version that can be appended to in signed 64 bits, so that no storage overflows on looking there."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +149,24 @@ def check_event_id(event_id: object) -> UUID:
         return event_id
     msg = f"event_id must be a UUID, not {type(event_id).__name__}: {event_id!r:.60}"
     raise UsageError(msg)
+
+
+def check_expected(expected: object) -> Expected:
+    """Refuse what is no expectation; an exact 0 comes back as `NO_STREAM`.
+
+    Raises:
+        UsageError: For a negative int (`version - 1` at 0 must not switch the check off), a bool,
+            an int that signed 64 bits leave no room to append after, or anything else.
+    """
+    if isinstance(expected, ExpectedVersion):
+        return expected
+    if type(expected) is not int or not 0 <= expected <= MAX_VERSION:
+        msg = (
+            "expected_version must be an exact version (an int of at least 0) or a member of "
+            f"ExpectedVersion, not {expected!r:.100}; nothing was stored"
+        )
+        raise UsageError(msg)
+    return expected or ExpectedVersion.NO_STREAM
 
 
 def check_destination(destination: object) -> str:

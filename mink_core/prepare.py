@@ -10,9 +10,9 @@ import msgspec
 
 from mink_core.errors import UsageError
 from mink_core.events import NewEvent, StreamAppend
-from mink_core.expected import Expected, check_expected
+from mink_core.expected import Expected  # noqa: TC001 -- looked up at run time by get_type_hints
 from mink_core.json_codec import encode_json
-from mink_core.limits import MAX_CALL_BYTES, MAX_CALL_EVENTS, check_event_type, checked_category
+from mink_core.limits import MAX_CALL_BYTES, MAX_CALL_EVENTS, check_event_type, check_expected, checked_category
 from mink_core.transforms import EventTransform, apply_outgoing
 
 

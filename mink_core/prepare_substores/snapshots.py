@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 
 from mink_core.errors import UsageError
-from mink_core.expected import MAX_VERSION
 from mink_core.json_codec import decode_json, encode_json
-from mink_core.limits import MAX_INT32, MAX_JSON_BYTES, check_between, check_stream_id, check_text
+from mink_core.limits import MAX_INT32, MAX_JSON_BYTES, MAX_VERSION, check_between, check_stream_id, check_text
 
 MAX_KEPT_SNAPSHOTS = 1000
 

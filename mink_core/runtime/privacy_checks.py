@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import UsageError
 from mink_core.events import NewEvent
-from mink_core.expected import MAX_VERSION
-from mink_core.limits import check_between, check_count, check_stream_id, check_text
+from mink_core.limits import MAX_VERSION, check_between, check_count, check_stream_id, check_text
 from mink_core.prepare import prepare_append
 
 if TYPE_CHECKING:

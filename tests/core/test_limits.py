@@ -22,7 +22,7 @@ from mink_core import (
     category_of,
     limits,
 )
-from mink_core.expected import MAX_VERSION, check_expected
+from mink_core.limits import MAX_VERSION, check_expected
 from mink_core.prepare import prepare_append, prepare_batch
 
 
