@@ -55,10 +55,10 @@ from mink_core.runtime.checks import (
     check_subscribe,
 )
 from mink_core.runtime.durable import AsyncDurable, Durable
+from mink_core.runtime.settings import POLL_INTERVAL
 from mink_core.runtime.subscription import PollingSubscription
 from mink_core.runtime.substores import SubStores
 from mink_core.runtime.updating import AsyncUpdating, Updating
-from mink_core.subscriber import POLL_INTERVAL
 from mink_core.transforms import apply_incoming, apply_outgoing
 
 __all__ = [

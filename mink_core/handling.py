@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import msgspec
 
+from mink_core.backoff import backoff
 from mink_core.errors import UsageError
 from mink_core.events import StoredEvent  # noqa: TC001 -- looked up at run time by get_type_hints
-from mink_core.runtime.pace import backoff
 
 if TYPE_CHECKING:
     from mink_core.filters import EventFilter

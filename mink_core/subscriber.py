@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 from mink_core.event_store import AsyncEventStore, EventStore
 from mink_core.filters import EVERYTHING, EventFilter
+from mink_core.runtime.settings import POLL_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from mink_core.finding import Finding
     from mink_core.handling import SubscriptionOptions
     from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
-
-POLL_INTERVAL = 0.1
-"""Seconds between polls of a subscription that has caught up, unless told otherwise."""
 
 
 class Subscription(Protocol):

@@ -20,7 +20,7 @@ from weakref import WeakSet
 import psycopg
 from psycopg import sql
 
-from mink_core.runtime.pace import backoff
+from mink_core.backoff import backoff
 from mink_postgres.reaching import timeouts
 
 if TYPE_CHECKING:

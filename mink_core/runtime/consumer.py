@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mink_core.backoff import backoff
 from mink_core.errors import CheckpointConflictError, LeaseLostError, StorageError, StoreClosedError
 from mink_core.handling import NextStep
 from mink_core.partitions import Partition
 from mink_core.runtime.delivery import AtLeastOnce, ExactlyOnce, HandlerError
-from mink_core.runtime.pace import Pace, backoff
+from mink_core.runtime.pace import Pace
 from mink_core.runtime.progress import Progress
 
 if TYPE_CHECKING:

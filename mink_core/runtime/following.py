@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
 from mink_core.runtime.durable import AsyncDurable, Durable
+from mink_core.runtime.settings import POLL_INTERVAL
 from mink_core.runtime.subscription import PollingSubscription
-from mink_core.subscriber import POLL_INTERVAL
 
 if TYPE_CHECKING:
     from mink_core.event_store import AsyncEventLog, EventLog

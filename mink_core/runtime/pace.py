@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mink_core.backoff import chance
-
 SHORTEST_WAIT = 0.005
 """Seconds of the first wait after an event."""
 
@@ -40,14 +38,3 @@ class Pace:
         """There was none: seconds to wait."""
         wait, self._next = self._next, min(self._next * 2, self._longest)
         return wait
-
-
-def backoff(attempt: int, first: float, longest: float) -> float:
-    """Seconds to wait after a failed attempt: doubling, and spread by a random factor of 0.5 to 1.
-
-    Args:
-        attempt: How many attempts have failed, from 1.
-        first: The most after the first one.
-        longest: The most after any.
-    """
-    return min(first * 2.0 ** min(attempt - 1, 60), longest) * (0.5 + chance() / 2)

@@ -12,12 +12,13 @@ from mink_core.handling import OnError, RetryPolicy
 from mink_core.limits import check_count, check_subscription_name
 from mink_core.partitions import check_partitions
 from mink_core.runtime.checks import check_seconds, check_subscribe
-from mink_core.subscriber import POLL_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+POLL_INTERVAL = 0.1
+"""Seconds between polls of a subscription that has caught up, unless told otherwise."""
 LEASE_SECONDS = 10.0
 """How long a worker that is silent keeps its partitions, unless told otherwise."""
 BATCH_SIZE = 500

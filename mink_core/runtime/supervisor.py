@@ -8,11 +8,11 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+from mink_core.backoff import backoff
 from mink_core.errors import MinkError, StorageError, StoreClosedError
 from mink_core.handling import NextStep, SubscriptionFailure
 from mink_core.runtime.consumer import Consumer
 from mink_core.runtime.failures import tell
-from mink_core.runtime.pace import backoff
 
 if TYPE_CHECKING:
     from mink_core.runtime.doors import Door

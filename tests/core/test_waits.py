@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from mink_core import Backoff
+from mink_core.backoff import backoff
 from mink_core.runtime.key_waiting import pauses
-from mink_core.runtime.pace import backoff
 
 
 def test_a_seed_of_the_application_does_not_make_waits_alike() -> None:

@@ -15,7 +15,7 @@ from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
 from mink_core.cli.views import EVENTS
 from mink_core.cli.where import Categories, Metadata, Streams, Types, build_filter
 from mink_core.errors import UsageError
-from mink_core.subscriber import POLL_INTERVAL
+from mink_core.runtime.settings import POLL_INTERVAL
 
 EXAMPLES = """\
 Examples:
