@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mink_core.runtime.pace import Sleeper
     from mink_memory.at_once import Step
-    from mink_memory.drafts import OpenTransaction
+    from mink_memory.open_transaction import OpenTransaction
     from mink_memory.rows import Row
 
 

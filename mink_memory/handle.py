@@ -13,8 +13,8 @@ from weakref import WeakSet
 from mink_core.capability import Capability
 from mink_core.errors import StoreClosedError, UsageError
 from mink_core.runtime.pace import Sleeper
-from mink_memory.drafts import OpenTransaction
 from mink_memory.names import open_log
+from mink_memory.open_transaction import OpenTransaction
 
 if TYPE_CHECKING:
     from mink_core.transforms import EventTransform

@@ -7,64 +7,15 @@ to the first in its queue at once, so that a writer in a tight loop cannot overt
 from __future__ import annotations
 
 from collections import deque
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from mink_memory.at_once import at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
-    from mink_core.prepare import PreparedAppend
-    from mink_memory.drafts import OpenTransaction
-
-Key: TypeAlias = str | UUID | tuple[str, Any]
-"""A stream id, an event id where these are unique in the log, or a sub-store's table and key."""
-
-
-class Signal(Protocol):
-    """How a waiting thread or task is woken. Both methods are called under the log's lock."""
-
-    def arm(self) -> None:
-        """Called when its turn is queued, by who will wait."""
-        ...
-
-    def set(self) -> bool:
-        """Wake it; False when it can never run again. Called from any thread, and again where it was interrupted."""
-        ...
-
-
-class Turn:
-    """One append of a transaction, on its way to the locks that it needs."""
-
-    __slots__ = ("keys", "queued", "signal", "taken", "transaction")
-
-    def __init__(self, transaction: OpenTransaction, keys: Sequence[Key], signal: Signal) -> None:
-        """Begin without any lock.
-
-        Args:
-            transaction: Who will hold the locks.
-            keys: What is needed, in the order of locking.
-            signal: Who to wake when it was queued.
-        """
-        self.transaction = transaction
-        self.keys: Sequence[Key] = keys
-        self.signal = signal
-        self.taken: list[Key] = []
-        self.queued: Key | None = None
-        """The one key it waits for, while it does."""
-
-
-def keys_of(items: Iterable[PreparedAppend], *, unique: bool) -> list[Key]:
-    """What these appends lock, in the one order that everybody keeps: batches never deadlock (APPEND-11)."""
-    stream_ids = sorted({item.stream_id for item in items})
-    if not unique:
-        return [*stream_ids]
-    return [*stream_ids, *sorted((event.event_id for item in items for event in item.events), key=_as_int)]
-
-
-_as_int: Callable[[UUID], int] = attrgetter("int")
+    from mink_memory.keys import Key
+    from mink_memory.open_transaction import OpenTransaction, Turn
 
 
 class Locks:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mink_core.deciding import fits
 from mink_core.encoded import result_of
 from mink_core.errors import TransientStorageError
+from mink_core.stream_state import UNMARKED
 from mink_memory.at_once import at_once
 from mink_memory.drafts import Draft
 from mink_memory.history import History
-from mink_memory.locks import Turn, keys_of
+from mink_memory.keys import keys_of
 from mink_memory.records import Records
 from mink_memory.rewriting import Rewriter
 from mink_memory.staging import new_rows, stage
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
     from mink_memory.at_once import Step
-    from mink_memory.drafts import OpenTransaction
-    from mink_memory.locks import Key
-    from mink_memory.records import Change, RecordKey
+    from mink_memory.keys import Key, RecordKey
+    from mink_memory.open_transaction import OpenTransaction, Turn
+    from mink_memory.records import Change
     from mink_memory.rows import Row
 
 T = TypeVar("T")
@@ -137,7 +138,7 @@ class MemoryLog(History):
                 return None
             result = change.apply(records)
             self._refuse_locked(None, own)
-            at_once([*_rewriting(records.rewriters), *self._tables.publishing(own)])
+            at_once([*self._rewriting(records.rewriters), *self._tables.publishing(own)])
             self._sweep(own)
             return (result,)
 
@@ -204,7 +205,7 @@ class MemoryLog(History):
             transaction.check_open()
             steps = [*self._streams.publishing(transaction), *self._tables.publishing(transaction.records)]
             if transaction.rewriters:
-                steps += _rewriting(transaction.rewriters)
+                steps += self._rewriting(transaction.rewriters)
             self._end(transaction, "has ended", transaction.rows, steps)
 
     def rollback(self, transaction: OpenTransaction, reason: str, failure: BaseException | None = None) -> None:
@@ -249,18 +250,23 @@ class MemoryLog(History):
 
     def rewriter(self, stream_id: str, records: Records) -> Rewriter:
         """What a privacy operation works with, inside a change that has locked the stream."""
-        rewriter = records.rewriters[stream_id] = Rewriter(stream_id, self._streams, self._feed)
+        rewriter = records.rewriters[stream_id] = Rewriter(
+            self._streams.rows.get(stream_id, ()), self._streams.states.get(stream_id, UNMARKED)
+        )
         return rewriter
+
+    def _rewriting(self, rewriters: dict[str, Rewriter]) -> list[Step]:
+        steps: list[Step] = []
+        for stream_id, rewriter in rewriters.items():
+            steps += self._feed.rewriting([row for _, row in rewriter.rewritten])
+            steps += self._streams.rewriting(stream_id, rewriter)
+        return steps
 
 
 def _named(key: Key) -> str:
     if isinstance(key, str):
         return f"stream {key!r}"
     return f"{key[0]} {key[1]!r}" if isinstance(key, tuple) else f"event id {key}"
-
-
-def _rewriting(rewriters: dict[str, Rewriter]) -> list[Step]:
-    return [step for rewriter in rewriters.values() for step in rewriter.steps()]
 
 
 def _keys(change: Change[Any], records: Records) -> tuple[RecordKey, ...]:

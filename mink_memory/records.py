@@ -18,13 +18,11 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_memory.at_once import Step
     from mink_memory.feed import Feed
+    from mink_memory.keys import RecordKey
     from mink_memory.rewriting import Rewriter
     from mink_memory.rows import Row
 
 T = TypeVar("T")
-
-RecordKey: TypeAlias = tuple[str, Any]
-"""The table, and the key within it."""
 
 _DROPPED: Any = object()
 _ABSENT: Any = object()

@@ -15,13 +15,13 @@ class ThreadSignal:
     _bell: threading.Lock
 
     def arm(self) -> None:
-        """See `mink_memory.locks.Signal`."""
+        """See `mink_memory.open_transaction.Signal`."""
         bell = threading.Lock()
         bell.acquire()
         self._bell = bell
 
     def set(self) -> bool:
-        """See `mink_memory.locks.Signal`."""
+        """See `mink_memory.open_transaction.Signal`."""
         if self._bell.locked():
             self._bell.release()
         return True
@@ -40,12 +40,12 @@ class TaskSignal:
     _future: asyncio.Future[None]
 
     def arm(self) -> None:
-        """See `mink_memory.locks.Signal`."""
+        """See `mink_memory.open_transaction.Signal`."""
         self._loop = asyncio.get_running_loop()
         self._future = self._loop.create_future()
 
     def set(self) -> bool:
-        """See `mink_memory.locks.Signal`."""
+        """See `mink_memory.open_transaction.Signal`."""
         try:
             self._loop.call_soon_threadsafe(_resolve, self._future)
         except RuntimeError:  # the loop was closed over the waiting task

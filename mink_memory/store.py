@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mink_core.runtime.subscription import PollingSubscription
     from mink_core.runtime.worker import SubscriptionWorker
     from mink_core.transforms import EventTransform
-    from mink_memory.drafts import OpenTransaction
+    from mink_memory.open_transaction import OpenTransaction
     from mink_memory.records import Change
 
 T = TypeVar("T")

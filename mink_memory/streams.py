@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mink_core.stream_state import StreamState
     from mink_memory.at_once import Step
     from mink_memory.drafts import Draft
+    from mink_memory.rewriting import Rewriter
     from mink_memory.rows import Row
 
 _AFTER_DASH = "."
@@ -58,6 +59,16 @@ class Streams:
                 steps.append((rows.extend, own))
             if (state := self.states.get(stream_id)) is not None:
                 steps.append((setitem, self.states, stream_id, replace(state, deleted_at=None)))
+        return steps
+
+    def rewriting(self, stream_id: str, rewriter: Rewriter) -> list[Step]:
+        """The steps that change a stream as a rewriter says. It must not have changed since that was made."""
+        steps: list[Step] = [(setitem, self.rows[stream_id], row.version - 1, row) for _, row in rewriter.rewritten]
+        if self.unique:  # by dictionaries, which keep the hashes of their keys: a UUID's is computed in Python
+            ids = {old.event_id: row for old, row in rewriter.rewritten}
+            steps += [(self.ids.update, ids), (self.purged.update, {k: v for k, v in ids.items() if is_hole(v)})]
+        if rewriter.marked is not None:
+            steps.append((setitem, self.states, stream_id, rewriter.marked))
         return steps
 
     def find(self, event_id: UUID) -> Row | None:

@@ -8,7 +8,7 @@ from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError
 from mink_memory.async_event_log import AsyncMemoryEventLog
 from mink_memory.event_log import MemoryEventLog
-from mink_memory.locks import keys_of
+from mink_memory.keys import keys_of
 from mink_memory.substores import AsyncMemorySubStores, MemorySubStores
 from mink_memory.view import View
 from mink_memory.waiting import wait_for_turn, wait_for_turn_async
@@ -16,9 +16,9 @@ from mink_memory.waiting import wait_for_turn, wait_for_turn_async
 if TYPE_CHECKING:
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
-    from mink_memory.drafts import OpenTransaction
     from mink_memory.handle import Handle
-    from mink_memory.locks import Key
+    from mink_memory.keys import Key
+    from mink_memory.open_transaction import OpenTransaction
     from mink_memory.records import Change
 
 T = TypeVar("T")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from mink_core.events import StoreIdentity, StreamInfo
     from mink_core.filters import EventFilter
-    from mink_memory.drafts import OpenTransaction
     from mink_memory.handle import Handle
+    from mink_memory.open_transaction import OpenTransaction
     from mink_memory.rows import Row
 
 _PAGE = 500

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mink_memory.locks import Turn
+from mink_memory.open_transaction import Turn
 from mink_memory.signals import TaskSignal, ThreadSignal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mink_memory.drafts import OpenTransaction
     from mink_memory.handle import Handle
-    from mink_memory.locks import Key
+    from mink_memory.keys import Key
+    from mink_memory.open_transaction import OpenTransaction
 
 R = TypeVar("R")
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from mink_core.checkpoints import Checkpoint
 from mink_core.errors import CheckpointConflictError, LeaseLostError
-from mink_memory.records import Change, RecordKey, Records
+from mink_memory.records import Change, Records
 
 if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_core.leases import Lease
+    from mink_memory.keys import RecordKey
 
 TABLE = "checkpoint"
 LEASES = "lease"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mink_core.outbox import Verdict
-    from mink_memory.records import RecordKey, Records
+    from mink_memory.keys import RecordKey
+    from mink_memory.records import Records
 
 OPEN = "outbox"
 """Messages that may still be published, by id."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mink_core.parked import MAX_PARKED_ERROR, ParkedEvent
-from mink_memory.records import Change, RecordKey, Records
+from mink_memory.records import Change, Records
 
 if TYPE_CHECKING:
     from mink_core.events import StoredEvent
+    from mink_memory.keys import RecordKey
 
 TABLE = "parked event"
 

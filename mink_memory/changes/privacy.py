@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from mink_memory.handle import Handle
-    from mink_memory.records import RecordKey, Records
+    from mink_memory.keys import RecordKey
+    from mink_memory.records import Records
     from mink_memory.rows import Row
 
 TABLE = "privacy audit"

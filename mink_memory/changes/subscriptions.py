@@ -10,7 +10,7 @@ from mink_core.partitions import partition_of
 from mink_core.runtime.sharing import Beat, check_number
 from mink_core.subscriptions import Holding, PartitionStatus, SubscriptionStatus, checkpoint_name
 from mink_memory.changes import checkpoints, parked
-from mink_memory.records import Change, RecordKey, Records
+from mink_memory.records import Change, Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mink_core.checkpoints import Checkpoint
     from mink_core.leases import Lease
+    from mink_memory.keys import RecordKey
 
 TABLE = "subscription"
 _LAG = 10_000

@@ -8,7 +8,7 @@ from mink_core import ConcurrencyError, ExpectedVersion, NewEvent, TransientStor
 from mink_core.prepare import prepare_append
 from mink_memory import MemoryEventStore
 from mink_memory.handle import utc_now
-from mink_memory.locks import Turn
+from mink_memory.open_transaction import Turn
 from mink_memory.signals import ThreadSignal
 from mink_memory.waiting import _attempted
 from tests.interrupts import interrupted
