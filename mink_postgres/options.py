@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 from mink_core.errors import UsageError
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.context import Context
-from mink_postgres.programs.partitioning import check_count
 from mink_postgres.statements import Statements
 from mink_postgres.url_query import pairs_of, query_of
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from mink_core.transforms import EventTransform
 
 DEFAULT_SCHEMA = "mink"
+_MOST_PARTITIONS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class PostgresOptions:
             msg = f"pool sizes must be 0 <= min_size <= max_size, and max_size at least 1: {self.min_size}, {self.max_size}"
             raise UsageError(msg)
         if self.hash_partitions:
-            check_count(self.hash_partitions)
+            check_hash_partitions(self.hash_partitions)
             if self.unique_event_ids:
                 msg = "no index over partitions by stream can keep event ids unique: give hash_partitions or unique_event_ids"
                 raise UsageError(msg)
@@ -145,3 +145,14 @@ def _parse(name: str, value: str) -> Any:
     except (KeyError, ValueError):
         msg = f"the URL's option {name} must be of type {kind}, not {value!r:.40}"
         raise UsageError(msg) from None
+
+
+def check_hash_partitions(partitions: int) -> None:
+    """Refuse a number of partitions that cannot be.
+
+    Raises:
+        UsageError: It is not 2 to 1,024.
+    """
+    if type(partitions) is not int or not 2 <= partitions <= _MOST_PARTITIONS:  # noqa: PLR2004 -- one would be no partitions
+        msg = f"events are kept in 2 to {_MOST_PARTITIONS:,} partitions, not {partitions!r:.40}; nothing was changed"
+        raise UsageError(msg)

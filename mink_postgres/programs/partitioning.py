@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mink_core.errors import SchemaError, TransientStorageError, UsageError
+from mink_core.errors import SchemaError, TransientStorageError
+from mink_postgres.options import check_hash_partitions
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
     from mink_postgres.context import Context
 
-MOST = 1024
-"""Partitions at most."""
 CHUNK = 20_000
 """Events copied in one transaction."""
 LOCK_MILLISECONDS = 2000
@@ -37,17 +36,6 @@ class Layout(NamedTuple):
     """What somebody else has put on it, or made of it: indexes, triggers, policies, views and the like."""
     begun: bool
     """Whether a copy was begun and not finished."""
-
-
-def check_count(partitions: int) -> None:
-    """Refuse a number of partitions that cannot be.
-
-    Raises:
-        UsageError: It is not 2 to 1,024.
-    """
-    if type(partitions) is not int or not 2 <= partitions <= MOST:  # noqa: PLR2004 -- one would be no partitions
-        msg = f"events are kept in 2 to {MOST:,} partitions, not {partitions!r:.40}; nothing was changed"
-        raise UsageError(msg)
 
 
 def layout(context: Context) -> Program[Layout]:
@@ -94,7 +82,7 @@ def begin(context: Context, partitions: int) -> Program[int]:
     Raises:
         SchemaError: The store is partitioned already, or cannot be.
     """
-    check_count(partitions)
+    check_hash_partitions(partitions)
     yield Query(_lock(context))
     found = yield from layout(context)
     if found.partitions:
