@@ -41,7 +41,8 @@ DECLARE
     stream text;
     surrogate bigint;
     current bigint;
-    stamp timestamptz := clock_timestamp();
+    began CONSTANT timestamptz := clock_timestamp();
+    stamp timestamptz := began;
     fits boolean;
     changed boolean := false;
     -- What is accepted and not written yet: streams, and the items with their first event and their version before.
@@ -71,7 +72,7 @@ BEGIN
     -- while it waits for somebody who creates the same stream.
     IF 0 = ANY (p_expected) OR -1 = ANY (p_expected) THEN
         INSERT INTO {schema}.streams AS s (stream_id, category, version, created_at, updated_at)
-        SELECT c.s, split_part(c.s, '-', 1), 0, stamp, stamp - interval '1 microsecond'
+        SELECT c.s, split_part(c.s, '-', 1), 0, began, began - interval '1 microsecond'
         FROM unnest(p_streams, p_expected) WITH ORDINALITY AS c (s, e, k)
         WHERE c.e IN (0, -1) AND (known IS NULL OR c.k <> ALL (known))
             AND NOT EXISTS (SELECT FROM {schema}.streams AS t WHERE t.stream_id = c.s OFFSET 0)
@@ -90,7 +91,7 @@ BEGIN
     -- ahead of all that they have seen.
     fits := p_messages IS NULL AND cardinality(held_ids) = items AND 0 < ALL (held_ids) AND stamp > ALL (held_stamps);
     IF fits AND held_versions <> p_expected THEN
-        SELECT bool_and(c.v = c.e OR c.e < 0) INTO fits
+        SELECT bool_and(c.v = c.e OR c.e = -1 OR (c.e = -2 AND c.v > 0)) INTO fits
         FROM unnest(held_versions, p_expected) AS c (v, e);
     END IF;
     IF fits THEN
@@ -159,10 +160,8 @@ BEGIN
                 NULL;
             ELSIF surrogate > 0 AND (current = expected OR expected = -1 OR (expected = -2 AND current > 0)) THEN
                 -- A stamp of its own, also within a stream: what a repeated call is told by.
-                stamp := stamp + interval '1 microsecond';
-                IF current > 0 THEN -- else it was created here, with the stamp of its first event
-                    stamp := greatest(clock_timestamp(), stamp);
-                END IF;
+                -- A stream that was created here has that of its first event.
+                stamp := greatest(CASE current WHEN 0 THEN began ELSE clock_timestamp() END, stamp + interval '1 microsecond');
                 changed := true;
                 outcomes[item] := 'appended';
             END IF;
@@ -242,7 +241,10 @@ BEGIN
                     outcome := 'locked';
                 END IF;
             END IF;
-            IF outcome IS NULL AND surrogate > 0 AND expected >= 0 AND current <> expected AND NOT EXISTS (
+            IF outcome IS NULL AND surrogate > 0 AND expected = -2 AND current = 0 THEN
+                outcome := 'conflict'; -- maybe of a stream that was created here, which a later item is the first of
+                actual := 0;
+            ELSIF outcome IS NULL AND surrogate > 0 AND expected >= 0 AND current <> expected AND NOT EXISTS (
                 SELECT FROM {schema}.events AS e
                 WHERE e.stream_id = name AND e.version BETWEEN expected + 1 AND expected + n
                     AND e.event_id = ANY (p_ids[start:start + n - 1])
