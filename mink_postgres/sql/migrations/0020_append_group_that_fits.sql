@@ -87,9 +87,9 @@ BEGIN
         ORDER BY s.stream_id COLLATE "C" FOR UPDATE SKIP LOCKED
     ) AS x;
 
-    -- As many as there are items: none repeats, is missing or is held elsewhere. None is tombstoned, and the clock is
-    -- ahead of all that they have seen.
-    fits := p_messages IS NULL AND cardinality(held_ids) = items AND 0 < ALL (held_ids) AND stamp > ALL (held_stamps);
+    -- One by one the same: none repeats, is missing or is held elsewhere, and the caller's order is the server's. None is
+    -- tombstoned, and the clock is ahead of all that they have seen.
+    fits := p_messages IS NULL AND held_names = p_streams AND 0 < ALL (held_ids) AND stamp > ALL (held_stamps);
     IF fits AND held_versions <> p_expected THEN
         SELECT bool_and(c.v = c.e OR c.e = -1 OR (c.e = -2 AND c.v > 0)) INTO fits
         FROM unnest(held_versions, p_expected) AS c (v, e);
