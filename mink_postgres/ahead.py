@@ -156,7 +156,10 @@ def pages_ahead(
     rows = None if program is None else (run_whole if reader.looks else run)(program)
     keeper: _Keeper | None = None
     try:
-        while rows is not None:
+        # No `while` with a condition: CPython 3.13 would leave the `finally` out where Ctrl-C comes as it turns round.
+        while True:
+            if rows is None:
+                return
             coming: _Page | None = None
             if (program := reader.next_page()) is not None:
                 keeper = keeper or _Keeper()

@@ -51,7 +51,7 @@ def a_rollback_delays_nobody(lab: Lab) -> None:
 def a_transaction_that_has_not_appended_delays_nobody(lab: Lab) -> None:
     """While a transaction is open that only read, or was refused, the feed shows others' appends at once."""
     store, other = lab.open(), lab.open()
-    store.append("order-1", lab.events(1), expected_version=0)
+    newest = store.append("order-1", lab.events(1), expected_version=0).last_position
     with store.transaction() as transaction:
         list(transaction.read_stream("order-1"))
         transaction.poll(0)
@@ -63,6 +63,9 @@ def a_transaction_that_has_not_appended_delays_nobody(lab: Lab) -> None:
                 [result.last_position],
                 "the feed while a reader's transaction is open",
             )
+            page = other.poll(newest)
+            seen, newest = (positions(page.events), page.next_position), result.last_position
+            equal(seen, ([newest], newest), "the next page while a reader's transaction is open")
             equal(other.feed_status().holders, (), "who holds the feed back")
             equal(len(list(transaction.read_stream("order-1"))), number + 1, "what the transaction reads")
 

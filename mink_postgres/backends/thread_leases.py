@@ -128,7 +128,7 @@ class ThreadLeases:
             size, is_busy = len(idle), self._waiting or self._leaving
             if not is_busy and size <= self._kept and (not size or self._is_clean(idle[size - 1])):
                 return
-            # No `if` ends the loop: CPython 3.13 would not let go of the lock where Ctrl-C comes as it turns round after one.
+            # No `while` with a condition: CPython 3.13 would not let go of the lock where Ctrl-C comes as it turns round.
             for index in range(len(idle) - 1, -1, -1):
                 end = index + bool(self._waiting or index >= self._kept or not self._is_clean(idle[index]))
                 self._leaving += idle[index:end]

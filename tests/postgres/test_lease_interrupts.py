@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -226,7 +225,4 @@ def test_a_store_goes_on_with_all_its_connections(
         assert moment > 50
         assert store._grouping is not None
         assert store._grouping._planner.direct == 0, "appends by themselves that have ended"
-        # From 3.13 on CPython may leave out a `finally` where Ctrl-C comes as the loop before it turns round: the reader's thread
-        # sleeps on then, with nothing in its hands.
-        if sys.version_info < (3, 13):
-            assert settled(lambda: "mink-read-ahead" not in [thread.name for thread in threading.enumerate()])
+        assert settled(lambda: "mink-read-ahead" not in [thread.name for thread in threading.enumerate()])

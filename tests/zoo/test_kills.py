@@ -19,6 +19,18 @@ def test_it_is_killed(member: Member) -> None:
     assert f"`{member.name}`" in as_markdown([trial])
 
 
+def test_a_poll_that_an_open_transaction_holds_back_is_seen_every_time() -> None:
+    """And not by the histories alone, whose threads may not meet in it."""
+    (member,) = [member for member in ON_MEMORY if member.name == "StallsOnOpenTransactions"]
+    with caged(member, base_of(member)) as target:
+        report = run(
+            target, level=Level.SMOKE, select=lambda it: it.rules[0] == "FEED-04" and it.layer is Layer.EXAMPLE
+        )
+    assert "a_transaction_that_has_not_appended_delays_nobody" in [
+        it.check.name for it in report.results if it.status is Status.FAILED
+    ]
+
+
 def test_every_rule_has_a_member() -> None:
     members = [*ON_MEMORY, *ON_POSTGRES]
     assert rules_without_member(members) == []
