@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
+from mink_core.runtime.apart import apart
 from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.steps import run_steps, run_steps_async
 from mink_core.runtime.supervisor import Supervisor, new_owner
@@ -41,10 +42,14 @@ class SubscriptionWorker:
         self._thread: threading.Thread | None = None
         self._started = False
         self._ended = threading.Event()
+        self._bell = threading.Lock()
+        self._bell.acquire()
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Work in this thread until `stop`, or the store's end.
+        """Work until `stop`, or the store's end, while this thread waits.
+
+        Ctrl-C stops it; it is raised when the event that is being handled is done, a second one at once.
 
         Raises:
             HandlerFailedError: The handler failed on an event often enough, and was not to park it.
@@ -53,13 +58,15 @@ class SubscriptionWorker:
             BaseException: What the handler raised that is no `Exception`, `SystemExit` for instance. The event is
                 the first to be handled again.
         """
-        if self._started:
-            raise UsageError(_ONCE)
-        self._started = True
+        self.start()
         try:
-            run_steps(self._supervisor.run())
-        finally:
-            self._ended.set()
+            self._bell.acquire()  # a bare lock: Ctrl-C in an Event's wait may come out as another error
+        except BaseException:
+            self.stop()
+            if not self._ended.is_set():  # else this thread may have the lock already
+                self._bell.acquire()
+            raise
+        self._raise()
 
     def start(self) -> None:
         """Work in a thread of its own; `close` waits for it, and raises what `run` would have."""
@@ -71,12 +78,18 @@ class SubscriptionWorker:
                 self._error = error
             finally:
                 self._ended.set()
+                self._bell.release()
 
         if self._started:
             raise UsageError(_ONCE)
         self._started = True
+        # Never in the caller's: its Ctrl-C would come between two steps, and whoever holds partitions would go on.
         self._thread = threading.Thread(target=work, name=f"mink subscription {self.name}", daemon=True)
-        self._thread.start()
+        try:
+            apart(self._thread.start)
+        except BaseException:
+            self.stop()
+            raise
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the worker has ended.
@@ -104,6 +117,9 @@ class SubscriptionWorker:
             return
         if self._thread is not None:
             self._thread.join()
+        self._raise()
+
+    def _raise(self) -> None:
         error, self._error = self._error, None
         if error is not None:
             raise error

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from mink_postgres.backends.apart import apart
+from mink_core.runtime.apart import apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable

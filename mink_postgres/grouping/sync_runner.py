@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mink_core.errors import MinkError, StorageError, StoreClosedError
-from mink_postgres.backends.apart import apart
+from mink_core.runtime.apart import apart
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import GROUP_APPENDS, Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
