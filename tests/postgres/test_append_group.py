@@ -181,7 +181,7 @@ def test_the_same_as_the_first_edition(put: Callable[[str, list[list[Item]]], Se
     both_editions_agree(put)
 
 
-def test_events_stand_in_the_order_of_the_items(postgres_url: str, schema: str) -> None:
+def test_events_and_new_streams_stand_in_the_order_of_the_items(postgres_url: str, schema: str) -> None:
     with PostgresEventStore(postgres_url, schema=schema) as store:
         store.initialize()
     group = [Item(f"s-{number:03}", 0, tuple(UUID(int=100 * number + k + 1) for k in range(3))) for number in range(64)]
@@ -190,7 +190,9 @@ def test_events_stand_in_the_order_of_the_items(postgres_url: str, schema: str) 
         stored = connection.execute(
             f'SELECT global_position, event_id FROM "{schema}".events ORDER BY 1'  # type: ignore[call-overload]
         ).fetchall()
+        created = connection.execute(f'SELECT stream_id FROM "{schema}".streams ORDER BY id').fetchall()  # type: ignore[call-overload]
     assert [id_ for _, id_ in stored] == [id_ for item in group for id_ in item.ids]
+    assert created == [(item.stream,) for item in group]  # in the order of locking
     assert [answer[2:4] for answer in answers] == [(stored[3 * n][0], stored[3 * n + 2][0]) for n in range(64)]
 
 

@@ -41,8 +41,8 @@ DECLARE
     stream text;
     surrogate bigint;
     current bigint;
+    stamp timestamptz;
     began CONSTANT timestamptz := clock_timestamp();
-    stamp timestamptz := began;
     fits boolean;
     changed boolean := false;
     -- What is accepted and not written yet: streams, and the items with their first event and their version before.
@@ -89,13 +89,13 @@ BEGIN
 
     -- One by one the same: none repeats, is missing or is held elsewhere, and the caller's order is the server's. None is
     -- tombstoned, and the clock is ahead of all that they have seen.
-    fits := p_messages IS NULL AND held_names = p_streams AND 0 < ALL (held_ids) AND stamp > ALL (held_stamps);
+    fits := p_messages IS NULL AND held_names = p_streams AND 0 < ALL (held_ids) AND began > ALL (held_stamps);
     IF fits AND held_versions <> p_expected THEN
         SELECT bool_and(c.v = c.e OR c.e = -1 OR (c.e = -2 AND c.v > 0)) INTO fits
         FROM unnest(held_versions, p_expected) AS c (v, e);
     END IF;
     IF fits THEN
-        UPDATE {schema}.streams AS s SET version = s.version + c.n, updated_at = stamp
+        UPDATE {schema}.streams AS s SET version = s.version + c.n, updated_at = began
         FROM unnest(held_ids, p_counts) AS c (i, n) WHERE s.id = c.i;
         -- Of each event its stream, and the version before.
         names := p_streams;
@@ -111,7 +111,7 @@ BEGIN
         END IF;
         WITH added AS (
             INSERT INTO {schema}.events (stream_id, version, event_id, event_type, data, metadata, timestamp)
-            SELECT e.s, e.v + 1, e.i, e.t, e.d, e.m, stamp
+            SELECT e.s, e.v + 1, e.i, e.t, e.d, e.m, began
             FROM (
                 SELECT unnest(names), unnest(bases), unnest(p_ids), unnest(p_types), unnest(p_data), unnest(p_metadata)
             ) AS e (s, v, i, t, d, m)
@@ -159,9 +159,8 @@ BEGIN
             IF item = ANY (known) THEN
                 NULL;
             ELSIF surrogate > 0 AND (current = expected OR expected = -1 OR (expected = -2 AND current > 0)) THEN
-                -- A stamp of its own, also within a stream: what a repeated call is told by.
-                -- A stream that was created here has that of its first event.
-                stamp := greatest(CASE current WHEN 0 THEN began ELSE clock_timestamp() END, stamp + interval '1 microsecond');
+                -- One of its own within the stream: what a repeated call is told by. Of one that was created here, created_at.
+                stamp := greatest(began, stamp + interval '1 microsecond');
                 changed := true;
                 outcomes[item] := 'appended';
             END IF;
