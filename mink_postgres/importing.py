@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import tuple_row
 
 from mink_core.errors import DuplicateEventError, UsageError
 from mink_core.json_codec import encode_json
-from mink_core.limits import category_of, check_event_id, check_event_type, check_stream_id
+from mink_core.limits import MAX_VERSION, category_of, check_event_id, check_event_type, check_stream_id
 from mink_core.transfer.digests import canonical
 from mink_postgres.rows import stored_events
 from mink_postgres.statements import admin_sql
@@ -24,6 +26,18 @@ if TYPE_CHECKING:
 _PIECE = 200
 """Events put together before the server gets them."""
 
+# COPY's binary format: a field is its length and what the column's type receives; numbers are of the network's order.
+_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER = b"\xff\xff"
+_NULL = b"\xff\xff\xff\xff"
+_COLUMNS = b"\0\7"
+_JSONB_FORMAT = 1
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_length = Struct(">i").pack
+_version_and_id = Struct(">iqi").pack
+_json = Struct(">iB").pack
+_stamp = Struct(">iq").pack
+
 
 def import_events(context: Context, connection: psycopg.Connection[Any], events: Sequence[StoredEvent]) -> int:
     """Store events that go on with their streams. Runs inside a transaction that the caller holds.
@@ -33,68 +47,135 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
     Returns:
         How many were stored; those that were there already are left out.
     """
-    first: dict[str, StoredEvent] = {}
-    newest: dict[str, StoredEvent] = {}
-    for event in events:
-        stream_id = event.stream_id
-        if stream_id not in first:
-            first[check_stream_id(stream_id)] = event
-        newest[stream_id] = event
+    first = {event.stream_id: event for event in reversed(events)}
+    newest = {event.stream_id: event for event in events}
+    for name, event in newest.items():
+        check_stream_id(name)
+        _check_version(first[name])
+        _check_version(event)
     names = sorted(newest)
     schema = context.sql.quoted
     with connection.cursor(row_factory=tuple_row) as cursor:
+        # A new stream's row is as it will be: what is refused below takes it away again.
         cursor.execute(
             _filled("import_streams", schema),
-            (names, [category_of(name) for name in names], [first[name].timestamp for name in names]),
+            (
+                names,
+                [category_of(name) for name in names],
+                [newest[name].version for name in names],
+                [_checked_stamp(first[name]) for name in names],
+                [_checked_stamp(newest[name]) for name in names],
+            ),
         )
-        stored: dict[str, int] = dict(cursor.execute(_filled("import_lock", schema), (names,)).fetchall())
+        stored = dict.fromkeys(names, 0)
         new = events
-        if any(stored.values()):
-            _compare(cursor, schema, [event for event in events if event.version <= stored[event.stream_id]])
-            new = [event for event in events if event.version > stored[event.stream_id]]
-        if not new:
-            return 0
+        if there := sorted(stored.keys() - {name for (name,) in cursor}):
+            stored |= cursor.execute(_filled("import_lock", schema), (there,)).fetchall()
+            if any(stored.values()):
+                _compare(cursor, schema, [event for event in events if event.version <= stored[event.stream_id]])
+                new = [event for event in events if event.version > stored[event.stream_id]]
+            if not new:
+                return 0
         # Where a new stream begins above version 1, what was before was purged.
         purged = {name: event.version - 1 for name, event in first.items() if not stored[name] and event.version > 1}
         versions = stored | purged
         with cursor.copy(_filled("import_copy", schema)) as copy:
+            row = _Rows(versions, connection.info.encoding).row
+            copy.write(_HEADER)
             # The server works on one piece while the next is put together.
             for start in range(0, len(new), _PIECE):
-                copy.write("".join([_line(event, versions) for event in new[start : start + _PIECE]]))
+                copy.write(b"".join([row(event) for event in new[start : start + _PIECE]]))
+            copy.write(_TRAILER)
         if purged:
             cursor.execute(_filled("import_purged", schema), (list(purged), list(purged.values())))
-        grown = [name for name in names if versions[name] > stored[name]]
-        stamps = [newest[name].timestamp for name in grown]
-        cursor.execute(_filled("import_versions", schema), (grown, [versions[name] for name in grown], stamps))
+        if grown := [name for name in there if versions[name] > stored[name]]:
+            stamps = [_checked_stamp(newest[name]) for name in grown]
+            cursor.execute(_filled("import_versions", schema), (grown, [versions[name] for name in grown], stamps))
     return len(new)
 
 
-def _line(event: StoredEvent, versions: dict[str, int]) -> str:
-    """Check an event as an append would, and encode it in COPY's text format; `versions` goes on with it.
-
-    Raises:
-        UsageError: The event is wrong, or not the next one of its stream.
-    """
-    stream_id, version = event.stream_id, event.version
-    if version != versions[stream_id] + 1:
+def _check_version(event: StoredEvent) -> None:
+    if type(event.version) is not int or not 0 < event.version <= MAX_VERSION:
         msg = (
-            f"stream {stream_id!r} is at version {versions[stream_id]}, but the next event to import has version "
-            f"{version}; nothing of this batch was stored: import what is between first"
+            f"event {event.event_id} has version {event.version!r:.60}, but a version is an int from 1 to {MAX_VERSION}; "
+            "nothing of this batch was stored"
         )
         raise UsageError(msg)
-    versions[stream_id] = version
-    event_type, stamp = check_event_type(event.event_type), event.timestamp
-    if stamp.tzinfo is None:
+
+
+def _checked_stamp(event: StoredEvent) -> datetime:
+    """The moment in UTC, as it will be read."""
+    stamp = event.timestamp
+    if stamp.tzinfo is UTC:
+        return stamp
+    if stamp.utcoffset() is None:
         msg = f"the timestamp of event {event.event_id} has no time zone; nothing of this batch was stored"
         raise UsageError(msg)
-    event_id = check_event_id(event.event_id).hex
-    data = encode_json(event.data)
-    metadata = encode_json(event.metadata, "metadata") if event.metadata else ""  # COPY is told that this is NULL
-    text = f"{stream_id}\t{version}\t{event_id}\t{event_type}\t{data}\t{metadata}\t"
-    # Names hold no control characters and JSON escapes them: a backslash is all that COPY would misread.
-    if "\\" in text:
-        text = text.replace("\\", "\\\\")
-    return f"{text}{stamp.isoformat()}\n"
+    try:
+        return stamp.astimezone(UTC)
+    except OverflowError:
+        msg = f"the timestamp of event {event.event_id} is not within the years 1 to 9999 of UTC; nothing of this batch was stored"
+        raise UsageError(msg) from None
+
+
+class _Rows:
+    """Events in COPY's binary format, which costs the server a tenth less than text does."""
+
+    def __init__(self, versions: dict[str, int], encoding: str) -> None:
+        """Take the streams as they are, and the session's encoding; `versions` goes on with every row."""
+        self._versions = versions
+        self._encoding = "utf-8" if encoding == "ascii" else encoding  # nothing is converted in a session of SQL_ASCII
+        self._beginnings: dict[str, bytes] = {}
+        self._types: dict[str, bytes] = {}
+
+    def row(self, event: StoredEvent) -> bytes:
+        """Check an event as an append would, and encode it.
+
+        Raises:
+            UsageError: The event is wrong, or not the next one of its stream.
+        """
+        stream_id, version = event.stream_id, event.version
+        versions = self._versions
+        if version != versions[stream_id] + 1:
+            msg = (
+                f"stream {stream_id!r} is at version {versions[stream_id]}, but the next event to import has version "
+                f"{version}; nothing of this batch was stored: import what is between first"
+            )
+            raise UsageError(msg)
+        versions[stream_id] = version
+        event_type = check_event_type(event.event_type)
+        event_id = check_event_id(event.event_id).bytes
+        encoding = self._encoding
+        data = encode_json(event.data).encode(encoding)
+        if event.metadata:
+            metadata = encode_json(event.metadata, "metadata").encode(encoding)
+            metadata = _json(len(metadata) + 1, _JSONB_FORMAT) + metadata
+        else:
+            metadata = _NULL
+        beginning = self._beginnings.get(stream_id)
+        if beginning is None:
+            beginning = self._beginnings[stream_id] = _COLUMNS + self._text(stream_id)
+        kind = self._types.get(event_type)
+        if kind is None:
+            kind = self._types[event_type] = self._text(event_type)
+        since = _checked_stamp(event) - _EPOCH
+        at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        return b"".join(
+            (
+                beginning,
+                _version_and_id(8, version, 16),
+                event_id,
+                kind,
+                _json(len(data) + 1, _JSONB_FORMAT),
+                data,
+                metadata,
+                _stamp(8, at),
+            )
+        )
+
+    def _text(self, text: str) -> bytes:
+        encoded = text.encode(self._encoding)
+        return _length(len(encoded)) + encoded
 
 
 def _filled(name: str, schema: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from mink_core import DuplicateEventError, StorageError, Store, UsageError, open_store
 from mink_core.registry import open_administration
 from mink_core.transfer import Digests, import_lines, verify
+from mink_core.transfer.digests import canonical
 from tests.adapters.moving import event, exported, imported
 
 
@@ -121,3 +122,12 @@ def test_digests_tell_types_apart() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     assert digest([-0.0, {"x": -0.0}]) == digest([0.0, {"x": 0.0}])
     assert digest("-0.0") != digest("0.0")
+
+
+def test_digests_tell_moments_apart_and_not_their_zones() -> None:
+    def text(hour: int, zone: timezone | None) -> bytes:
+        return canonical(event(event_id=uuid.UUID(int=1), timestamp=datetime(2024, 1, 1, hour, tzinfo=zone)))
+
+    east = timezone(timedelta(hours=2))
+    assert text(10, UTC) == text(12, east)
+    assert len({text(10, UTC), text(10, east), text(10, None)}) == 3
