@@ -65,9 +65,11 @@ class Planner(Generic[W]):
         """Begin idle.
 
         Args:
-            crowd: So many must wait before a second lane is of use.
+            crowd: So many must wait before a second lane is of use, and for it to go on.
         """
         self._crowd = crowd
+        self.limit = LANES
+        """Lanes that may be opened."""
         self._ready: deque[Entry[W]] = deque()
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
@@ -95,7 +97,7 @@ class Planner(Generic[W]):
 
     def open_lane(self) -> bool:
         """Whether one more lane is of use. It counts from now on, until `take` gives it nothing."""
-        if len(self._ready) >= (self._crowd if self.lanes else 1) and self.lanes < LANES:
+        if len(self._ready) >= (self._crowd if self.lanes else 1) and self.lanes < self.limit:
             self.lanes += 1
             return True
         return False
@@ -109,6 +111,9 @@ class Planner(Generic[W]):
         group: list[Entry[W]] = []
         events = size = 0
         ready = self._ready
+        if self.lanes > 1 and len(ready) < self._crowd:
+            self.lanes -= 1
+            return group
         while ready and len(group) < GROUP_APPENDS:
             entry = ready[0]
             if entry.stream_id in self._busy:

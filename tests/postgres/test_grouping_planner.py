@@ -48,9 +48,24 @@ def test_a_second_lane_waits_for_a_crowd() -> None:
     assert [e.waiter for e in planner.take()] == [1]
     assert [planner.add(entry(f"b-{number}", number)) for number in range(2, 6)] == [False, False, True, False]
     assert [e.waiter for e in planner.take()] == [2, 3, 4, 5]
-    # A lane that is there already takes whatever waits.
+    # It goes on for a crowd alone; the last lane takes whatever waits.
     assert not planner.add(entry("c-1", 6))
+    assert planner.take() == []
+    assert planner.lanes == 1
     assert [e.waiter for e in planner.take()] == [6]
+    assert planner.take() == []
+    assert planner.lanes == 0
+
+
+def test_no_more_lanes_than_are_wanted() -> None:
+    planner: Planner[int] = Planner(crowd=2)
+    planner.limit = 1
+    assert planner.add(entry("a-1", 1))
+    assert [e.waiter for e in planner.take()] == [1]
+    assert [planner.add(entry(f"b-{number}", number)) for number in range(2, 5)] == [False, False, False]
+    planner.limit = 2
+    assert planner.add(entry("c-1", 5))
+    assert [e.waiter for e in planner.take()] == [2, 3, 4, 5]
 
 
 def test_groups_are_bounded_by_count_events_and_bytes() -> None:

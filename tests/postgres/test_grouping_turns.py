@@ -1,0 +1,310 @@
+"""Threads whose appends were answered are woken one after another: none is left asleep, whoever is where."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mink_core import ExpectedVersion, NewEvent
+from mink_core.prepare import prepare_append
+from mink_postgres.grouping import pace, sync_runner
+from mink_postgres.grouping import planner as planning
+from mink_postgres.grouping.pace import Pace
+from mink_postgres.grouping.sync_runner import Grouping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Clock:
+    """Stands still until it is put on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(pace, "monotonic", made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _switching_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def grouping(send: Callable[[list[Any]], object]) -> Any:
+    """One that sends nothing: an append's answer is its own stream's name."""
+    made: Any = Grouping(None, None)  # type: ignore[arg-type]
+    made._planner.direct = planning.DIRECT
+
+    def answered(items: list[Any]) -> list[str]:
+        send(items)
+        return [item.stream_id for item in items]
+
+    made._send = answered
+    return made
+
+
+def until(happens: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def always(*, slow: bool) -> Callable[[Pace, float], None]:
+    def landed(pace: Pace, _: float) -> None:
+        pace.slow = slow
+
+    return landed
+
+
+def item(stream: str) -> Any:
+    return prepare_append(stream, [NewEvent("Made", 1)], ExpectedVersion.ANY)
+
+
+def all_end(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "a thread was left waiting"
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 32])
+@pytest.mark.parametrize(("crowd", "slow"), [(8, True), (1, True), (2, True), (8, False)])
+def test_everybody_is_woken(monkeypatch: pytest.MonkeyPatch, most: int, crowd: int, slow: bool) -> None:
+    """Groups smaller than those who wait, one lane or two, and threads that lead groups they are not in."""
+    monkeypatch.setattr(planning, "GROUP_APPENDS", most)
+    monkeypatch.setattr(sync_runner, "_CROWD", crowd)
+    monkeypatch.setattr(Pace, "landed", always(slow=slow))
+    chance = random.Random(most)
+
+    def send(_: list[Any]) -> None:
+        if chance.random() < 0.3:
+            time.sleep(chance.random() / 2000)
+
+    group = grouping(send)
+    wrong: list[object] = []
+    wake, woken = group._wake, list[Any]()
+
+    def watched() -> None:
+        asleep = [it for it in group._answered if not it.awake]
+        wake()
+        rung = [it for it in asleep if it.turn]
+        if rung != asleep[:1] or not all(it.awake for it in woken):
+            wrong.append("not one after another")
+        woken[:] = rung
+
+    group._wake = watched
+
+    def work(name: str) -> None:
+        for number in range(60):
+            # Some streams are everybody's: who appends to them waits behind one another.
+            stream = f"all-{number % 3}" if number % 5 == 0 else f"{name}-{number}"
+            answer = group.append(item(stream))
+            if answer != stream:
+                wrong.append((stream, answer))
+
+    all_end([threading.Thread(target=work, args=(f"s{name}",), daemon=True) for name in range(16)])
+    assert wrong == []
+    assert group._planner.lanes == 0
+    assert not group._waking
+    assert not group._answered
+
+
+@pytest.mark.parametrize("when", ["before its turn", "at its turn", "while it leads"])
+def test_an_interrupted_thread_keeps_nobody_asleep(when: str) -> None:
+    gate, broken = threading.Event(), threading.Event()
+    group = grouping(lambda _: gate.wait(60))
+    outcomes: list[object] = []
+
+    class Bell:
+        """Breaks off one wait."""
+
+        def __init__(self, waiter: Any) -> None:
+            self.waiter, self.bell = waiter, waiter.bell
+            self.release = self.bell.release
+
+        def acquire(self) -> None:
+            if when == "before its turn":
+                broken.set()
+                raise KeyboardInterrupt
+            self.bell.acquire()
+            if when == "at its turn" or self.waiter.group:
+                broken.set()
+                raise KeyboardInterrupt
+
+    answer = group._answer
+
+    def broken_off(entry: Any, following: Any) -> Any:
+        if entry.stream_id == "s-7":
+            entry.waiter.bell = Bell(entry.waiter)
+        return answer(entry, following)
+
+    group._answer = broken_off
+
+    def work(number: int) -> None:
+        try:
+            outcomes.append(group.append(item(f"s-{number}")))
+        except BaseException as error:  # noqa: BLE001 -- the outcome
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(20)]
+    # The first leads by itself; of those who wait meanwhile the first leads next.
+    order = [0, 7, *range(1, 7), *range(8, 20)] if when == "while it leads" else list(range(20))
+    for number, place in enumerate(order):
+        threads[place].start()
+        until(lambda ready=number: group._planner.lanes and len(group._planner._ready) >= ready)
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "a thread was left waiting"
+    assert broken.is_set()
+    assert sum(isinstance(outcome, KeyboardInterrupt) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, str) for outcome in outcomes) == 19
+    assert group.append(item("z-1")) == "z-1"
+    assert not group._waking
+
+
+def test_a_second_lane_is_for_a_slow_server(clock: Clock) -> None:
+    """While the server is as quick as threads come back there is one lane; where all wait for it, there are two."""
+    under_way, most = count(), 0
+    numbers: set[int] = set()
+    takes = 0.0
+
+    def send(_: list[Any]) -> None:
+        nonlocal most
+        number = next(under_way)
+        numbers.add(number)
+        most = max(most, len(numbers))
+        time.sleep(0.003)
+        clock.now += takes
+        numbers.discard(number)
+
+    group = grouping(send)
+
+    def work(name: int) -> None:
+        for number in range(20):
+            group.append(item(f"s{name}-{number}"))
+
+    def run() -> None:
+        all_end([threading.Thread(target=work, args=(name,), daemon=True) for name in range(40)])
+
+    run()
+    assert most == 1
+    takes = 1.0
+    run()
+    assert most == 2
+    takes = 0.0
+    group.append(item("last-1"))
+    most = 0
+    run()
+    assert most == 1
+
+
+def test_a_server_is_not_slow_while_appends_still_come(clock: Clock) -> None:
+    gate = threading.Event()
+    group = grouping(lambda _: gate.wait(60))
+    first, second = (threading.Thread(target=group.append, args=(item(name),), daemon=True) for name in ("a-1", "b-1"))
+    landed, seen = group._pace.landed, list[bool]()
+
+    def recorded(sent: float) -> None:
+        landed(sent)
+        seen.append(group._pace.slow)
+
+    group._pace.landed = recorded
+    first.start()
+    until(lambda: group._planner.lanes)
+    clock.now = 1.0
+    second.start()
+    until(lambda: group._planner._ready)
+    gate.set()
+    first.join(60)
+    second.join(60)
+    assert seen == [False, False]
+
+
+def test_who_is_being_woken_comes_back_before_a_second_lane_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, asleep, go_on = (threading.Event() for _ in range(3))
+    group = grouping(lambda _: gate.wait(60))
+    monkeypatch.setattr(Pace, "landed", always(slow=True))
+    answer = group._answer
+
+    class Bell:
+        """Lets its thread sleep on after it was woken."""
+
+        def __init__(self, bell: Any) -> None:
+            self.bell, self.release = bell, bell.release
+
+        def acquire(self) -> None:
+            self.bell.acquire()
+            asleep.set()
+            assert go_on.wait(60)
+
+    def held_up(entry: Any, following: Any) -> Any:
+        if entry.stream_id == "s-5":
+            entry.waiter.bell = Bell(entry.waiter.bell)
+        return answer(entry, following)
+
+    group._answer = held_up
+
+    def begin(names: list[str], ready: int) -> list[threading.Thread]:
+        threads = [threading.Thread(target=group.append, args=(item(name),), daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        until(lambda: group._planner.lanes and len(group._planner._ready) >= ready)
+        return threads
+
+    threads = begin(["s-0"], 0)
+    threads += begin([f"s-{number}" for number in range(1, 10)], 9)
+    gate.set()
+    assert asleep.wait(60)
+    gate.clear()
+    threads += begin(["t-0"], 0)
+    threads += begin([f"t-{number}" for number in range(1, 20)], 19)
+    assert group._planner.lanes == 1
+    go_on.set()
+    until(lambda: not group._waking)
+    threads += begin(["t-20"], 0)
+    until(lambda: group._planner.lanes == 2)
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "a thread was left waiting"
+
+
+@pytest.mark.parametrize(
+    ("sent", "added", "landed", "slow"),
+    [
+        (1.0, 0.5, 1.0019, False),
+        (1.0, 0.5, 1.0021, True),
+        (1.0, 1.010, 1.0119, False),
+        (1.0, 1.010, 1.0249, False),
+        (1.0, 1.010, 1.0251, True),
+        (1.0, 1.001, 1.0031, True),
+    ],
+)
+def test_how_slow_a_server_is(clock: Clock, sent: float, added: float, landed: float, slow: bool) -> None:
+    """It counts from the last append that has come since the group was sent."""
+    tried = Pace()
+    clock.now = added
+    tried.added()
+    clock.now = landed
+    tried.landed(sent)
+    assert tried.slow is slow
