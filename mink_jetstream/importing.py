@@ -18,6 +18,7 @@ from mink_core.errors import (
 from mink_core.json_codec import encode_json
 from mink_core.limits import check_event_id, check_event_type, check_stream_id
 from mink_core.prepare import PreparedEvent
+from mink_core.transfer.checks import check_version, timestamp_in_utc
 from mink_core.transfer.digests import canonical
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
@@ -114,7 +115,7 @@ class Importing:
         self._place.leading.acknowledged(last, sent)
         self._tails |= tails
         for sequence, (event, _) in enumerate(stored, last - len(stored) + 1):
-            self._tails[event.stream_id] = StreamTail(event.version, sequence, event.timestamp)
+            self._tails[event.stream_id] = StreamTail(event.version, sequence, timestamp_in_utc(event))
         for name in {event.stream_id for event, _ in stored}:
             await self._reading.acknowledged.note(name, self._tails[name].sequence)
         return len(stored)
@@ -139,7 +140,8 @@ class Importing:
             headers = {VERSION: str(event.version)}
             if (sequence := expected.pop(name, None)) is not None:
                 headers[EXPECTED] = sequence
-            requests.append(Request(self._place.subjects.of_stream(name), body_of(encoded, event.timestamp), headers))
+            body = body_of(encoded, timestamp_in_utc(event))
+            requests.append(Request(self._place.subjects.of_stream(name), body, headers))
         return requests
 
     async def _compare(self, events: Sequence[StoredEvent], tails: dict[str, StreamTail]) -> None:
@@ -159,9 +161,8 @@ class Importing:
 
 def _prepared(event: StoredEvent) -> PreparedEvent:
     """Check an event as an append would, and encode it."""
-    if event.timestamp.tzinfo is None:
-        msg = f"the timestamp of event {event.event_id} has no time zone; nothing of this batch was stored"
-        raise UsageError(msg)
+    timestamp_in_utc(event)
+    check_version(event)
     check_stream_id(event.stream_id)
     return PreparedEvent(
         check_event_id(event.event_id),

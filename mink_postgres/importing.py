@@ -10,7 +10,8 @@ from psycopg.rows import tuple_row
 
 from mink_core.errors import DuplicateEventError, UsageError
 from mink_core.json_codec import encode_json
-from mink_core.limits import MAX_VERSION, category_of, check_event_id, check_event_type, check_stream_id
+from mink_core.limits import category_of, check_event_id, check_event_type, check_stream_id
+from mink_core.transfer.checks import check_version, timestamp_in_utc
 from mink_core.transfer.digests import canonical
 from mink_postgres.rows import stored_events
 from mink_postgres.statements import admin_sql
@@ -51,8 +52,8 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
     newest = {event.stream_id: event for event in events}
     for name, event in newest.items():
         check_stream_id(name)
-        _check_version(first[name])
-        _check_version(event)
+        check_version(first[name])
+        check_version(event)
     names = sorted(newest)
     schema = context.sql.quoted
     with connection.cursor(row_factory=tuple_row) as cursor:
@@ -63,8 +64,8 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
                 names,
                 [category_of(name) for name in names],
                 [newest[name].version for name in names],
-                [_checked_stamp(first[name]) for name in names],
-                [_checked_stamp(newest[name]) for name in names],
+                [timestamp_in_utc(first[name]) for name in names],
+                [timestamp_in_utc(newest[name]) for name in names],
             ),
         )
         stored = dict.fromkeys(names, 0)
@@ -89,33 +90,9 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
         if purged:
             cursor.execute(_filled("import_purged", schema), (list(purged), list(purged.values())))
         if grown := [name for name in there if versions[name] > stored[name]]:
-            stamps = [_checked_stamp(newest[name]) for name in grown]
+            stamps = [timestamp_in_utc(newest[name]) for name in grown]
             cursor.execute(_filled("import_versions", schema), (grown, [versions[name] for name in grown], stamps))
     return len(new)
-
-
-def _check_version(event: StoredEvent) -> None:
-    if type(event.version) is not int or not 0 < event.version <= MAX_VERSION:
-        msg = (
-            f"event {event.event_id} has version {event.version!r:.60}, but a version is an int from 1 to {MAX_VERSION}; "
-            "nothing of this batch was stored"
-        )
-        raise UsageError(msg)
-
-
-def _checked_stamp(event: StoredEvent) -> datetime:
-    """The moment in UTC, as it will be read."""
-    stamp = event.timestamp
-    if stamp.tzinfo is UTC:
-        return stamp
-    if stamp.utcoffset() is None:
-        msg = f"the timestamp of event {event.event_id} has no time zone; nothing of this batch was stored"
-        raise UsageError(msg)
-    try:
-        return stamp.astimezone(UTC)
-    except OverflowError:
-        msg = f"the timestamp of event {event.event_id} is not within the years 1 to 9999 of UTC; nothing of this batch was stored"
-        raise UsageError(msg) from None
 
 
 class _Rows:
@@ -158,7 +135,7 @@ class _Rows:
         kind = self._types.get(event_type)
         if kind is None:
             kind = self._types[event_type] = self._text(event_type)
-        since = _checked_stamp(event) - _EPOCH
+        since = timestamp_in_utc(event) - _EPOCH
         at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
         return b"".join(
             (

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
+import msgspec
 import nats
 import pytest
 
@@ -19,12 +21,14 @@ from mink_core import (
     StreamAppend,
     TransientStorageError,
     UsageError,
+    open_store,
 )
 from mink_core.registry import open_administration
 from mink_jetstream import JetStreamEventStore
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.connection import Connection
 from mink_jetstream.jetstream import WRONG_SEQUENCE_NOW, JetStream
+from tests.adapters.moving import event
 from tests.jetstream.made import events
 from tests.jetstream.pretended import pretend_copies
 
@@ -163,6 +167,29 @@ def test_an_import_of_an_id_that_is_no_uuid_is_refused(store, nats_url):
         with pytest.raises(UsageError, match="event_id must be a UUID, not str"):
             target.import_events([wrong])
         assert target.import_events([right]) == 1
+
+
+def test_what_an_import_was_given_is_stored_in_utc_or_refused(nats_url):
+    east = timezone(timedelta(hours=2))
+    there = event(1, timestamp=datetime(2024, 1, 1, 12, tzinfo=east))
+    place = f"{nats_url}/copy_{uuid4().hex[:8]}"
+    with open_administration(place) as target:
+        target.migrate()
+        assert target.import_events([there]) == 1
+        assert target.import_events([there]) == 0
+        for wrong, said in (
+            (event(2, timestamp=datetime.min.replace(tzinfo=east)), "not within the years 1 to 9999 of UTC"),
+            (event(2, timestamp=datetime(2024, 1, 1)), "has no time zone"),  # noqa: DTZ001 -- the point
+            (msgspec.structs.replace(event(2), version="2"), "has version '2', but a version is an int from 1"),
+        ):
+            with pytest.raises(UsageError, match=said):
+                target.import_events([wrong])
+        with pytest.raises(DuplicateEventError):
+            target.import_events([msgspec.structs.replace(there, timestamp=datetime(2024, 1, 1, 12, tzinfo=UTC))])
+    with open_store(place) as copy:
+        [stored] = copy.read_all()
+    assert stored.timestamp == datetime(2024, 1, 1, 10, tzinfo=UTC)
+    assert stored.timestamp.tzinfo is UTC
 
 
 def test_limits_are_told_and_refused_up_front(store, monkeypatch):
