@@ -113,7 +113,7 @@ class Grouping:
                     raise StoreClosedError(CLOSED)
                 self._pace.added()
                 # Those who are being woken come back first: they fill the group.
-                self._planner.limit = LANES if self._pace.slow and not self._waking else 1
+                self._planner.limit = LANES if self._pace.needs_another and not self._waking else 1
                 if self._planner.add(entry):
                     group = self._next()
             answers.append(self._answer(entry, group))
@@ -160,16 +160,20 @@ class Grouping:
             with self._lock:
                 waiter.awake = True
                 if waiter.turn:
+                    self._waking = False
+                    self._pace.woken()
                     self._wake()
 
     def _wake(self) -> None:
-        """Wake the next of those who have their answers. Called under the lock."""
-        self._waking = False
-        while self._answered and not self._waking:
+        """Wake the next of those who have their answers, or all where each is long in coming. Called under the lock."""
+        while self._answered and not (self._waking and self._pace.in_line):
             waiter = self._answered.popleft()
-            if not waiter.awake:
+            if waiter.awake:
+                continue
+            if not self._waking:
                 self._waking = waiter.turn = True
-                waiter.bell.release()
+                self._pace.rung()
+            waiter.bell.release()
 
     def _lead(self, group: list[Entry[_Waiter]]) -> None:
         """Send a group, hand the lane on, and have those woken who have their answers."""
@@ -191,8 +195,7 @@ class Grouping:
                 for entry, answer in zip(group, answers, strict=True):
                     entry.waiter.answer = answer
                     self._answered.append(entry.waiter)
-                if not self._waking:
-                    self._wake()
+                self._wake()
 
     def _next(self) -> list[Entry[_Waiter]] | None:
         """The lane's next group, of those who still wait. Called under the lock."""

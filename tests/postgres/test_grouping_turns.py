@@ -67,9 +67,9 @@ def until(happens: Callable[[], object]) -> None:
         time.sleep(0.001)
 
 
-def always(*, slow: bool) -> Callable[[Pace, float], None]:
+def always(*, slow: bool, in_line: Callable[[], bool] = lambda: True) -> Callable[[Pace, float], None]:
     def landed(pace: Pace, _: float) -> None:
-        pace.slow = slow
+        pace.slow, pace.in_line = slow, in_line()
 
     return landed
 
@@ -88,12 +88,14 @@ def all_end(threads: list[threading.Thread]) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 32])
 @pytest.mark.parametrize(("crowd", "slow"), [(8, True), (1, True), (2, True), (8, False)])
-def test_everybody_is_woken(monkeypatch: pytest.MonkeyPatch, most: int, crowd: int, slow: bool) -> None:
+@pytest.mark.parametrize("line", ["line", "now and then a line"])
+def test_everybody_is_woken(monkeypatch: pytest.MonkeyPatch, most: int, crowd: int, slow: bool, line: str) -> None:
     """Groups smaller than those who wait, one lane or two, and threads that lead groups they are not in."""
     monkeypatch.setattr(planning, "GROUP_APPENDS", most)
     monkeypatch.setattr(sync_runner, "_CROWD", crowd)
-    monkeypatch.setattr(Pace, "landed", always(slow=slow))
     chance = random.Random(most)
+    in_line = (lambda: True) if line == "line" else (lambda: chance.random() < 0.5)
+    monkeypatch.setattr(Pace, "landed", always(slow=slow, in_line=in_line))
 
     def send(_: list[Any]) -> None:
         if chance.random() < 0.3:
@@ -104,14 +106,26 @@ def test_everybody_is_woken(monkeypatch: pytest.MonkeyPatch, most: int, crowd: i
     wake, woken = group._wake, list[Any]()
 
     def watched() -> None:
-        asleep = [it for it in group._answered if not it.awake]
+        somebody_wakes, asleep = group._waking, [it for it in group._answered if not it.awake]
         wake()
         rung = [it for it in asleep if it.turn]
-        if rung != asleep[:1] or not all(it.awake for it in woken):
+        if rung != ([] if somebody_wakes else asleep[:1]) or (rung and not all(it.awake for it in woken)):
             wrong.append("not one after another")
-        woken[:] = rung
+        if not group._pace.in_line and group._answered:
+            wrong.append("not all at once")
+        woken[:] = rung or woken
 
     group._wake = watched
+    rung_for, ran = [0], [0]
+
+    def counted(count: list[int], told: Callable[[], None]) -> Callable[[], None]:
+        def call() -> None:
+            count[0] += 1
+            told()
+
+        return call
+
+    group._pace.rung, group._pace.woken = counted(rung_for, group._pace.rung), counted(ran, group._pace.woken)
 
     def work(name: str) -> None:
         for number in range(60):
@@ -123,6 +137,8 @@ def test_everybody_is_woken(monkeypatch: pytest.MonkeyPatch, most: int, crowd: i
 
     all_end([threading.Thread(target=work, args=(f"s{name}",), daemon=True) for name in range(16)])
     assert wrong == []
+    assert rung_for == ran
+    assert ran[0] > 0
     assert group._planner.lanes == 0
     assert not group._waking
     assert not group._answered
@@ -182,8 +198,9 @@ def test_an_interrupted_thread_keeps_nobody_asleep(when: str) -> None:
     assert not group._waking
 
 
-def test_a_second_lane_is_for_a_slow_server(clock: Clock) -> None:
+def test_a_second_lane_is_for_a_slow_server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the server is as quick as threads come back there is one lane; where all wait for it, there are two."""
+    monkeypatch.setattr(Pace, "woken", Pace.rung)  # the clock jumps under those who are being woken
     under_way, most = count(), 0
     numbers: set[int] = set()
     takes = 0.0
@@ -308,3 +325,57 @@ def test_how_slow_a_server_is(clock: Clock, sent: float, added: float, landed: f
     clock.now = landed
     tried.landed(sent)
     assert tried.slow is slow
+
+
+def turn(pace: Pace, clock: Clock, late: float) -> None:
+    """A thread of the line, that runs so many seconds after it was rung for."""
+    pace.rung()
+    clock.now += late
+    pace.woken()
+
+
+def group(pace: Pace, clock: Clock, takes: float) -> bool:
+    """A group that takes so long, while appends come until its end; tells whether its threads stand in line."""
+    sent = clock.now
+    clock.now += takes
+    pace.added()
+    pace.landed(sent)
+    return pace.in_line
+
+
+@pytest.mark.parametrize(("takes", "turns"), [(0.001, 21), (0.004, 41), (0.006, 61), (1.0, 61)])
+def test_a_line_goes_on_while_it_is_quick(clock: Clock, takes: float, turns: int) -> None:
+    """Each thread may be 0.2 ms in coming, and all of them 2 ms more, or as long as a group takes, and 6 at most."""
+    tried = Pace()
+    assert group(tried, clock, takes)
+    for _ in range(1000):
+        turn(tried, clock, 0.00019)
+    for _ in range(turns - 2):
+        turn(tried, clock, 0.0003)
+    assert tried.in_line
+    assert not tried.needs_another
+    turn(tried, clock, 0.00031)
+    turn(tried, clock, 0.00031)
+    assert not tried.in_line
+    assert tried.needs_another
+
+
+def test_a_line_is_tried_again_more_and_more_rarely(clock: Clock) -> None:
+    tried = Pace()
+    for crowds in (1, 2, 4, 8, 16, 16):
+        assert group(tried, clock, 0.001)
+        turn(tried, clock, 0.1)
+        turn(tried, clock, 0.1)  # of the same line, rung for before
+        for _ in range(crowds):
+            assert not group(tried, clock, 0.001)
+            assert tried.needs_another
+            turn(tried, clock, 0.1)  # one that is late says nothing new
+    # A line that was quick: all is as at the beginning.
+    assert group(tried, clock, 0.001)
+    assert tried.needs_another
+    turn(tried, clock, 0.0001)
+    assert group(tried, clock, 0.001)
+    assert not tried.needs_another
+    turn(tried, clock, 0.1)
+    assert not group(tried, clock, 0.001)
+    assert group(tried, clock, 0.001)
