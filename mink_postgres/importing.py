@@ -113,10 +113,10 @@ class _Rows:
         """
         stream_id, version = event.stream_id, event.version
         versions = self._versions
-        if version != versions[stream_id] + 1:
+        if version != versions[stream_id] + 1 or type(version) is not int:  # 2.0 is equal to 2
             msg = (
                 f"stream {stream_id!r} is at version {versions[stream_id]}, but the next event to import has version "
-                f"{version}; nothing of this batch was stored: import what is between first"
+                f"{version!r}; nothing of this batch was stored: import what is between first"
             )
             raise UsageError(msg)
         versions[stream_id] = version

@@ -161,3 +161,13 @@ def test_a_version_that_is_none_is_refused(
     with open_store(url) as other:
         assert list(other.read_all()) == []
         assert list(other.streams()) == []
+
+
+def test_a_version_that_only_compares_equal_is_refused(
+    store: PostgresEventStore, postgres_url: str, schema: str
+) -> None:
+    between = msgspec.structs.replace(event(), version=2.0)
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        with pytest.raises(UsageError, match=r"has version 2\.0; nothing of this batch"):
+            administration.import_events([event(1), between, event(3)])
+        assert list(store.streams()) == []
