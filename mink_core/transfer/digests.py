@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,8 +71,9 @@ class Digests:
 def canonical(event: StoredEvent) -> bytes:
     """The same bytes for the same event in any store: equal by rule JSON-01, whatever its position, and stored at the same moment."""
     stamp = event.timestamp
-    if stamp.tzinfo not in {UTC, None}:
-        stamp = stamp.astimezone(UTC)
+    if stamp.utcoffset():
+        with suppress(OverflowError):  # of no year that Python knows in UTC: an import refuses it
+            stamp = stamp.astimezone(UTC)
     body = [event.version, event.event_id, event.event_type, event.data, event.metadata, stamp]
     text = _encode(body)
     # It may lose its sign in a storage.

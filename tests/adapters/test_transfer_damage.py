@@ -124,6 +124,15 @@ def test_digests_tell_types_apart() -> None:
     assert digest("-0.0") != digest("0.0")
 
 
+def test_a_time_that_is_none_in_utc_is_refused_and_not_a_traceback(source: Store, target: str) -> None:
+    whole = changed(exported(source), 1, timestamp="0001-01-01T00:00:00+14:00")
+    with (
+        open_administration(target) as administration,
+        pytest.raises(UsageError, match="not within the years 1 to 9999"),
+    ):
+        import_lines(io.BytesIO(whole), administration)
+
+
 def test_digests_tell_moments_apart_and_not_their_zones() -> None:
     def text(hour: int, zone: timezone | None) -> bytes:
         return canonical(event(event_id=uuid.UUID(int=1), timestamp=datetime(2024, 1, 1, hour, tzinfo=zone)))

@@ -15,12 +15,22 @@ from mink_core import NewEvent
 from mink_core.administration import Access
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
+from mink_postgres.grouping import pace
+from tests.postgres.grouped import Clock
 from tests.postgres.pgbouncer import PgBouncer
 from tests.postgres.roles import HOSTILE, Roles
 from tests.postgres.sessions import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of grouped threads, put on by hand."""
+    made = Clock()
+    monkeypatch.setattr(pace, "monotonic", made)
+    return made
 
 
 @pytest.fixture

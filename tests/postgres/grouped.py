@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 DRIVERS = ("psycopg", "psycopg async", "asyncpg")
 
 
+class Clock:
+    """Stands still until it is put on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def always_grouped(store: Any) -> Any:
     """Switch off the direct way of lone appends."""
     store._grouping._planner.go_directly = lambda: False
