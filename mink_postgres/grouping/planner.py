@@ -7,7 +7,7 @@ So groups grow with the load, and a lone caller never waits for company.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ class Planner(Generic[W]):
         self._ready: deque[Entry[W]] = deque()
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
-        self._busy: set[str] = set()
+        # How many appends to it are in groups under way.
+        self._busy: Counter[str] = Counter()
         self.direct = 0
         """Appends under way by themselves."""
         self.lanes = 0
@@ -130,11 +131,15 @@ class Planner(Generic[W]):
         return group
 
     def landed(self, group: Iterable[Entry[W]]) -> None:
-        """A group was answered: what waited behind its streams comes next."""
+        """A group was answered, or these of it will not be sent: what waited behind its streams comes next."""
         freed: list[Entry[W]] = []
-        for stream_id in {entry.stream_id for entry in group}:
-            self._busy.discard(stream_id)
-            freed.extend(self._behind.pop(stream_id, ()))
+        busy = self._busy
+        for entry in group:
+            stream_id = entry.stream_id
+            busy[stream_id] -= 1
+            if not busy[stream_id]:
+                del busy[stream_id]
+                freed.extend(self._behind.pop(stream_id, ()))
         self._ready.extendleft(reversed(freed))
 
     def drain(self) -> list[Entry[W]]:

@@ -201,14 +201,14 @@ class Grouping:
         """The lane's next group, of those who still wait. Called under the lock."""
         while group := self._planner.take():
             waiting: list[Entry[_Waiter]] = []
+            gone: list[Entry[_Waiter]] = []
             for entry in group:
-                if entry.waiter.gone:
-                    self._settle(entry, unknown(INTERRUPTED, entry.item))
-                else:
-                    waiting.append(entry)
+                (gone if entry.waiter.gone else waiting).append(entry)
+            for entry in gone:
+                self._settle(entry, unknown(INTERRUPTED, entry.item))
+            self._planner.landed(gone)  # or their streams would be taken for ever
             if waiting:
                 return waiting
-            self._planner.landed(group)
         return None
 
     def _send(self, items: list[PreparedAppend]) -> list[Answer]:

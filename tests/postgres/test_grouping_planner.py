@@ -68,6 +68,19 @@ def test_no_more_lanes_than_are_wanted() -> None:
     assert [e.waiter for e in planner.take()] == [2, 3, 4, 5]
 
 
+def test_a_stream_is_taken_until_all_of_a_group_has_landed() -> None:
+    planner: Planner[int] = Planner()
+    first, second = entry("a-1", 1), entry("a-1", 2)
+    planner.add(first)
+    planner.add(second)
+    assert planner.take() == [first, second]
+    planner.add(entry("a-1", 3))
+    planner.landed([first])
+    assert planner.take() == []
+    planner.landed([second])
+    assert [e.waiter for e in planner.take()] == [3]
+
+
 def test_groups_are_bounded_by_count_events_and_bytes() -> None:
     planner: Planner[int] = Planner()
     for number in range(3 * GROUP_APPENDS):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent
+from mink_core import ExpectedVersion, NewEvent, OutcomeUnknownError
 from mink_core.prepare import prepare_append
 from mink_postgres.grouping import planner as planning
 from mink_postgres.grouping import sync_runner
@@ -180,6 +180,39 @@ def test_an_interrupted_thread_keeps_nobody_asleep(when: str) -> None:
     assert sum(isinstance(outcome, str) for outcome in outcomes) == 19
     assert group.append(item("z-1")) == "z-1"
     assert not group._waking
+
+
+def test_who_was_interrupted_leaves_its_stream_to_others() -> None:
+    """It waits for a group that goes without it, and others append to its stream, before that and after."""
+    gate = threading.Event()
+    sizes: list[int] = []
+
+    def send(items: list[Any]) -> None:
+        sizes.append(len(items))
+        gate.wait(60)
+
+    group = grouping(send)
+    outcomes: list[str] = []
+
+    def work(stream: str) -> None:
+        try:
+            outcomes.append(group.append(item(stream)))
+        except OutcomeUnknownError:
+            outcomes.append("gone")
+
+    threads = [threading.Thread(target=work, args=(stream,), daemon=True) for stream in ("a-1", "b-1", "c-1", "b-1")]
+    for ready, thread in enumerate(threads):
+        thread.start()
+        until(lambda ready=ready: group._planner.lanes and len(group._planner._ready) >= ready)
+    group._planner._ready[0].waiter.gone = True
+    gate.set()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "a thread was left waiting"
+    all_end([threading.Thread(target=work, args=("b-1",), daemon=True)])
+    assert sorted(outcomes) == ["a-1", "b-1", "b-1", "c-1", "gone"]
+    assert sizes == [1, 2, 1]
+    assert not group._planner._busy
 
 
 def test_a_second_lane_is_for_a_slow_server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
