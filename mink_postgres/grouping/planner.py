@@ -7,7 +7,7 @@ So groups grow with the load, and a lone caller never waits for company.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ LANES = 2
 """Groups under way at once: while the server works on one, the other is put together or answered."""
 DIRECT = 4
 """Appends that go directly at once; with more callers, groups begin. Two or three in a group cost more than alone."""
+CROWD = 3
+"""Appends that must wait for a second lane to be of use, and to go on: one or two cost it more than they gain."""
 GROUP_APPENDS = 32
 """Appends in a group. At 64 all callers of 64 move in lockstep, and nobody is left to fill the next one."""
 GROUP_EVENTS = 640
@@ -61,20 +63,16 @@ def fits(item: PreparedAppend, size: int) -> bool:
 class Planner(Generic[W]):
     """The queue of one store. Its caller lets one call in at a time."""
 
-    def __init__(self, crowd: int = 1) -> None:
-        """Begin idle.
-
-        Args:
-            crowd: So many must wait before a second lane is of use, and for it to go on.
-        """
-        self._crowd = crowd
+    def __init__(self) -> None:
+        """Begin idle."""
         self.limit = LANES
-        """Lanes that may be opened."""
+        """Lanes that are of use: one more ends when it asks for its next group."""
+        self.callers = 0
+        """The most appends that waited, and streams in groups, at once of late; one less with each group."""
         self._ready: deque[Entry[W]] = deque()
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
-        # How many appends to it are in groups under way.
-        self._busy: Counter[str] = Counter()
+        self._busy: set[str] = set()
         self.direct = 0
         """Appends under way by themselves."""
         self.lanes = 0
@@ -91,14 +89,14 @@ class Planner(Generic[W]):
         """A direct append has ended."""
         self.direct -= 1
 
-    def add(self, entry: Entry[W]) -> bool:
-        """Queue an append; True where the caller has to open a lane for it."""
+    def add(self, entry: Entry[W], *, another: bool = True) -> bool:
+        """Queue an append; True where the caller has to open a lane for it: the first, or `another` where that may be."""
         self._ready.append(entry)
-        return self.open_lane()
+        return (another or not self.lanes) and self.open_lane()
 
     def open_lane(self) -> bool:
         """Whether one more lane is of use. It counts from now on, until `take` gives it nothing."""
-        if len(self._ready) >= (self._crowd if self.lanes else 1) and self.lanes < self.limit:
+        if len(self._ready) >= (CROWD if self.lanes else 1) and self.lanes < self.limit:
             self.lanes += 1
             return True
         return False
@@ -112,7 +110,7 @@ class Planner(Generic[W]):
         group: list[Entry[W]] = []
         events = size = 0
         ready = self._ready
-        if self.lanes > 1 and len(ready) < self._crowd:
+        if self.lanes > 1 and (self.lanes > self.limit or len(ready) < CROWD):
             self.lanes -= 1
             return group
         while ready and len(group) < GROUP_APPENDS:
@@ -132,14 +130,13 @@ class Planner(Generic[W]):
 
     def landed(self, group: Iterable[Entry[W]]) -> None:
         """A group was answered, or these of it will not be sent: what waited behind its streams comes next."""
+        busy, behind = self._busy, self._behind
+        present = len(busy) + len(self._ready) + sum(map(len, behind.values()))
+        self.callers = max(self.callers - 1, present)
         freed: list[Entry[W]] = []
-        busy = self._busy
-        for entry in group:
-            stream_id = entry.stream_id
-            busy[stream_id] -= 1
-            if not busy[stream_id]:
-                del busy[stream_id]
-                freed.extend(self._behind.pop(stream_id, ()))
+        for stream_id in {entry.stream_id for entry in group}:
+            busy.discard(stream_id)
+            freed.extend(behind.pop(stream_id, ()))
         self._ready.extendleft(reversed(freed))
 
     def drain(self) -> list[Entry[W]]:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from mink_postgres.programs.append_group import Answer
 
 
-_CROWD = 8
-"""Appends that must wait for a second lane: two half groups cost threads more than a full one."""
+_FEW = 24
+"""Threads to whom two lanes are always of use. Their groups are small, and the server would sleep at each commit;
+more threads keep it busy with full ones, and two halves cost them more than a full one."""
 
 
 class _Waiter:
@@ -62,7 +63,7 @@ class Grouping:
         """Take the store's connections."""
         self._context = context
         self._backend = backend
-        self._planner: Planner[_Waiter] = Planner(crowd=_CROWD)
+        self._planner: Planner[_Waiter] = Planner()
         self._pace = Pace()
         self._lock = threading.Lock()
         self._closed = False
@@ -112,9 +113,10 @@ class Grouping:
                 if self._closed:
                     raise StoreClosedError(CLOSED)
                 self._pace.added()
+                few = self._planner.callers <= _FEW
+                self._planner.limit = LANES if few or self._pace.needs_another else 1
                 # Those who are being woken come back first: they fill the group.
-                self._planner.limit = LANES if self._pace.needs_another and not self._waking else 1
-                if self._planner.add(entry):
+                if self._planner.add(entry, another=not self._waking):
                     group = self._next()
             answers.append(self._answer(entry, group))
 
@@ -206,7 +208,9 @@ class Grouping:
                 (gone if entry.waiter.gone else waiting).append(entry)
             for entry in gone:
                 self._settle(entry, unknown(INTERRUPTED, entry.item))
-            self._planner.landed(gone)  # or their streams would be taken for ever
+            if gone:  # or their streams would be taken for ever
+                streams = {entry.stream_id for entry in waiting}
+                self._planner.landed([entry for entry in gone if entry.stream_id not in streams])
             if waiting:
                 return waiting
         return None

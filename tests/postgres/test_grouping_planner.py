@@ -32,8 +32,8 @@ def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
     assert all(planner.go_directly() for _ in range(DIRECT))
     assert not planner.go_directly()
     assert planner.add(entry("a-1", 1))
-    assert planner.add(entry("b-1", 2))
-    assert not planner.add(entry("c-1", 3))
+    assert not planner.add(entry("b-1", 2))
+    assert planner.add(entry("c-1", 3))
     # Directs that end make no way past those who wait.
     planner.went_directly()
     assert not planner.go_directly()
@@ -43,7 +43,7 @@ def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
 
 
 def test_a_second_lane_waits_for_a_crowd() -> None:
-    planner: Planner[int] = Planner(crowd=3)
+    planner: Planner[int] = Planner()
     assert planner.add(entry("a-1", 1))
     assert [e.waiter for e in planner.take()] == [1]
     assert [planner.add(entry(f"b-{number}", number)) for number in range(2, 6)] == [False, False, True, False]
@@ -58,27 +58,46 @@ def test_a_second_lane_waits_for_a_crowd() -> None:
 
 
 def test_no_more_lanes_than_are_wanted() -> None:
-    planner: Planner[int] = Planner(crowd=2)
+    planner: Planner[int] = Planner()
     planner.limit = 1
     assert planner.add(entry("a-1", 1))
     assert [e.waiter for e in planner.take()] == [1]
     assert [planner.add(entry(f"b-{number}", number)) for number in range(2, 5)] == [False, False, False]
     planner.limit = 2
-    assert planner.add(entry("c-1", 5))
-    assert [e.waiter for e in planner.take()] == [2, 3, 4, 5]
-
-
-def test_a_stream_is_taken_until_all_of_a_group_has_landed() -> None:
-    planner: Planner[int] = Planner()
-    first, second = entry("a-1", 1), entry("a-1", 2)
-    planner.add(first)
-    planner.add(second)
-    assert planner.take() == [first, second]
-    planner.add(entry("a-1", 3))
-    planner.landed([first])
+    assert not planner.add(entry("c-1", 5), another=False)
+    assert planner.add(entry("c-2", 6))
+    assert [e.waiter for e in planner.take()] == [2, 3, 4, 5, 6]
+    for number in range(7, 10):
+        planner.add(entry(f"d-{number}", number))
+    planner.limit = 1
     assert planner.take() == []
-    planner.landed([second])
-    assert [e.waiter for e in planner.take()] == [3]
+    assert planner.lanes == 1
+    assert [e.waiter for e in planner.take()] == [7, 8, 9]
+    assert planner.take() == []
+    assert planner.add(entry("e-1", 10), another=False)
+
+
+def test_callers_are_the_most_of_late() -> None:
+    """Those in groups, those who wait, and those behind a stream of a group; one fewer with each group."""
+    planner: Planner[int] = Planner()
+    planner.add(entry("a-1", 1))
+    first = planner.take()
+    for number, stream in enumerate(["a-1", "b-1", "c-1", "d-1", "a-1"], 2):
+        planner.add(entry(stream, number))
+    second = planner.take()
+    assert [e.waiter for e in second] == [3, 4, 5]
+    planner.add(entry("e-1", 7))
+    assert planner.callers == 0
+    planner.landed(first)
+    assert planner.callers == 7
+    planner.landed(second)
+    assert planner.callers == 6
+    planner.landed(planner.take())
+    assert planner.callers == 5
+    for number in range(9):
+        planner.add(entry(f"f-{number}", number))
+    planner.landed(planner.take())
+    assert planner.callers == 9
 
 
 def test_groups_are_bounded_by_count_events_and_bytes() -> None:
@@ -103,7 +122,7 @@ def test_groups_are_bounded_by_count_events_and_bytes() -> None:
         assert fits(long.item, long.size) == (2 * count <= GROUP_EVENTS)
 
 
-@given(st.lists(st.one_of(st.integers(0, 3), st.sampled_from(["land", "open"])), max_size=200))
+@given(st.lists(st.one_of(st.integers(0, 3), st.sampled_from(["land", "open", "one lane", "two lanes"])), max_size=200))
 def test_nothing_is_lost_repeated_or_overtaken(steps: list[Any]) -> None:
     """Random arrivals on four streams and random landings: each append flies once, a stream's in their order."""
     planner: Planner[tuple[int, int]] = Planner()
@@ -131,6 +150,8 @@ def test_nothing_is_lost_repeated_or_overtaken(steps: list[Any]) -> None:
         if step == "land":
             if flying:
                 land()
+        elif step in {"one lane", "two lanes"}:
+            planner.limit = 1 if step == "one lane" else LANES
         elif step == "open":
             if planner.open_lane():
                 idle += 1

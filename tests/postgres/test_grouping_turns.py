@@ -31,6 +31,12 @@ def _switching_often() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
+@pytest.fixture(autouse=True)
+def _many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few threads there are, they count as many, unless a test says otherwise."""
+    monkeypatch.setattr(sync_runner, "_FEW", -1)
+
+
 def grouping(send: Callable[[list[Any]], object]) -> Any:
     """One that sends nothing: an append's answer is its own stream's name."""
     made: Any = Grouping(None, None)  # type: ignore[arg-type]
@@ -45,7 +51,7 @@ def grouping(send: Callable[[list[Any]], object]) -> Any:
 
 
 def until(happens: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 30
     while not happens():
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -71,12 +77,17 @@ def all_end(threads: list[threading.Thread]) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 32])
-@pytest.mark.parametrize(("crowd", "slow"), [(8, True), (1, True), (2, True), (8, False)])
+@pytest.mark.parametrize(
+    ("crowd", "slow", "few"), [(3, True, -1), (1, True, -1), (8, True, -1), (3, False, -1), (3, False, 24)]
+)
 @pytest.mark.parametrize("line", ["line", "now and then a line"])
-def test_everybody_is_woken(monkeypatch: pytest.MonkeyPatch, most: int, crowd: int, slow: bool, line: str) -> None:
+def test_everybody_is_woken(
+    monkeypatch: pytest.MonkeyPatch, most: int, crowd: int, slow: bool, few: int, line: str
+) -> None:
     """Groups smaller than those who wait, one lane or two, and threads that lead groups they are not in."""
     monkeypatch.setattr(planning, "GROUP_APPENDS", most)
-    monkeypatch.setattr(sync_runner, "_CROWD", crowd)
+    monkeypatch.setattr(planning, "CROWD", crowd)
+    monkeypatch.setattr(sync_runner, "_FEW", few)
     chance = random.Random(most)
     in_line = (lambda: True) if line == "line" else (lambda: chance.random() < 0.5)
     monkeypatch.setattr(Pace, "landed", always(slow=slow, in_line=in_line))
@@ -200,23 +211,34 @@ def test_who_was_interrupted_leaves_its_stream_to_others() -> None:
         except OutcomeUnknownError:
             outcomes.append("gone")
 
-    threads = [threading.Thread(target=work, args=(stream,), daemon=True) for stream in ("a-1", "b-1", "c-1", "b-1")]
+    streams = ("a-1", "b-1", "c-1", "d-1", "b-1", "c-1")
+    threads = [threading.Thread(target=work, args=(stream,), daemon=True) for stream in streams]
     for ready, thread in enumerate(threads):
         thread.start()
         until(lambda ready=ready: group._planner.lanes and len(group._planner._ready) >= ready)
-    group._planner._ready[0].waiter.gone = True
+    for place in (0, 1, 4):  # one of b-1, both of c-1
+        group._planner._ready[place].waiter.gone = True
+    land, taken = group._planner.landed, list[set[str]]()
+
+    def landed(entries: Any) -> None:
+        land(entries)
+        taken.append(set(group._planner._busy))
+
+    group._planner.landed = landed
     gate.set()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive(), "a thread was left waiting"
-    all_end([threading.Thread(target=work, args=("b-1",), daemon=True)])
-    assert sorted(outcomes) == ["a-1", "b-1", "b-1", "c-1", "gone"]
-    assert sizes == [1, 2, 1]
+    assert sorted(outcomes) == ["a-1", "b-1", "d-1", "gone", "gone", "gone"]
+    assert sizes == [1, 2]
+    assert taken == [set(), {"b-1", "d-1"}, set()]
+    all_end([threading.Thread(target=work, args=(stream,), daemon=True) for stream in ("b-1", "c-1")])
     assert not group._planner._busy
 
 
-def test_a_second_lane_is_for_a_slow_server(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the server is as quick as threads come back there is one lane; where all wait for it, there are two."""
+def test_a_second_lane_is_for_a_slow_server_or_few_threads(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the server is as quick as many threads come back there is one lane; where all wait for it, there are two."""
+    monkeypatch.setattr(sync_runner, "_FEW", 24)
     monkeypatch.setattr(Pace, "woken", Pace.rung)  # the clock jumps under those who are being woken
     under_way, most = count(), 0
     numbers: set[int] = set()
@@ -237,19 +259,19 @@ def test_a_second_lane_is_for_a_slow_server(clock: Clock, monkeypatch: pytest.Mo
         for number in range(20):
             group.append(item(f"s{name}-{number}"))
 
-    def run() -> None:
-        all_end([threading.Thread(target=work, args=(name,), daemon=True) for name in range(40)])
+    def run(threads: int) -> int:
+        nonlocal most
+        group.append(item("last-1"))
+        most, group._planner.callers = 0, threads
+        all_end([threading.Thread(target=work, args=(name,), daemon=True) for name in range(threads)])
+        return most
 
-    run()
-    assert most == 1
+    assert run(64) == 1
     takes = 1.0
-    run()
-    assert most == 2
+    assert run(64) == 2
     takes = 0.0
-    group.append(item("last-1"))
-    most = 0
-    run()
-    assert most == 1
+    assert run(64) == 1
+    assert run(8) == 2
 
 
 def test_a_server_is_not_slow_while_appends_still_come(clock: Clock) -> None:
