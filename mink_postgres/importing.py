@@ -81,7 +81,7 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
         purged = {name: event.version - 1 for name, event in first.items() if not stored[name] and event.version > 1}
         versions = stored | purged
         with cursor.copy(_filled("import_copy", schema)) as copy:
-            row = _Rows(versions, connection.info.encoding).row
+            row = _Rows(versions).row
             copy.write(_HEADER)
             # The server works on one piece while the next is put together.
             for start in range(0, len(new), _PIECE):
@@ -98,10 +98,9 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
 class _Rows:
     """Events in COPY's binary format, which costs the server a tenth less than text does."""
 
-    def __init__(self, versions: dict[str, int], encoding: str) -> None:
-        """Take the streams as they are, and the session's encoding; `versions` goes on with every row."""
+    def __init__(self, versions: dict[str, int]) -> None:
+        """Take the streams as they are; `versions` goes on with every row."""
         self._versions = versions
-        self._encoding = "utf-8" if encoding == "ascii" else encoding  # nothing is converted in a session of SQL_ASCII
         self._beginnings: dict[str, bytes] = {}
         self._types: dict[str, bytes] = {}
 
@@ -122,19 +121,18 @@ class _Rows:
         versions[stream_id] = version
         event_type = check_event_type(event.event_type)
         event_id = check_event_id(event.event_id).bytes
-        encoding = self._encoding
-        data = encode_json(event.data).encode(encoding)
+        data = encode_json(event.data).encode()
         if event.metadata:
-            metadata = encode_json(event.metadata, "metadata").encode(encoding)
+            metadata = encode_json(event.metadata, "metadata").encode()
             metadata = _json(len(metadata) + 1, _JSONB_FORMAT) + metadata
         else:
             metadata = _NULL
         beginning = self._beginnings.get(stream_id)
         if beginning is None:
-            beginning = self._beginnings[stream_id] = _COLUMNS + self._text(stream_id)
+            beginning = self._beginnings[stream_id] = _COLUMNS + _text(stream_id)
         kind = self._types.get(event_type)
         if kind is None:
-            kind = self._types[event_type] = self._text(event_type)
+            kind = self._types[event_type] = _text(event_type)
         since = timestamp_in_utc(event) - _EPOCH
         at = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
         return b"".join(
@@ -150,9 +148,10 @@ class _Rows:
             )
         )
 
-    def _text(self, text: str) -> bytes:
-        encoded = text.encode(self._encoding)
-        return _length(len(encoded)) + encoded
+
+def _text(text: str) -> bytes:
+    encoded = text.encode()
+    return _length(len(encoded)) + encoded
 
 
 def _filled(name: str, schema: str) -> Any:

@@ -36,7 +36,8 @@ RANGES: Mapping[str, tuple[int, int]] = {
 }
 """What each can be: beyond it the system refuses the connection, again and again."""
 _BY_ENVIRONMENT = "PGCONNECT_TIMEOUT"
-_LIBPQ_ONLY = {*TIMEOUTS, "keepalives"}
+_ENCODING = "client_encoding"
+_LIBPQ_ONLY = {*TIMEOUTS, "keepalives", _ENCODING}
 _SOCKET_OPTIONS = {
     "keepalives_idle": "TCP_KEEPIDLE",
     "keepalives_interval": "TCP_KEEPINTVL",
@@ -45,13 +46,16 @@ _SOCKET_OPTIONS = {
 }
 
 
-def timeouts(conninfo: str) -> dict[str, Any]:
-    """The time-outs to give to libpq beside a connection string: those that it does not say itself."""
+def libpq_options(conninfo: str) -> dict[str, Any]:
+    """What to give to libpq beside a connection string: the time-outs that it does not say itself, and UTF-8.
+
+    Any name and any payload can be sent in UTF-8, as the database has to be; asyncpg knows nothing else.
+    """
     given = conninfo_to_dict(conninfo)
     unsaid = {name: value for name, value in TIMEOUTS.items() if name not in given}
     if _BY_ENVIRONMENT in os.environ:
         unsaid.pop("connect_timeout", None)
-    return unsaid
+    return unsaid | {_ENCODING: "UTF8"}
 
 
 def _by_environment() -> int:

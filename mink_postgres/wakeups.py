@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 
 from mink_core.backoff import backoff
-from mink_postgres.reaching import timeouts
+from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ class Wakeups:
             try:
                 if conninfo is not None:
                     with psycopg.connect(
-                        conninfo, autocommit=True, application_name="mink wake-ups", **timeouts(conninfo)
+                        conninfo, autocommit=True, application_name="mink wake-ups", **libpq_options(conninfo)
                     ) as connection:
                         attempt = 0
                         steps(connection)

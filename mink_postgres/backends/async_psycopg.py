@@ -18,7 +18,7 @@ from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
 from mink_postgres.drivers.psycopg_sync import SETTINGS, commits_by_itself
 from mink_postgres.programs.append_group import array_literal
 from mink_postgres.query import Query
-from mink_postgres.reaching import timeouts
+from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -111,7 +111,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         self._pool = AsyncConnectionPool(
             conninfo,
             connection_class=psycopg_async.PooledConnection,
-            kwargs={"autocommit": True, **timeouts(conninfo), **psycopg_options(options)},
+            kwargs={"autocommit": True, **libpq_options(conninfo), **psycopg_options(options)},
             min_size=options.min_size,
             max_size=options.max_size,
             timeout=options.pool_timeout,

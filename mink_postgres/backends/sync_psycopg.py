@@ -17,7 +17,7 @@ from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
 from mink_postgres.query import Query
-from mink_postgres.reaching import timeouts
+from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -88,7 +88,7 @@ class PsycopgBackend:
         self._pool = ConnectionPool(
             conninfo,
             connection_class=psycopg_sync.PooledConnection,
-            kwargs={"autocommit": True, **timeouts(conninfo), **psycopg_options(options)},
+            kwargs={"autocommit": True, **libpq_options(conninfo), **psycopg_options(options)},
             min_size=options.min_size,
             max_size=options.max_size,
             timeout=options.pool_timeout,

@@ -8,9 +8,9 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
-from mink_postgres.drivers.psycopg_errors import has_rows, refuse_pipeline, translated
+from mink_postgres.drivers.psycopg_errors import has_rows, refuse_pipeline, translated, unwritable
 from mink_postgres.drivers.psycopg_prepared import Preparing
-from mink_postgres.reaching import timeouts
+from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -33,6 +33,8 @@ async def fetch(connection: psycopg.AsyncConnection[Any], query: Query) -> Rows:
         return await cursor.fetchall() if has_rows(cursor.pgresult) else ()
     except psycopg.Error as error:
         raise translated(error, query, lost=connection.broken) from error
+    except UnicodeEncodeError as error:
+        raise unwritable(connection, error) from None
 
 
 class PooledConnection(Preparing, psycopg.AsyncConnection[Any]):
@@ -60,6 +62,6 @@ async def connect(conninfo: str, **options: Any) -> psycopg.AsyncConnection[Any]
     """See `psycopg_sync.connect`."""
     check_conninfo(conninfo)
     try:
-        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True, **(timeouts(conninfo) | options))
+        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True, **(libpq_options(conninfo) | options))
     except psycopg.Error as error:
         raise translated(error, None, lost=error.sqlstate is None) from error

@@ -42,6 +42,18 @@ def translated(error: psycopg.Error, query: Query | None, *, lost: bool) -> Mink
     return translate(error.diag.message_primary or str(error), error.sqlstate, query, lost=lost)
 
 
+def unwritable(
+    connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any], error: UnicodeEncodeError
+) -> UsageError:
+    """The error to raise where a connection of the caller's speaks an encoding that has not got a character."""
+    character = error.object[error.start]
+    return UsageError(
+        f"the connection's client_encoding cannot write {character!r} (Python's name of it is "
+        f"{connection.info.encoding}); nothing was sent: SET client_encoding TO 'UTF8' on the connection, as the store does "
+        "on its own"
+    )
+
+
 def pool_error(error: Exception) -> MinkError:
     """The error to raise when the pool gave no connection."""
     if type(error).__name__ == "PoolClosed":

@@ -10,7 +10,7 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 
-from mink_postgres.drivers.psycopg_errors import translated
+from mink_postgres.drivers.psycopg_errors import translated, unwritable
 from mink_postgres.drivers.psycopg_sync import PooledConnection
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def send(connection: psycopg.Connection[Any], query: Query) -> None:
         connection.pgconn.flush()
     except Error as error:
         raise translated(error, query, lost=connection.broken) from error
+    except UnicodeEncodeError as error:
+        raise unwritable(connection, error) from None
 
 
 def receive(connection: psycopg.Connection[Any], query: Query) -> Rows:

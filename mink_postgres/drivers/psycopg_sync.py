@@ -9,9 +9,9 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from mink_postgres.conninfo import check_conninfo
-from mink_postgres.drivers.psycopg_errors import has_rows, refuse_pipeline, translated
+from mink_postgres.drivers.psycopg_errors import has_rows, refuse_pipeline, translated, unwritable
 from mink_postgres.drivers.psycopg_prepared import Preparing
-from mink_postgres.reaching import timeouts
+from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -27,7 +27,7 @@ def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
     """Run one query on a connection of anybody's making, and return its rows.
 
     Raises:
-        UsageError: The connection is in a pipeline of the caller's.
+        UsageError: The connection is in a pipeline of the caller's, or of an encoding that cannot write the arguments.
         MinkError: The driver's error, translated.
     """
     refuse_pipeline(connection)
@@ -43,6 +43,8 @@ def fetch(connection: psycopg.Connection[Any], query: Query) -> Rows:
         found: Rows = cursor.fetchall() if has_rows(cursor.pgresult) else ()
     except psycopg.Error as error:
         raise translated(error, query, lost=connection.broken) from error
+    except UnicodeEncodeError as error:
+        raise unwritable(connection, error) from None
     if isinstance(connection, PooledConnection):
         connection.raw_cursor = cursor  # for the next
     return found
@@ -88,6 +90,6 @@ def connect(conninfo: str, **options: Any) -> psycopg.Connection[Any]:
     """
     check_conninfo(conninfo)
     try:
-        return psycopg.Connection.connect(conninfo, autocommit=True, **(timeouts(conninfo) | options))
+        return psycopg.Connection.connect(conninfo, autocommit=True, **(libpq_options(conninfo) | options))
     except psycopg.Error as error:
         raise translated(error, None, lost=error.sqlstate is None) from error

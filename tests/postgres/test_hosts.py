@@ -14,7 +14,7 @@ import pytest
 
 from mink_core import TransientStorageError, UsageError, open_async_store, open_store
 from mink_postgres.drivers.asyncpg import connect
-from mink_postgres.reaching import TIMEOUTS, reach_of, timeouts
+from mink_postgres.reaching import TIMEOUTS, libpq_options, reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,10 +155,10 @@ def test_what_asyncpg_is_told() -> None:
 
 
 def test_what_the_url_says_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert timeouts("postgresql://a/db") == TIMEOUTS
-    assert "keepalives_idle" not in timeouts("postgresql://a/db?keepalives_idle=3")
+    assert libpq_options("postgresql://a/db") == TIMEOUTS | {"client_encoding": "UTF8"}
+    assert "keepalives_idle" not in libpq_options("postgresql://a/db?keepalives_idle=3")
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "9")
-    assert "connect_timeout" not in timeouts("postgresql://a/db")
+    assert "connect_timeout" not in libpq_options("postgresql://a/db")
     assert reach_of("postgresql://a/db").timeout == 9
 
 

@@ -94,19 +94,6 @@ def test_a_stream_that_somebody_creates_meanwhile(
     assert store.check() == []
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "WIN1252", "UTF8"])
-def test_a_session_of_another_encoding(
-    store: PostgresEventStore, postgres_url: str, schema: str, encoding: str
-) -> None:
-    url = f"{postgres_url}?schema={schema}&client_encoding={encoding}"
-    made = event(1, stream_id="käse-1", event_type="Gemüse", data={"é": "ü"}, metadata={"ß": "ö"})
-    with open_administration(url) as administration:
-        shown: Any = administration
-        assert shown._connection.info.parameter_status("client_encoding") == encoding
-        assert administration.import_events([made]) == 1
-    assert [canonical(it) for it in store.read_stream("käse-1")] == [canonical(made)]
-
-
 def test_the_row_of_a_stream(store: PostgresEventStore, session: Open, postgres_url: str, schema: str) -> None:
     """A new stream is created at its first event and changed at its newest, or its first where the clock went back."""
     begin = datetime(2024, 1, 1, tzinfo=UTC)
