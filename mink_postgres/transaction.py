@@ -39,7 +39,7 @@ class _State:
         """Be open."""
         self._context = context.in_transaction()
         self._connection = connection
-        self._lent = False
+        self._lent = self._doubtful = False
         self.has_appended = False
         self._ended = False
         self._failed: StorageError | None = None
@@ -70,10 +70,10 @@ class _State:
         """Before COMMIT: refuse if it failed, as PostgreSQL answers such a COMMIT with a quiet ROLLBACK.
 
         Returns:
-            Whether the caller had the connection, so that the server must be asked as well.
+            Whether the server must be asked as well: the caller had the connection, or a call was interrupted.
         """
         self._check_open()
-        return self._lent
+        return self._lent or self._doubtful
 
     def end(self) -> None:
         """Refuse further use."""
@@ -103,6 +103,9 @@ class PostgresTransaction(_State, SyncLog, PostgresSubStores):
         except StorageError as error:
             self._failed = error
             raise
+        except BaseException:  # interrupted, or another error of the server's: only the server knows if it can go on
+            self._doubtful = True
+            raise
 
 
 class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
@@ -120,6 +123,9 @@ class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
         except StorageError as error:
             self._failed = error
             raise
+        except BaseException:  # cancelled, or another error of the server's: only the server knows if it can go on
+            self._doubtful = True
+            raise
 
 
 class _Bound(_State):
@@ -127,6 +133,10 @@ class _Bound(_State):
 
     _checked = False
     _commits_by_itself: Callable[[Any], bool]
+
+    def _check_open(self) -> None:
+        self._failed = None  # a savepoint may have undone it, or each call commits; else the server refuses
+        super()._check_open()
 
     def _inside(self, query: Query) -> Query:
         return query if self._commits_by_itself(self._connection) else super()._inside(query)

@@ -7,7 +7,7 @@ import importlib.util
 import io
 import threading
 import time
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,27 @@ def test_everything_is_the_caller_s_to_commit(store: PostgresEventStore, postgre
         store.bind(connection).append("a-1", [EVENT], expected_version=0)
         connection.commit()
     assert store.stream_info("a-1").version == 1
+
+
+@pytest.mark.parametrize("by", ["itself", "a savepoint"])
+def test_an_error_that_the_caller_got_over_is_no_end(
+    store: PostgresEventStore, postgres_url: str, schema: str, by: str
+) -> None:
+    """Where each call commits by itself, or a savepoint was rolled back: what was stored is stored, and more can be."""
+    store.append("held-1", [EVENT], expected_version=0)
+    with psycopg.connect(postgres_url) as other, psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("SET lock_timeout TO '100ms'")
+        other.execute(f"SELECT 1 FROM \"{schema}\".streams WHERE stream_id = 'held-1' FOR UPDATE")
+        bound = store.bind(connection)
+        with nullcontext() if by == "itself" else connection.transaction():
+            bound.append("a-1", [NewEvent("Made", 1)], expected_version=0)
+            with (
+                pytest.raises(TransientStorageError),
+                nullcontext() if by == "itself" else connection.transaction(),
+            ):
+                bound.append("held-1", [NewEvent("Made", 1)], expected_version=1)
+            bound.append("a-1", [NewEvent("Made", 1)], expected_version=1)
+    assert store.stream_info("a-1").version == 2
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])

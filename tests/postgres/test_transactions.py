@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -18,6 +20,7 @@ from mink_core import (
     DuplicateEventError,
     ExpectedVersion,
     NewEvent,
+    SchemaError,
     StorageError,
     StoreClosedError,
     StreamAppend,
@@ -25,6 +28,7 @@ from mink_core import (
     TransientStorageError,
 )
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from mink_postgres.query import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,3 +224,58 @@ def test_a_refused_batch_leaves_no_trace(store: PostgresEventStore, session: Cal
         store.append_batch([StreamAppend("new-1", made(), ANY), StreamAppend("old-1", made(), 3)])
     assert (refused.value.stream_id, refused.value.actual) == ("old-1", 0)
     assert session().value("SELECT count(*) FROM {schema}.streams") == 0
+
+
+def test_what_an_interrupted_call_has_undone_is_not_told_as_committed(
+    postgres_url: str, schema: str, store: PostgresEventStore
+) -> None:
+    """The caller catches the interruption and goes on, but PostgreSQL has given the transaction up."""
+    store.append("held-1", made(), expected_version=0)
+    fetch: Any = None
+
+    def interrupted(connection: Any, query: Any) -> Any:
+        with suppress(StorageError):
+            fetch(connection, Query("SELECT 1 / 0"))  # as the server does with a statement that is cancelled
+        raise KeyboardInterrupt
+
+    with pytest.raises(StorageError, match="nothing was stored"), store.transaction() as tx:
+        tx.append("a-1", made(), expected_version=0)
+        fetch = tx._fetch.func  # type: ignore[attr-defined]
+        whole, tx._fetch = tx._fetch, partial(interrupted, tx._connection)  # type: ignore[attr-defined]
+        with suppress(KeyboardInterrupt):
+            tx.append("b-1", made(), expected_version=0)
+        tx._fetch = whole  # type: ignore[attr-defined]
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(f'ALTER TABLE "{schema}".checkpoints RENAME TO elsewhere')
+        with pytest.raises(StorageError, match="nothing was stored"), store.transaction() as tx:
+            tx.append("a-1", made(), expected_version=0)
+            with pytest.raises(SchemaError):
+                tx.checkpoints.load("p")
+    assert [it.stream_id for it in store.read_all()] == ["held-1"]
+    # Interrupted before anything was sent: it goes on.
+    with store.transaction() as tx:
+        tx.append("c-1", made(), expected_version=0)
+        with pytest.raises(ConcurrencyError):
+            tx.append("c-1", made(), expected_version=7)
+    assert store.stream_info("c-1").version == 1
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_what_a_cancelled_call_has_undone_is_not_told_as_committed(
+    postgres_url: str, schema: str, store: PostgresEventStore, driver: str
+) -> None:
+    store.append("held-1", made(), expected_version=0)
+
+    async def play() -> None:
+        async with AsyncPostgresEventStore(postgres_url, schema=schema, driver=driver, lock_timeout=60) as own:
+            with psycopg.connect(postgres_url) as other:
+                other.execute(f"SELECT 1 FROM \"{schema}\".streams WHERE stream_id = 'held-1' FOR UPDATE")
+                with pytest.raises(StorageError, match="nothing was stored"):
+                    async with own.transaction() as tx:
+                        await tx.append("a-1", made(), expected_version=0)
+                        with pytest.raises(TimeoutError):
+                            async with asyncio.timeout(0.2):
+                                await tx.append("held-1", made(), expected_version=1)
+
+    asyncio.run(play())
+    assert [it.stream_id for it in store.read_all()] == ["held-1"]
