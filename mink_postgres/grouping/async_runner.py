@@ -48,11 +48,16 @@ class AsyncGrouping:
                 raise StoreClosedError(CLOSED)
             loop = asyncio.get_running_loop()
             waiter: _Waiter = loop.create_future()
-            if planner.add(Entry(item, size, waiter)):
+            entry = Entry(item, size, waiter)
+            if planner.add(entry):
                 lane = loop.create_task(self._lane())
                 self._lanes.add(lane)
                 lane.add_done_callback(self._lanes.discard)
-            answer = await waiter
+            try:
+                answer = await waiter
+            except asyncio.CancelledError:
+                planner.forget(entry)
+                raise
             if not isinstance(answer, Alone):
                 if isinstance(answer, MinkError):
                     raise answer
@@ -88,6 +93,8 @@ class AsyncGrouping:
             await self._send_all()
         except BaseException:
             self._planner.close_lane()
+            if not self._planner.lanes:  # who still waits would wait for ever
+                self._send_each_alone()
             raise
 
     async def _send_all(self) -> None:
@@ -101,12 +108,18 @@ class AsyncGrouping:
                         entry.waiter.set_result(unknown(INTERRUPTED, entry.item))
                 planner.landed(group)
 
+    def _send_each_alone(self) -> None:
+        """Groups cannot be sent: those who wait for one try by themselves."""
+        for entry in self._planner.drain():
+            _settle(entry, Alone.FAILED)
+
     async def _send(self, group: list[Entry[_Waiter]]) -> None:
         backend = self._backend
         try:
             connection = await backend.acquire()
         except MinkError as error:
             _settle_all(group, outcomes_of(error, [entry.item for entry in group], sent=False))
+            self._send_each_alone()  # else each group would wait for a connection after the one before, all of the time
             return
         clean = False
         try:

@@ -139,8 +139,14 @@ class Planner(Generic[W]):
             freed.extend(behind.pop(stream_id, ()))
         self._ready.extendleft(reversed(freed))
 
+    def forget(self, entry: Entry[W]) -> None:
+        """Whoever waited for it has gone: it need not be kept until its turn."""
+        for queue in (self._ready, self._behind.get(entry.stream_id)):
+            if queue and entry in queue:
+                queue.remove(entry)
+
     def drain(self) -> list[Entry[W]]:
-        """Take all that waits out of the queue: the store closes."""
+        """Take all that waits out of the queue: the store closes, or groups cannot be sent."""
         waiting = [*self._ready, *(entry for queue in self._behind.values() for entry in queue)]
         self._ready.clear()
         self._behind.clear()

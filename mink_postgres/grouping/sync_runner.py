@@ -228,6 +228,10 @@ class Grouping:
         except MinkError as error:
             if sent:
                 self._context.settled.forget()
+            else:  # each group would wait for a connection after the one before, all of the time
+                with self._lock:
+                    for entry in self._planner.drain():
+                        self._settle(entry, Alone.FAILED)
             return outcomes_of(error, items, sent=sent)
 
     @staticmethod
