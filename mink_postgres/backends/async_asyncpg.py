@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from mink_core.runtime.starting import started
+from mink_postgres.backends.closing import closed
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import asyncpg_options, begin, patient
 from mink_postgres.drivers import asyncpg as driver
@@ -132,11 +133,7 @@ class AsyncpgBackend(_AsyncpgDriver):
 
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
-        await self._leases.end()
-        if self._owned and self._pool is not None:
-            await self._pool.close()
-        if self._source is not None:
-            await asyncio.to_thread(self._source.close)
+        await closed(self._leases, self._pool if self._owned else None, self._source)
 
 
 class AsyncpgBoundBackend(_AsyncpgDriver):

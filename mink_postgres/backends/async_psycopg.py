@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_core.runtime.starting import started
+from mink_postgres.backends.closing import closed
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_async
@@ -76,6 +77,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         self._options = options
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
+        self._giving: set[asyncio.Future[None]] = set()
         self._leases = Leases(
             self._take, self._give, lambda connection: bool(connection.closed), kept=KEPT if self._owned else 0
         )
@@ -136,15 +138,24 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         except (PoolClosed, PoolTimeout, TooManyRequests, psycopg.Error) as error:
             raise pool_error(error) from error
         if not self._owned and not connection.autocommit:
+            self._borrowed.add(connection)
             try:
                 await connection.set_autocommit(True)
-            except psycopg.Error as error:
-                await pool.putconn(connection)
-                raise pool_error(error) from error
-            self._borrowed.add(connection)
+            except BaseException as error:
+                await self._give(connection)
+                if isinstance(error, psycopg.Error):
+                    raise pool_error(error) from error
+                raise
         return connection
 
     async def _give(self, connection: Connection) -> None:
+        # A task of its own: cancelled half-way, neither psycopg nor its pool would have the connection.
+        giving = asyncio.ensure_future(self._give_back(connection))
+        self._giving.add(giving)
+        giving.add_done_callback(self._giving.discard)
+        await asyncio.shield(giving)
+
+    async def _give_back(self, connection: Connection) -> None:
         if connection in self._borrowed:
             self._borrowed.discard(connection)
             if not connection.closed:
@@ -162,11 +173,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
 
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
-        await self._leases.end()
-        if self._owned and self._pool is not None:
-            await self._pool.close()
-        if self._source is not None:
-            await asyncio.to_thread(self._source.close)
+        await closed(self._leases, self._pool if self._owned else None, self._source)
 
 
 class AsyncBoundPsycopgBackend(_PsycopgDriver):

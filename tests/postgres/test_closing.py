@@ -220,3 +220,32 @@ def test_a_reader_that_is_cancelled_while_it_lets_go_is_cancelled(postgres_url: 
                 await task
 
     asyncio.run(scenario())
+
+
+@DRIVERS
+def test_a_close_that_is_cancelled_lets_go_of_the_server(postgres_url: str, schema: str, driver: str) -> None:
+    """At whatever turn of the loop it is."""
+
+    async def scenario(turns: int) -> bool:
+        source = SlowSource(postgres_url)
+        source.there.set()
+        store = AsyncPostgresEventStore(source, driver=driver, schema=schema, min_size=1)
+        await store.initialize()
+        closing = asyncio.create_task(store.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended = closing.done()
+        closing.cancel()
+        await asyncio.wait([closing])
+        await store.close()
+        for _ in range(1000):
+            if not source.users:
+                break
+            await asyncio.sleep(0.01)
+        assert not source.users, turns
+        return ended
+
+    turns = 1
+    while not asyncio.run(scenario(turns)):
+        turns += 1
+    assert connections(postgres_url) == 0

@@ -8,7 +8,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import psycopg
 import pytest
+from psycopg_pool import AsyncConnectionPool
 
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent, StorageError
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
@@ -262,5 +264,37 @@ def test_a_refused_append_leaves_its_connection_as_good_as_it_was(postgres_url: 
             with pytest.raises(StorageError):
                 await store._run_now(store._ask(Query("SELECT 1/0")))
             assert gave == [True, True, False]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("when", [True, False])
+def test_a_call_cancelled_as_it_borrows_or_gives_back_keeps_no_connection(
+    postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch, when: bool
+) -> None:
+    """Of the caller's pool, whose connections do not commit by themselves: psycopg may wait as that is changed."""
+
+    async def scenario() -> None:
+        async with AsyncPostgresEventStore(postgres_url, schema=schema) as other:
+            await other.initialize()
+        async with AsyncConnectionPool(postgres_url, min_size=1, max_size=1) as pool:
+            store = AsyncPostgresEventStore(pool=pool, schema=schema, pool_timeout=10)
+            change = psycopg.AsyncConnection.set_autocommit
+            task: asyncio.Task[Any] | None = None
+
+            async def slow(connection: Any, value: bool) -> None:
+                if task is not None and value is when:
+                    task.cancel()
+                    await asyncio.sleep(0)
+                await change(connection, value)
+
+            monkeypatch.setattr(psycopg.AsyncConnection, "set_autocommit", slow)
+            task = asyncio.create_task(store.append("a-1", [NewEvent("Made", 1)], expected_version=ExpectedVersion.ANY))
+            await asyncio.wait([task])
+            assert task.cancelled()
+            task = None
+            assert await store.append("b-1", [NewEvent("Made", 1)], expected_version=0)
+            await store.close()
+            assert pool.get_stats()["pool_available"] == 1
 
     asyncio.run(scenario())
