@@ -13,7 +13,7 @@ _under_way: set[asyncio.Future[None]] = set()
 """The event loop alone would not keep them."""
 
 
-async def closed(leases: Leases[Any], pool: Any, source: Source | None) -> None:
+async def closed(leases: Leases, pool: Any, source: Source | None) -> None:
     """Wait for what is lent, close the pool, and let go of the server.
 
     It goes on by itself where the caller is cancelled: a second `close` would not.
@@ -29,7 +29,7 @@ async def closed(leases: Leases[Any], pool: Any, source: Source | None) -> None:
     await asyncio.shield(closing)
 
 
-async def _close(leases: Leases[Any], pool: Any, source: Source | None) -> None:
+async def _close(leases: Leases, pool: Any, source: Source | None) -> None:
     try:
         await leases.end()
     finally:
