@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from mink_core.errors import StoreClosedError
 from mink_core.runtime.checks import check_subscribe
 from mink_core.runtime.pace import Pace
+from mink_core.runtime.task_waiting import wait_until_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,8 +77,7 @@ class AsyncPollingSubscription:
                 self._pace.busy()
                 return page.events
             if not moved and not self._closed:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._pace.idle())
+                await wait_until_set(self._wake, self._pace.idle())
         raise StopAsyncIteration
 
     async def close(self) -> None:
