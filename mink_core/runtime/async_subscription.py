@@ -70,12 +70,14 @@ class AsyncPollingSubscription:
             except StoreClosedError:
                 await self.close()
                 break
-            # No await between taking the page and returning it: a cancelled step loses no batch.
-            moved = page.next_position > self._position
-            self._position = page.next_position
+            # No await between taking the page and returning it: a cancelled step loses no batch. Nor is anything called
+            # once the position has moved, for Ctrl-C that is no cancellation: see `PollingSubscription`.
             if page.events:
                 self._pace.busy()
-                return page.events
+                events, self._position = page.events, page.next_position
+                return events
+            moved = page.next_position > self._position
+            self._position = page.next_position
             if not moved and not self._closed:
                 await wait_until_set(self._wake, self._pace.idle())
         raise StopAsyncIteration
