@@ -109,4 +109,4 @@ class SubscriptionOptions(TypedDict, total=False):
     retry: RetryPolicy
     """What is done about a handler that fails."""
     on_error: OnError | None
-    """Called with each failure, in the worker's thread or task; it must not block."""
+    """A plain function, called with each failure in the worker's thread or task; it must not block."""

@@ -37,6 +37,7 @@ from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.inline import append_steps
 from mink_core.runtime.steps import run_steps, run_steps_async
 from mink_core.runtime.switching import switch_steps
+from mink_core.runtime.unawaited import check_done, check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -136,6 +137,8 @@ class Projection:
 
     def worker(self, store: Store, **options: Unpack[SubscriptionOptions]) -> SubscriptionWorker:
         """A worker of its durable subscription: exactly once, by `Store.subscription`."""
+        for handler in self._handlers.values():
+            check_plain(handler, "a projection's handler on a sync store")
         return store.subscription(self.subscription, self, transactional=True, **self._with_where(options))
 
     def worker_async(self, store: AsyncStore, **options: Unpack[SubscriptionOptions]) -> AsyncSubscriptionWorker:
@@ -152,7 +155,9 @@ class Projection:
         """Handle a live subscription's events until it is closed; `tx` is None."""
         for batch in subscription:
             for event in batch:
-                self(event)
+                outcome = self(event)
+                if outcome is not None:
+                    check_done(outcome, "a projection's handler on a sync store")
 
     async def follow_async(self, subscription: AsyncSubscription) -> None:
         """`follow` for asyncio."""

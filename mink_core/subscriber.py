@@ -220,7 +220,7 @@ class Store(EventStore, Subscriber, Protocol):
         Raises:
             CapabilityNotSupportedError: The adapter lacks `DURABLE_SUBSCRIPTIONS`, `PARTITIONS` for
                 more than one, or `TRANSACTIONS` for `transactional`.
-            UsageError: An argument is wrong.
+            UsageError: An argument is wrong; a coroutine function is, as nobody would await it.
         """
         ...
 

@@ -81,6 +81,7 @@ class View:
             left -= len(found)
 
     def _present(self, rows: list[Row]) -> list[Row]:
+        # Asked once the rows were taken: a purge between two pages, or beside this call, says so before it makes holes.
         return [row for row in rows if not is_hole(row)] if self._log.has_holes else rows
 
     def _stream_backward(self, stream_id: str, after: int, left: int) -> Iterator[list[Row]]:
@@ -112,7 +113,7 @@ class View:
     def _feed_pages(
         self, start: int, end: int, left: int, where: EventFilter, direction: Direction
     ) -> Iterator[list[Row]]:
-        passes = self._predicate(where)
+        passes = predicate_of(where)
         while left and start < end:
             self.check()
             if direction is Direction.FORWARD:
@@ -121,15 +122,11 @@ class View:
             else:
                 rows = self._log.feed_page(max(end - _PAGE, start), end)[::-1]
                 end -= len(rows)
-            found = [row for row in rows if passes(row)] if passes else rows
+            found = self._present(rows)
+            if passes:
+                found = [row for row in found if passes(row)]
             yield found[:left]
             left -= min(left, len(found))
-
-    def _predicate(self, where: EventFilter) -> Callable[[Row], bool] | None:
-        passes = predicate_of(where)
-        if not self._log.has_holes:
-            return passes
-        return lambda row: not is_hole(row) and (passes is None or passes(row))
 
     def poll(self, after_position: int, limit: int, where: EventFilter, identity: StoreIdentity | None) -> Page:
         """See `EventLog.poll`."""
@@ -137,14 +134,15 @@ class View:
         check_poll(after_position, limit, where, identity)
         start, end = self._log.feed_bounds(after_position, identity)
         end = min(end, start + _SCAN)
-        passes = self._predicate(where)
-        if passes is None:
+        passes = predicate_of(where)
+        if passes is None and not self._log.has_holes:
             rows = self._log.feed_page(start, min(end, start + limit))
-            return Page([*map(self.decode, rows)], rows[-1].global_position if rows else after_position)
+            next_position = rows[-1].global_position if rows else after_position
+            return Page([*map(self.decode, self._present(rows))], next_position)
         rows, next_position = self._scan(start, end, limit, passes)
         return Page([*map(self.decode, rows)], next_position or after_position)
 
-    def _scan(self, start: int, end: int, limit: int, passes: Callable[[Row], bool]) -> tuple[list[Row], int]:
+    def _scan(self, start: int, end: int, limit: int, passes: Callable[[Row], bool] | None) -> tuple[list[Row], int]:
         found: list[Row] = []
         position = 0
         while limit and start < end:
@@ -152,7 +150,7 @@ class View:
             start += len(rows)
             for row in rows:
                 position = row.global_position
-                if passes(row):
+                if (passes is None or passes(row)) and not is_hole(row):
                     found.append(row)
                     if len(found) == limit:
                         return found, position

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mink_core.runtime.unawaited import check_done, check_plain
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,7 +17,12 @@ class CallablePublisher:
     """Calls a function for each message, in order; what it raises is that message's failure."""
 
     def __init__(self, function: Callable[[ClaimedMessage], object]) -> None:
-        """Keep the function."""
+        """Keep the function.
+
+        Raises:
+            UsageError: It is a coroutine function: those are for `AsyncCallablePublisher`.
+        """
+        check_plain(function, "a CallablePublisher's function")
         self._function = function
 
     def publish(self, messages: Sequence[ClaimedMessage]) -> list[Exception | None]:
@@ -24,7 +31,7 @@ class CallablePublisher:
 
     def _one(self, message: ClaimedMessage) -> Exception | None:
         try:
-            self._function(message)
+            check_done(self._function(message), "a CallablePublisher's function")
         except Exception as error:  # noqa: BLE001 -- the outcome of this message
             return error
         return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
 from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
+from mink_core.runtime.task_waiting import wait_until_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,14 +61,10 @@ class AsyncOutboxRelay:
                 failures += 1
                 wait = self._options.backoff.delay(failures)
                 _log.warning("the outbox cannot be reached, next try in %.1f s: %s", wait, error)
-                await self._wait(wait)
+                await wait_until_set(self._stopping, wait)
                 continue
             if not busy:
-                await self._wait(self._options.poll_interval)
-
-    async def _wait(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+                await wait_until_set(self._stopping, self._options.poll_interval)
 
     async def run_once(self) -> int:
         """See `OutboxRelay.run_once`."""

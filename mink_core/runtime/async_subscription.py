@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from mink_core.errors import StoreClosedError
 from mink_core.runtime.checks import check_subscribe
 from mink_core.runtime.pace import Pace
+from mink_core.runtime.task_waiting import wait_until_set
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,15 +70,16 @@ class AsyncPollingSubscription:
             except StoreClosedError:
                 await self.close()
                 break
-            # No await between taking the page and returning it: a cancelled step loses no batch.
-            moved = page.next_position > self._position
-            self._position = page.next_position
+            # No await between taking the page and returning it: a cancelled step loses no batch. Nor is anything called
+            # once the position has moved, for Ctrl-C that is no cancellation: see `PollingSubscription`.
             if page.events:
                 self._pace.busy()
-                return page.events
+                events, self._position = page.events, page.next_position
+                return events
+            moved = page.next_position > self._position
+            self._position = page.next_position
             if not moved and not self._closed:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._pace.idle())
+                await wait_until_set(self._wake, self._pace.idle())
         raise StopAsyncIteration
 
     async def close(self) -> None:

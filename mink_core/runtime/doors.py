@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mink_core.runtime.steps import Steps, run_steps, run_steps_async
+from mink_core.runtime.task_waiting import wait_until_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,8 +154,7 @@ class TaskSignal:
 
     async def wait(self, seconds: float) -> None:
         """See `Signal.wait`."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), seconds)
+        await wait_until_set(self._event, seconds)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from mink_core.runtime.settings import SubscriptionSettings
+from mink_core.runtime.unawaited import check_plain
 from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Durable(_Settling):
         **options: Unpack[SubscriptionOptions],
     ) -> SubscriptionWorker:
         """See `Store.subscription`."""
+        check_plain(handler, "a sync store's handler")
         worker = SubscriptionWorker(self, self._settings(name, handler, options, transactional=transactional))
         self._watch(worker)
         return worker

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
 from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
+from mink_core.runtime.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +40,10 @@ class OutboxRelay:
             options: The fields of `RelayOptions`.
 
         Raises:
-            UsageError: An option is wrong.
+            UsageError: An option is wrong, or the publisher is one for `AsyncOutboxRelay`.
             CapabilityNotSupportedError: The store has no outbox.
         """
+        check_plain(publisher.publish, "an OutboxRelay's publisher")
         self._outbox = store.outbox
         self._publisher = publisher
         self._options = RelayOptions(**options).checked()

@@ -12,6 +12,7 @@ from mink_core.handling import OnError, RetryPolicy
 from mink_core.limits import check_count, check_subscription_name
 from mink_core.partitions import check_partitions
 from mink_core.runtime.checks import check_seconds, check_subscribe
+from mink_core.runtime.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ class SubscriptionSettings:
         if not callable(self.handler):
             msg = f"a handler is called with each event, so it must be callable, unlike {self.handler!r:.60}"
             raise UsageError(msg)
+        check_plain(self.on_error, "on_error")
         if not isinstance(self.retry, RetryPolicy):
             msg = f"retry must be a RetryPolicy, not {type(self.retry).__name__}"
             raise UsageError(msg)

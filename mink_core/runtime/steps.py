@@ -10,16 +10,25 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar
 
+from mink_core.errors import UsageError
+from mink_core.runtime.unawaited import check_done
+
 T = TypeVar("T")
 
 Steps: TypeAlias = Generator[Any, Any, T]
 
 
 def run_steps(steps: Steps[T]) -> T:
-    """Drive steps whose calls are made already."""
+    """Drive steps whose calls are made already; one that returned a coroutine was made on the wrong door."""
     try:
         value = next(steps)
         while True:
+            if value is not None:
+                try:
+                    check_done(value, "a function given to a sync store")
+                except UsageError as error:
+                    value = steps.throw(error)
+                    continue
             value = steps.send(value)
     except StopIteration as stop:
         result: T = stop.value

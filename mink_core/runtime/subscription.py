@@ -70,11 +70,13 @@ class PollingSubscription:
             except StoreClosedError:
                 self.close()
                 break
-            moved = page.next_position > self._position
-            self._position = page.next_position
             if page.events:
                 self._pace.busy()
-                return page.events
+                # Nothing is called from here on: Ctrl-C comes before the position moves, or once the caller has the batch.
+                events, self._position = page.events, page.next_position
+                return events
+            moved = page.next_position > self._position
+            self._position = page.next_position
             # A filtered page may be empty and yet have moved on: the rest is still catch-up.
             if not moved and not self._closed:
                 self._wake.wait(self._pace.idle())

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from mink_core.runtime.unawaited import check_plain
 from mink_core.runtime.updating import Updating
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class InstrumentedStore(_Recorded, Updating):
 
     def subscription(self, name: str, handler: Callable[..., Any], **options: Any) -> Any:
         """See `mink_core.Store.subscription`; each delivery is recorded."""
+        check_plain(handler, "a sync store's handler")
 
         def recorded(event: StoredEvent, *rest: Any) -> Any:
             with self._signals.delivery(name, event):
