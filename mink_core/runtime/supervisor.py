@@ -89,6 +89,7 @@ class Supervisor:
                         self._settings.on_error,
                     )
                 yield self._wake.wait(wait)
+            yield from self._end()
         except GeneratorExit:
             raise  # nobody is there to take a step any more
         except BaseException:
@@ -96,7 +97,6 @@ class Supervisor:
                 self._door.cancel(consumer.running)
             yield from self._end()
             raise
-        yield from self._end()
         if self.failure is not None:
             raise self.failure
 

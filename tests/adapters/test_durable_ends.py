@@ -135,6 +135,32 @@ def test_a_cancelled_transaction_leaves_nothing(door: Door) -> None:
     play(door, scenario)
 
 
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
+def test_a_close_that_is_cancelled_ends_the_handler_and_hands_back(door: Door) -> None:
+    """As by `wait_for(worker.close(), …)`: the worker is cancelled while it waits for the handler."""
+
+    async def scenario(script: Script) -> None:
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def handler(_: Any) -> None:
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+
+        await put(script, 1)
+        worker = script.store.subscription("s", handler, lease_seconds=600)
+        await worker.start()
+        await begun.wait()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(worker.close(), 0.05)
+        assert ended.is_set()
+        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+    play(door, scenario)
+
+
 class Ended(BaseException):
     """As `SystemExit`, but no event loop knows it."""
 
