@@ -17,7 +17,7 @@ from mink_core import (
     WhenExhausted,
 )
 from mink_core.runtime.progress import Progress
-from tests.adapters.following import put, taking, until
+from tests.adapters.following import caught_up, put, taking, until
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -80,11 +80,6 @@ async def prepare(script: Script, count: int) -> None:
 
     await script.in_transaction(work)
     await put(script, count)
-
-
-async def caught_up(script: Script) -> bool:
-    found = await script(script.store.checkpoints.load("s"))
-    return found is not None and found.position >= await script(script.store.head_position())
 
 
 @pytest.mark.parametrize("door", POSTGRES_DOORS, indirect=True)
