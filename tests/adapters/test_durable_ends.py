@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -157,6 +158,50 @@ def test_a_close_that_is_cancelled_ends_the_handler_and_hands_back(door: Door) -
             await asyncio.wait_for(worker.close(), 0.05)
         assert ended.is_set()
         assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
+def test_wait_and_close_know_of_a_worker_that_runs_in_the_caller_s_task(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        begun, may_end, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def handler(_: Any) -> None:
+            begun.set()
+            await may_end.wait()
+            done.set()
+
+        await put(script, 1)
+        worker = script.store.subscription("s", handler)
+        running = asyncio.create_task(worker.run())
+        await begun.wait()
+        assert not await worker.wait(0.01)
+        waiting, closing = asyncio.create_task(worker.wait(60)), asyncio.create_task(worker.close())
+        await asyncio.sleep(0)
+        may_end.set()
+        await closing
+        assert done.is_set()
+        assert await waiting
+        await running
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
+@pytest.mark.parametrize("how", ["closed", "cancelled before it began"])
+def test_a_worker_that_has_ended_is_known_to_have_ended(door: Door, how: str) -> None:
+    async def scenario(script: Script) -> None:
+        worker = script.store.subscription("s", taking(script, lambda _: None))
+        await worker.start()
+        if how == "closed":
+            await worker.close()
+        else:
+            worker._task.cancel()
+        assert await worker.wait(60)
+        with suppress(asyncio.CancelledError):
+            await worker.close()
+        await worker.close()  # again: nothing is told twice
 
     play(door, scenario)
 
