@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mink_core.capability import Capability
@@ -155,6 +156,13 @@ class AtLeastOnce(Delivery):
                 progress.position = event.global_position
         except (HandlerFailedError, LeaseLostError):
             yield from progress.save()
+            raise
+        except (GeneratorExit, StorageError, StoreClosedError):
+            raise  # nobody is there to take a step any more, or nothing to save on
+        except BaseException:
+            self.in_handler = False
+            with suppress(MinkError):  # what was raised is not lost for an error of the save
+                yield from progress.save()
             raise
         finally:
             self.in_handler = False

@@ -12,7 +12,9 @@ import pytest
 from mink_core import (
     NewEvent,
     RetryPolicy,
+    StorageError,
 )
+from mink_core.runtime.progress import Progress
 from tests.adapters.doors import ASYNC_DOORS, DOORS
 from tests.adapters.following import ANY, put, taking, until
 from tests.adapters.script import play
@@ -238,5 +240,42 @@ def test_a_handler_that_ends_its_worker_ends_it(door: Door, transactional: bool,
             return bool((await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases)
 
         await until(is_free)
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("raised", [Ended, asyncio.CancelledError])
+@pytest.mark.parametrize("saves", [True, False])
+def test_what_was_handled_before_is_saved(
+    door: Door, raised: type[BaseException], saves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event is the first to be handled again; where that cannot be saved, what was raised is told all the same."""
+
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+
+        def work(event: Any) -> None:
+            seen.append(event.version)
+            if event.version == 3 and seen.count(3) == 1:
+                raise raised
+
+        def failing(*_: Any) -> Any:
+            raise StorageError("nothing is written here")
+
+        await put(script, 4)
+        worker = script.store.subscription("s", taking(script, work))
+        with monkeypatch.context() as patched:
+            if not saves:
+                patched.setattr(Progress, "save_on", failing)
+            await script(worker.start())
+            assert await script(worker.wait(60))
+            with pytest.raises(raised):
+                await script(worker.close())
+        assert seen == [1, 2, 3]
+        again = script.store.subscription("s", taking(script, work))
+        await script(again.start())
+        await until(lambda: 4 in seen)
+        await script(again.close())
+        assert seen == ([1, 2, 3, 3, 4] if saves else [1, 2, 3, 1, 2, 3, 4])
 
     play(door, scenario)
