@@ -63,6 +63,8 @@ class Consumer:
         self._delivery = kind(store, door, settings, lease, self._progress)
         self._delivery.may_work = self._may_work
         self._replays_at = 0.0
+        self._failures = 0
+        """Of the storage, since the last page that was polled, delivered and saved."""
 
     @property
     def in_handler(self) -> bool:
@@ -79,11 +81,9 @@ class Consumer:
 
     def run(self) -> Steps[None]:
         """Follow the partition; errors of the storage are told, and waited out (SUB-03)."""
-        attempt = 0
         while self._may_work():
             try:
                 yield from self._progress.load()
-                attempt = 0
                 yield from self._follow()
             except LeaseLostError as error:
                 if not self._delivery.halt.is_set():
@@ -94,9 +94,9 @@ class Consumer:
             except CheckpointConflictError:
                 continue  # moved on purpose: go on from where it is now
             except StorageError as error:
-                attempt += 1
-                wait = backoff(attempt, _FIRST_BACKOFF, _LONGEST_BACKOFF)
-                self._delivery.tell(error, None, attempt, NextStep.RECONNECT, wait)
+                self._failures += 1
+                wait = backoff(self._failures, _FIRST_BACKOFF, _LONGEST_BACKOFF)
+                self._delivery.tell(error, None, self._failures, NextStep.RECONNECT, wait)
                 yield self._delivery.halt.wait(wait)
             except GeneratorExit:
                 raise  # nobody is there to take a step any more
@@ -118,10 +118,12 @@ class Consumer:
                 yield from self._delivery.deliver(page.events)
                 if progress.position == page.events[-1].global_position:
                     progress.position = page.next_position  # also over what was left out behind it
+                self._failures = 0
                 continue
             moved = page.next_position > progress.position
             progress.position = page.next_position
             yield from progress.save_skipped()
+            self._failures = 0
             if not moved and self._may_work():
                 yield self.wake.wait(pace.idle())
         yield from progress.save()

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mink_core.capability import Capability
-from mink_core.errors import HandlerFailedError, LeaseLostError, StorageError, StoreClosedError, TransientStorageError
+from mink_core.errors import (
+    HandlerFailedError,
+    LeaseLostError,
+    MinkError,
+    OutcomeUnknownError,
+    SchemaError,
+    StorageError,
+    StoreClosedError,
+    TransientStorageError,
+)
 from mink_core.handling import NextStep, SubscriptionFailure, WhenExhausted
 from mink_core.runtime.doors import within
 from mink_core.runtime.failures import tell
@@ -23,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class HandlerError(Exception):
-    """What the handler raised, and on which of the events that it was given."""
+    """What the handler raised, or why what it did cannot be committed, and on which of the events that it was given."""
 
     def __init__(self, index: int, error: Exception) -> None:
         """Keep both."""
@@ -147,6 +157,13 @@ class AtLeastOnce(Delivery):
         except (HandlerFailedError, LeaseLostError):
             yield from progress.save()
             raise
+        except (GeneratorExit, StorageError, StoreClosedError):
+            raise  # nobody is there to take a step any more, or nothing to save on
+        except BaseException:
+            self.in_handler = False
+            with suppress(MinkError):  # what was raised is not lost for an error of the save
+                yield from progress.save()
+            raise
         finally:
             self.in_handler = False
         yield from progress.save()
@@ -182,7 +199,7 @@ class AtLeastOnce(Delivery):
 
 
 class ExactlyOnce(Delivery):
-    """Effects and checkpoint in one transaction; a bad event costs those around it only a second try."""
+    """Effects and checkpoint in one transaction; a bad event costs those around it only further tries."""
 
     def deliver(self, events: Sequence[StoredEvent]) -> Steps[None]:
         """See `Delivery.deliver`."""
@@ -212,10 +229,11 @@ class ExactlyOnce(Delivery):
                 raise LeaseLostError(self._progress.name, self._lease.token)
 
     def _transact(self, events: Sequence[StoredEvent]) -> Steps[int]:
-        """All or nothing; gives how many, fewer than asked where it is to end."""
+        """All or nothing; gives how many, fewer than asked where it is to end, or where not all can be committed."""
+        count = 0
 
-        def work(tx: Any) -> Steps[int]:
-            count = 0
+        def work(tx: Any) -> Steps[None]:
+            nonlocal count
             for event in events:
                 if not self.may_work():
                     break
@@ -223,12 +241,35 @@ class ExactlyOnce(Delivery):
                 count += 1
             if count:
                 yield self._progress.save_on(tx, events[count - 1].global_position)
-            return count
 
-        count = yield from within(self._door, self._store.transaction(), work)
-        if count:
-            self._progress.moved(events[count - 1].global_position)
-        return count
+        try:
+            yield from within(self._door, self._store.transaction(), work)
+        except (StorageError, SchemaError) as error:
+            if not count:
+                raise
+            yield from self._check_storage(error)
+            if count == 1:
+                raise HandlerError(0, error) from error
+        else:
+            if count:
+                self._progress.moved(events[count - 1].global_position)
+            return count
+        return (yield from self._transact(events[: count // 2]))  # until it is known whose fault it is
+
+    def _check_storage(self, error: MinkError) -> Steps[None]:
+        """Return where a commit failed for what the handler did in it: without that, it is done.
+
+        Raises:
+            MinkError: It is not the handler's fault.
+        """
+        for found in (error, error.__cause__):  # the cause: what ended the transaction, and the handler hid
+            if isinstance(found, TransientStorageError | OutcomeUnknownError):
+                raise found
+
+        def work(tx: Any) -> Steps[None]:
+            yield self._progress.fence_on(tx)
+
+        yield from within(self._door, self._store.transaction(), work)
 
     def _handle(self, tx: Any, event: StoredEvent, index: int) -> Steps[None]:
         try:
@@ -246,10 +287,19 @@ class ExactlyOnce(Delivery):
 
     def replay(self, event: StoredEvent) -> Steps[None]:
         """See `Delivery.replay`."""
+        handled = False
 
         def work(tx: Any) -> Steps[None]:
+            nonlocal handled
             yield self._progress.fence_on(tx)
             if (yield tx.parked.remove(self._settings.name, event.global_position)):
                 yield from self._handle(tx, event, 0)
+                handled = True
 
-        yield from within(self._door, self._store.transaction(), work)
+        try:
+            yield from within(self._door, self._store.transaction(), work)
+        except (StorageError, SchemaError) as error:
+            if not handled:
+                raise
+            yield from self._check_storage(error)
+            raise HandlerError(0, error) from error

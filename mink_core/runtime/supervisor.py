@@ -72,8 +72,10 @@ class Supervisor:
         """
         attempt = 0
         try:
-            while not self.halt.is_set() and self.failure is None:
-                self._wake.clear()
+            while True:
+                self._wake.clear()  # before the look: who ends it from here on rings again
+                if self._is_ending():
+                    break
                 try:
                     wait = yield from self._beat()
                     attempt = 0
@@ -87,6 +89,7 @@ class Supervisor:
                         self._settings.on_error,
                     )
                 yield self._wake.wait(wait)
+            yield from self._end()
         except GeneratorExit:
             raise  # nobody is there to take a step any more
         except BaseException:
@@ -94,7 +97,6 @@ class Supervisor:
                 self._door.cancel(consumer.running)
             yield from self._end()
             raise
-        yield from self._end()
         if self.failure is not None:
             raise self.failure
 
@@ -111,6 +113,9 @@ class Supervisor:
         self._alive_until = began + self._settings.lease_seconds
         yield from self._assign(found)
         return self._until_next_beat(found)
+
+    def _is_ending(self) -> bool:
+        return self.halt.is_set() or self.failure is not None
 
     def _is_alive(self) -> bool:
         return time.monotonic() < self._alive_until
@@ -135,7 +140,7 @@ class Supervisor:
                 continue
             if partition in found.surplus:
                 yield self._store.subscriptions.release(lease)
-            elif not found.paused:
+            elif not found.paused and not self._is_ending():
                 self._start(Consumer(self._store, self._door, self._settings, lease, self._is_alive))
 
     def _start(self, consumer: Consumer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
@@ -154,6 +155,7 @@ class AsyncSubscriptionWorker:
         self._supervisor: Supervisor | None = None
         self._task: asyncio.Task[None] | None = None
         self._started = self._stopped = False
+        self._ended = asyncio.Event()
 
     async def run(self) -> None:
         """See `SubscriptionWorker.run`; a cancellation ends it as well."""
@@ -163,10 +165,13 @@ class AsyncSubscriptionWorker:
         await self._run()
 
     async def _run(self) -> None:
-        # Made here, as its signals belong to the running loop.
-        self._supervisor = Supervisor(self._store, TaskDoor(), self._settings, self.owner)
-        if not self._stopped:
-            await run_steps_async(self._supervisor.run())
+        try:
+            # Made here, as its signals belong to the running loop.
+            self._supervisor = Supervisor(self._store, TaskDoor(), self._settings, self.owner)
+            if not self._stopped:
+                await run_steps_async(self._supervisor.run())
+        finally:
+            self._ended.set()
 
     async def start(self) -> None:
         """See `SubscriptionWorker.start`."""
@@ -174,13 +179,13 @@ class AsyncSubscriptionWorker:
             raise UsageError(_ONCE)
         self._started = True
         self._task = asyncio.create_task(self._run(), name=f"mink subscription {self.name}")
+        self._task.add_done_callback(lambda _: self._ended.set())  # also of one that is cancelled before it begins
 
     async def wait(self, seconds: float | None = None) -> bool:
         """See `SubscriptionWorker.wait`."""
-        if self._task is None:
-            return False
-        done, _ = await asyncio.wait([self._task], timeout=seconds)
-        return bool(done)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+        return self._ended.is_set()
 
     def nudge(self) -> None:
         """See `SubscriptionWorker.nudge`."""
@@ -201,6 +206,8 @@ class AsyncSubscriptionWorker:
         task, self._task = self._task, None
         if task is not None:
             await task
+        elif self._started:  # by `run`, which raises what ended it; or closed before
+            await self._ended.wait()
 
     async def __aenter__(self) -> Self:
         """Start."""

@@ -32,6 +32,12 @@ async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
         await asyncio.sleep(0.005)
 
 
+async def caught_up(script: Script) -> bool:
+    """Whether the subscription "s" has saved that it has everything."""
+    found = await script(script.store.checkpoints.load("s"))
+    return found is not None and found.position >= await script(script.store.head_position())
+
+
 def rests(worker: Any) -> bool:
     """Whether a worker has heard of a pause, and nothing of it is under way any more."""
     return not worker._supervisor._consumers

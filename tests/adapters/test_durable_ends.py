@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from mink_core import (
     NewEvent,
     RetryPolicy,
+    StorageError,
 )
+from mink_core.runtime.progress import Progress
 from tests.adapters.doors import ASYNC_DOORS, DOORS
 from tests.adapters.following import ANY, put, taking, until
 from tests.adapters.script import play
@@ -135,6 +138,76 @@ def test_a_cancelled_transaction_leaves_nothing(door: Door) -> None:
     play(door, scenario)
 
 
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
+def test_a_close_that_is_cancelled_ends_the_handler_and_hands_back(door: Door) -> None:
+    """As by `wait_for(worker.close(), …)`: the worker is cancelled while it waits for the handler."""
+
+    async def scenario(script: Script) -> None:
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def handler(_: Any) -> None:
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+
+        await put(script, 1)
+        worker = script.store.subscription("s", handler, lease_seconds=600)
+        await worker.start()
+        await begun.wait()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(worker.close(), 0.05)
+        assert ended.is_set()
+        assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
+def test_wait_and_close_know_of_a_worker_that_runs_in_the_caller_s_task(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        begun, may_end, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def handler(_: Any) -> None:
+            begun.set()
+            await may_end.wait()
+            done.set()
+
+        await put(script, 1)
+        worker = script.store.subscription("s", handler)
+        running = asyncio.create_task(worker.run())
+        await begun.wait()
+        assert not await worker.wait(0.01)
+        waiting, closing = asyncio.create_task(worker.wait(60)), asyncio.create_task(worker.close())
+        await asyncio.sleep(0)
+        may_end.set()
+        await closing
+        assert done.is_set()
+        assert await waiting
+        await running
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("door", ASYNC_DOORS, indirect=True)
+@pytest.mark.parametrize("how", ["closed", "cancelled before it began"])
+def test_a_worker_that_has_ended_is_known_to_have_ended(door: Door, how: str) -> None:
+    async def scenario(script: Script) -> None:
+        worker = script.store.subscription("s", taking(script, lambda _: None))
+        await worker.start()
+        if how == "closed":
+            await worker.close()
+        else:
+            worker._task.cancel()
+        assert await worker.wait(60)
+        with suppress(asyncio.CancelledError):
+            await worker.close()
+        await worker.close()  # again: nothing is told twice
+
+    play(door, scenario)
+
+
 class Ended(BaseException):
     """As `SystemExit`, but no event loop knows it."""
 
@@ -167,5 +240,42 @@ def test_a_handler_that_ends_its_worker_ends_it(door: Door, transactional: bool,
             return bool((await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases)
 
         await until(is_free)
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("raised", [Ended, asyncio.CancelledError])
+@pytest.mark.parametrize("saves", [True, False])
+def test_what_was_handled_before_is_saved(
+    door: Door, raised: type[BaseException], saves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event is the first to be handled again; where that cannot be saved, what was raised is told all the same."""
+
+    async def scenario(script: Script) -> None:
+        seen: list[int] = []
+
+        def work(event: Any) -> None:
+            seen.append(event.version)
+            if event.version == 3 and seen.count(3) == 1:
+                raise raised
+
+        def failing(*_: Any) -> Any:
+            raise StorageError("nothing is written here")
+
+        await put(script, 4)
+        worker = script.store.subscription("s", taking(script, work))
+        with monkeypatch.context() as patched:
+            if not saves:
+                patched.setattr(Progress, "save_on", failing)
+            await script(worker.start())
+            assert await script(worker.wait(60))
+            with pytest.raises(raised):
+                await script(worker.close())
+        assert seen == [1, 2, 3]
+        again = script.store.subscription("s", taking(script, work))
+        await script(again.start())
+        await until(lambda: 4 in seen)
+        await script(again.close())
+        assert seen == ([1, 2, 3, 3, 4] if saves else [1, 2, 3, 1, 2, 3, 4])
 
     play(door, scenario)

@@ -20,7 +20,8 @@ from mink_core import (
     UsageError,
     WhenExhausted,
 )
-from tests.adapters.following import ANY, put, taking, until
+from mink_core.runtime.progress import Progress
+from tests.adapters.following import ANY, caught_up, put, taking, until
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -190,6 +191,52 @@ def test_a_storage_that_is_down_is_not_the_event_s_fault(door: Door, monkeypatch
         await script(worker.close())
         assert await script(script.store.parked.list()) == []
         assert [failure.next_step for failure in told] == [NextStep.RECONNECT] * 3
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+def test_the_storage_s_failures_count_until_a_round_went_well(
+    door: Door, transactional: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that can be loaded is no sign that polls and saves work: the waits between them grow on."""
+    monkeypatch.setattr("mink_core.runtime.consumer.backoff", lambda attempt, *_: attempt / 1000)
+
+    async def scenario(script: Script) -> None:
+        told: list[SubscriptionFailure] = []
+        polls, saves = [True] * 3, [True] * 2
+        poll, save = script.store.poll, Progress.save_on
+
+        def failing_poll(*arguments: Any, **options: Any) -> Any:
+            if polls:
+                polls.pop()
+                raise TransientStorageError("no poll")
+            return poll(*arguments, **options)
+
+        def failing_save(progress: Progress, target: Any, position: int) -> Any:
+            if saves:
+                saves.pop()
+                raise TransientStorageError("no save")
+            return save(progress, target, position)
+
+        monkeypatch.setattr(script.store, "poll", failing_poll)
+        monkeypatch.setattr(Progress, "save_on", failing_save)
+        await put(script, 2)
+        handler = taking(script, lambda *_: None)
+        worker = script.store.subscription("s", handler, transactional=transactional, on_error=told.append)
+        await script(worker.start())
+        await until(lambda: caught_up(script))
+        polls.append(True)
+        await until(lambda: len(told) == 6)
+        await script(worker.close())
+        assert [(str(item.error), item.attempt, item.wait) for item in told] == [
+            ("no poll", 1, 0.001),
+            ("no poll", 2, 0.002),
+            ("no poll", 3, 0.003),
+            ("no save", 4, 0.004),
+            ("no save", 5, 0.005),
+            ("no poll", 1, 0.001),
+        ]
 
     play(door, scenario)
 
