@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from mink_core.backoff import backoff
+from mink_core.runtime.bell import Bell
 from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
@@ -55,13 +56,13 @@ class Wakeups:
         self._lock = threading.Lock()
         self._sender: threading.Thread | None = None
         self._listener: threading.Thread | None = None
-        self._dirty = threading.Event()
+        self._dirty = Bell()
         self._owed = False
         """An append came that nobody of this store was woken for; the sender does it."""
         self._quiet = True
         """So few append that each may wake this store's subscribers itself."""
         self._count = 0
-        self._closed = threading.Event()
+        self._closed = Bell()
 
     def appended(self) -> None:
         """An append has committed. Sends nothing itself: the callers are the busiest of all."""

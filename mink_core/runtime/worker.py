@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
 from mink_core.runtime.apart import apart
+from mink_core.runtime.bell import Bell
 from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.steps import run_steps, run_steps_async
 from mink_core.runtime.supervisor import Supervisor, new_owner
@@ -41,7 +42,7 @@ class SubscriptionWorker:
         self._supervisor = Supervisor(store, ThreadDoor(), settings, self.owner)
         self._thread: threading.Thread | None = None
         self._started = False
-        self._ended = threading.Event()
+        self._ended = Bell()
         self._bell = threading.Lock()
         self._bell.acquire()
         self._error: BaseException | None = None

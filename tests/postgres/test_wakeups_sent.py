@@ -7,12 +7,14 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mink_postgres import wakeups as module
 from mink_postgres.wakeups import SHORTEST_GAP, Wakeups
+from tests.interrupts import interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,6 +175,23 @@ def test_an_interrupted_append_leaves_no_store_without_a_sender(moment: int) -> 
     assert wakeups._sender is not None
     assert wakeups._dirty.is_set()
     assert sleeper.seen or wakeups._owed
+
+
+def test_after_an_interrupted_append_others_append_and_close() -> None:
+    for moment in count(1):
+        wakeups, _ = made(Unsent)
+        wakeups.appended()
+        wakeups._dirty.clear()  # as its sender does
+        was_interrupted = interrupted(wakeups.appended, moment)
+        wakeups._dirty.clear()
+        for act in (wakeups.appended, wakeups.close):
+            other = threading.Thread(target=act, daemon=True)
+            other.start()
+            other.join(5)
+            assert not other.is_alive(), moment
+        if not was_interrupted:
+            assert moment > 5, "it counted nothing"
+            break
 
 
 def awaited(condition: Any, patience: float = 30) -> None:
