@@ -88,8 +88,10 @@ class SubscriptionWorker:
         self._thread = threading.Thread(target=work, name=f"mink subscription {self.name}", daemon=True)
         try:
             apart(self._thread.start)
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if isinstance(error, RuntimeError):  # there is no thread to be had; an interrupted start goes on
+                self._ended.set()
             raise
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -116,7 +118,7 @@ class SubscriptionWorker:
         self.stop()
         if self._supervisor.is_own():
             return
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join()
         self._raise()
 
