@@ -92,7 +92,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
-        self._opened = self._checked = self._closed = False
+        self._opened = self._checked = self._closed = self._left = False
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -189,18 +189,19 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
 
     async def close(self) -> None:
         """See `mink_core.EventStore.close`."""
-        if self._closed:
-            return
         self._closed = True
-        for subscription in list(self._followers):
-            subscription.stop()
-        # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.
+        if self._left:  # else a second call does what an interrupted one has left
+            return
+        # Whatever interrupts one of them, the others are closed as well.
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._close_backend)
             if self._wakeups is not None:
                 closing.push_async_callback(asyncio.to_thread, self._wakeups.close)
             if self._grouping is not None:
                 closing.push_async_callback(self._grouping.close)
+            for subscription in list(self._followers):
+                closing.callback(subscription.stop)
+        self._left = True
 
     async def _close_backend(self) -> None:
         if self._opening is None:

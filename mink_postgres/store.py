@@ -11,6 +11,7 @@ from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
 from mink_core.prepare import prepare_append
 from mink_core.prepare_substores.outbox import with_messages
+from mink_core.runtime.apart import apart
 from mink_core.runtime.updating import Updating
 from mink_postgres.ahead import pages_ahead
 from mink_postgres.backends import sync_psycopg
@@ -101,7 +102,8 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         )
         self._lock = threading.Lock()
         self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
-        self._opened = self._checked = self._closed = False
+        self._leaving = threading.Lock()
+        self._opened = self._checked = self._closed = self._left = False
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -205,19 +207,26 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     def close(self) -> None:
         """See `mink_core.EventStore.close`."""
         with self._lock:
-            if self._closed:
-                return
             self._closed = True
-            subscriptions = list(self._followers)
-        for subscription in subscriptions:
-            subscription.stop()
-        # Whatever interrupts one of them, the others are closed as well: a second call would do nothing.
-        with ExitStack() as closing:
-            closing.callback(self._backend.close)
-            if self._wakeups is not None:
-                closing.callback(self._wakeups.close)
-            if self._grouping is not None:
-                closing.callback(self._grouping.close)
+        if not self._left:  # else a second call does what an interrupted one has left
+            apart(self._leave)
+
+    def _leave(self) -> None:
+        with self._leaving:  # who comes meanwhile returns when all is closed
+            if self._left:
+                return
+            with self._lock:
+                subscriptions = list(self._followers)
+            # Whatever fails of these, the others are closed as well.
+            with ExitStack() as closing:
+                closing.callback(self._backend.close)
+                if self._wakeups is not None:
+                    closing.callback(self._wakeups.close)
+                if self._grouping is not None:
+                    closing.callback(self._grouping.close)
+                for subscription in subscriptions:
+                    closing.callback(subscription.stop)
+            self._left = True
 
     def __enter__(self) -> Self:
         """Open the pool."""

@@ -21,6 +21,8 @@ import psycopg
 from psycopg import sql
 
 from mink_core.backoff import backoff
+from mink_core.runtime.apart import apart
+from mink_core.runtime.bell import Bell
 from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
@@ -55,18 +57,18 @@ class Wakeups:
         self._lock = threading.Lock()
         self._sender: threading.Thread | None = None
         self._listener: threading.Thread | None = None
-        self._dirty = threading.Event()
+        self._dirty = Bell()
         self._owed = False
         """An append came that nobody of this store was woken for; the sender does it."""
         self._quiet = True
         """So few append that each may wake this store's subscribers itself."""
         self._count = 0
-        self._closed = threading.Event()
+        self._closed = Bell()
 
     def appended(self) -> None:
         """An append has committed. Sends nothing itself: the callers are the busiest of all."""
         if self._sender is None:  # before the flag is set, which says that it will come: Ctrl-C may be anywhere
-            self._start_sending()
+            apart(self._start_sending)
         self._count += 1  # about right is enough: it only says how busy the store is
         quiet = self._quiet
         if self._dirty.is_set() or not quiet:
@@ -81,6 +83,11 @@ class Wakeups:
         """Somebody of this store waits for events."""
         with self._lock:
             self._sleepers.add(sleeper)
+        if self._listener is None:
+            apart(self._start_listening)  # as is a sender: Ctrl-C would leave a thread that nobody knows of
+
+    def _start_listening(self) -> None:
+        with self._lock:
             if self._listener is None and not self._closed.is_set():
                 self._listener = self._start(self._take, "mink wake-ups in")
 
@@ -89,9 +96,13 @@ class Wakeups:
             if self._sender is None and not self._closed.is_set():
                 self._sender = self._start(self._send, "mink wake-ups out")
 
-    def _start(self, steps: Callable[[psycopg.Connection[Any]], None], name: str) -> threading.Thread:
+    def _start(self, steps: Callable[[psycopg.Connection[Any]], None], name: str) -> threading.Thread | None:
         thread = threading.Thread(target=self._work, args=(steps,), name=name, daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            log.warning("wake-ups are off until a thread is to be had; polling goes on: %s", error)
+            return None
         return thread
 
     def _nudge(self) -> None:

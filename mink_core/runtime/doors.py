@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from mink_core.runtime.bell import Bell
 from mink_core.runtime.steps import Steps, run_steps, run_steps_async
 from mink_core.runtime.task_waiting import wait_until_set
 
@@ -76,20 +77,12 @@ class Door(Protocol):
         ...
 
 
-class ThreadSignal(threading.Event):
-    """A `Signal` for threads."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """See `Signal.wait`; longer than a thread can wait is as long as it can."""
-        return super().wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
-
-
 class ThreadDoor:
     """By threads."""
 
-    def signal(self) -> ThreadSignal:
+    def signal(self) -> Bell:
         """See `Door.signal`."""
-        return ThreadSignal()
+        return Bell()
 
     def spawn(self, name: str, steps: Steps[None]) -> threading.Thread:
         """See `Door.spawn`."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
+from mink_core.runtime.bell import Bell
 from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
 from mink_core.runtime.unawaited import check_plain
 
@@ -47,7 +47,7 @@ class OutboxRelay:
         self._outbox = store.outbox
         self._publisher = publisher
         self._options = RelayOptions(**options).checked()
-        self._stopping = threading.Event()
+        self._stopping = Bell()
         self._purged_at = time.monotonic()
         self.counts = RelayCounts()
         """What was done so far."""

@@ -6,10 +6,10 @@ between catch-up and live in which an event could be lost, repeated or reordered
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Self
 
 from mink_core.errors import StoreClosedError
+from mink_core.runtime.bell import Bell
 from mink_core.runtime.checks import check_subscribe
 from mink_core.runtime.pace import Pace
 
@@ -48,7 +48,7 @@ class PollingSubscription:
         self._pace = Pace(poll_interval)
         self._identity = identity
         self._closed = False
-        self._wake = threading.Event()
+        self._wake = Bell()
 
     @property
     def position(self) -> int:

@@ -154,10 +154,13 @@ class Supervisor:
                     self.failure = consumer.failure
                 self._wake.set()
 
-        self._consumers[consumer.lease.partition] = consumer
-        consumer.running = self._door.spawn(
-            f"mink subscription {self._settings.name} {consumer.lease.partition}", steps()
-        )
+        partition = consumer.lease.partition
+        self._consumers[partition] = consumer
+        try:
+            consumer.running = self._door.spawn(f"mink subscription {self._settings.name} {partition}", steps())
+        except BaseException:  # there is no thread to be had
+            del self._consumers[partition]
+            raise
 
     def _end(self) -> Steps[None]:
         """Let consumers finish what they do, then leave."""
@@ -168,7 +171,11 @@ class Supervisor:
             if time.monotonic() > patient_until and not any(item.in_handler for item in running):
                 break
             yield self._door.join([item.running for item in running], 0.05)
-        left = self._door.spawn("mink subscription leaves", self._leave())
+        try:
+            left = self._door.spawn("mink subscription leaves", self._leave())
+        except RuntimeError:  # there is no thread to be had
+            yield from self._leave()
+            return
         yield self._door.join([left], _PATIENCE / 2)
         self._door.cancel(left)
 

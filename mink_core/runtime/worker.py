@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
 from mink_core.runtime.apart import apart
+from mink_core.runtime.bell import Bell
 from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.steps import run_steps, run_steps_async
 from mink_core.runtime.supervisor import Supervisor, new_owner
@@ -42,7 +43,7 @@ class SubscriptionWorker:
         self._supervisor = Supervisor(store, ThreadDoor(), settings, self.owner)
         self._thread: threading.Thread | None = None
         self._started = False
-        self._ended = threading.Event()
+        self._ended = Bell()
         self._bell = threading.Lock()
         self._bell.acquire()
         self._error: BaseException | None = None
@@ -88,8 +89,10 @@ class SubscriptionWorker:
         self._thread = threading.Thread(target=work, name=f"mink subscription {self.name}", daemon=True)
         try:
             apart(self._thread.start)
-        except BaseException:
+        except BaseException as error:
             self.stop()
+            if isinstance(error, RuntimeError):  # there is no thread to be had; an interrupted start goes on
+                self._ended.set()
             raise
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -116,7 +119,7 @@ class SubscriptionWorker:
         self.stop()
         if self._supervisor.is_own():
             return
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             self._thread.join()
         self._raise()
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -14,6 +15,8 @@ import pytest
 from mink_core import ExpectedVersion, NewEvent, StoreClosedError
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 from mink_postgres.ahead import _Keeper
+from mink_postgres.wakeups import Wakeups
+from tests.interrupts import interrupted
 
 DRIVERS = pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 NAME = "mink closing"
@@ -130,6 +133,49 @@ def test_a_close_that_is_cancelled_while_the_store_is_opened(postgres_url: str, 
         assert store._wakeups._closed.is_set()
 
     asyncio.run(scenario())
+    assert connections(postgres_url) == 0
+
+
+@DRIVERS
+def test_a_second_close_ends_what_a_cancelled_one_has_left(postgres_url: str, schema: str, driver: str) -> None:
+    source = SlowSource(postgres_url)
+    source.there.set()
+
+    async def scenario() -> None:
+        store: Any = AsyncPostgresEventStore(source, driver=driver, schema=schema, min_size=1)
+        await store.ping()
+        close, store._backend.close = store._backend.close, asyncio.Event().wait  # as if the pool took long
+        closing = asyncio.create_task(store.close())
+        await asyncio.sleep(0.05)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert source.users == 1
+        store._backend.close = close
+        await store.close()
+
+    asyncio.run(scenario())
+    assert source.users == 0
+    assert connections(postgres_url) == 0
+
+
+def test_a_second_close_ends_what_an_interrupted_one_has_left(postgres_url: str, schema: str) -> None:
+    """At each moment of the first one, also of those that it spends on the subscriptions."""
+    source = SlowSource(postgres_url)
+    source.there.set()
+    for moment in count(1):
+        store = PostgresEventStore(source, schema=schema, min_size=1)
+        store._wakeups = wakeups = Wakeups(schema, lambda: None)
+        store.ping()
+        subscriptions = [store.subscribe() for _ in range(2)]
+        was_interrupted = interrupted(store.close, moment)
+        store.close()
+        assert source.users == 0, moment
+        assert wakeups._closed.is_set(), moment
+        assert all(subscription._closed for subscription in subscriptions), moment
+        if not was_interrupted:
+            assert moment > 5, "it counted nothing"
+            break
     assert connections(postgres_url) == 0
 
 

@@ -7,12 +7,15 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mink_postgres import wakeups as module
 from mink_postgres.wakeups import SHORTEST_GAP, Wakeups
+from tests.interrupts import interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,6 +176,72 @@ def test_an_interrupted_append_leaves_no_store_without_a_sender(moment: int) -> 
     assert wakeups._sender is not None
     assert wakeups._dirty.is_set()
     assert sleeper.seen or wakeups._owed
+
+
+def test_after_an_interrupted_append_others_append_and_close() -> None:
+    for moment in count(1):
+        wakeups, _ = made(Unsent)
+        wakeups.appended()
+        wakeups._dirty.clear()  # as its sender does
+        was_interrupted = interrupted(wakeups.appended, moment)
+        wakeups._dirty.clear()
+        for act in (wakeups.appended, wakeups.close):
+            other = threading.Thread(target=act, daemon=True)
+            other.start()
+            other.join(5)
+            assert not other.is_alive(), moment
+        if not was_interrupted:
+            assert moment > 5, "it counted nothing"
+            break
+
+
+class Counting(Wakeups):
+    """Notes its threads, which wait for its end."""
+
+    def __init__(self) -> None:
+        super().__init__("s", lambda: None)
+        self.begun = 0
+
+    def _work(self, steps: Any) -> None:
+        self.begun += 1
+        self._closed.wait()
+
+
+@pytest.mark.parametrize("what", ["appended", "add"])
+def test_an_interrupted_start_leaves_one_thread(what: str) -> None:
+    for moment in count(1):
+        wakeups, sleeper = Counting(), Sleeper()
+        act = wakeups.appended if what == "appended" else partial(wakeups.add, sleeper)
+        was_interrupted = interrupted(act, moment)
+        act()
+        thread = wakeups._sender or wakeups._listener
+        assert thread is not None, moment
+        wakeups.close()
+        thread.join(30)
+        assert wakeups.begun == 1, moment
+        if not was_interrupted:
+            assert moment > 5, "it counted nothing"
+            break
+
+
+def test_no_append_and_no_subscriber_fails_where_no_thread_is_to_be_had(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any) -> None:
+        message = "can't start new thread"
+        raise RuntimeError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        wakeups, sleeper = made(Unsent)
+        wakeups.appended()
+    assert sleeper.seen == [0]
+    assert "wake-ups are off" in caplog.text
+    wakeups.appended()
+    wakeups.add(sleeper)
+    assert wakeups._sender is not None
+    assert wakeups._listener is not None
+    wakeups.close()
 
 
 def awaited(condition: Any, patience: float = 30) -> None:

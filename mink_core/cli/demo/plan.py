@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mink_core import EventFilter, NewEvent
+from mink_core.runtime.bell import Bell
 
 if TYPE_CHECKING:
     from mink_core import StoredEvent
@@ -45,7 +45,7 @@ class Time:
         """Begin now."""
         self._seconds = seconds
         self._end = time.monotonic() + seconds
-        self._cut = threading.Event()
+        self._cut = Bell()
 
     def over(self) -> bool:
         """Whether it has ended."""
