@@ -216,6 +216,7 @@ class Administration(Protocol):
         Raises:
             UsageError: An event breaks a limit, or does not go on with its stream.
             DuplicateEventError: The store has another event in an event's place.
+            StreamTombstonedError: A stream that is tombstoned here has new events.
             StorageError: The storage failed; nothing of this call was stored, or all of it: repeat it.
         """
         ...

@@ -135,6 +135,8 @@ class OutboxStore(Protocol):
         Never waits: what others are claiming is left out. A message whose attempts are used up
         becomes a dead letter here.
 
+        On PostgreSQL neither this nor a verdict can be a part of a transaction at REPEATABLE READ or SERIALIZABLE: refused.
+
         Args:
             worker: Who claims, 1 to 200 characters; shown to operators.
             limit: At most so many, at least 1.

@@ -44,7 +44,7 @@ class Saga(msgspec.Struct, frozen=True):
     correlation_id: str | None = None
     """1 to 500 characters: what its events have in common, the id of a stream for example."""
     due_at: datetime | None = None
-    """When it wants to be claimed, aware: a time-out."""
+    """When it wants to be claimed, aware, within the years 1 to 9999 of UTC: a time-out."""
     handled: tuple[UUID, ...] = ()
     """Ids of the events it has handled, newest last; `save` keeps the last `MAX_HANDLED`."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import tuple_row
 
-from mink_core.errors import DuplicateEventError, UsageError
+from mink_core.errors import DuplicateEventError, StreamTombstonedError, UsageError
 from mink_core.json_codec import encode_json
 from mink_core.limits import category_of, check_event_id, check_event_type, check_stream_id
 from mink_core.transfer.checks import check_version, timestamp_in_utc
@@ -47,6 +47,11 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
 
     Returns:
         How many were stored; those that were there already are left out.
+
+    Raises:
+        UsageError: An event breaks a limit, or does not go on with its stream.
+        DuplicateEventError: The store has another event in an event's place.
+        StreamTombstonedError: A stream has new events, and was closed here.
     """
     first = {event.stream_id: event for event in reversed(events)}
     newest = {event.stream_id: event for event in events}
@@ -70,13 +75,18 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
         )
         stored = dict.fromkeys(names, 0)
         new = events
+        marked = set[str]()
         if there := sorted(stored.keys() - {name for (name,) in cursor}):
-            stored |= cursor.execute(_filled("import_lock", schema), (there,)).fetchall()
+            locked = cursor.execute(_filled("import_lock", schema), (there,)).fetchall()
+            stored |= {name: version for name, version, _ in locked}
+            marked = {name for name, _, is_marked in locked if is_marked}
             if any(stored.values()):
                 _compare(cursor, schema, [event for event in events if event.version <= stored[event.stream_id]])
                 new = [event for event in events if event.version > stored[event.stream_id]]
             if not new:
                 return 0
+            if marked:
+                _refuse_tombstoned(cursor, schema, sorted(marked & {event.stream_id for event in new}))
         # Where a new stream begins above version 1, what was before was purged.
         purged = {name: event.version - 1 for name, event in first.items() if not stored[name] and event.version > 1}
         versions = stored | purged
@@ -92,6 +102,9 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
         if grown := [name for name in there if versions[name] > stored[name]]:
             stamps = [timestamp_in_utc(newest[name]) for name in grown]
             cursor.execute(_filled("import_versions", schema), (grown, [versions[name] for name in grown], stamps))
+            if marked:
+                # As an append does: what was deleted goes on after its hidden events.
+                cursor.execute(_filled("import_undeleted", schema), (grown,))
     return len(new)
 
 
@@ -156,6 +169,12 @@ def _text(text: str) -> bytes:
 
 def _filled(name: str, schema: str) -> Any:
     return admin_sql(name).replace("{schema}", schema)
+
+
+def _refuse_tombstoned(cursor: psycopg.Cursor[Any], schema: str, names: list[str]) -> None:
+    """Refuse to go on with a stream that was closed here. Looked up once its row is locked, so that none is closed meanwhile."""
+    if tombstoned := cursor.execute(_filled("import_tombstoned", schema), (names,)).fetchone():
+        raise StreamTombstonedError(tombstoned[0])
 
 
 def _compare(cursor: psycopg.Cursor[Any], schema: str, events: Sequence[StoredEvent]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -56,10 +56,25 @@ def prepare_saga(saga: object, expected_version: object) -> PreparedSaga:
         encode_json(saga.state, "state"),
         saga.status,
         None if saga.correlation_id is None else check_text(saga.correlation_id, "correlation id"),
-        saga.due_at,
+        None if saga.due_at is None else _in_utc(saga.due_at),
         tuple(handled[-MAX_HANDLED:]),
         check_count(expected_version, "expected_version"),
     )
+
+
+def _in_utc(due_at: datetime) -> datetime:
+    """The moment as it will be read.
+
+    Raises:
+        UsageError: It is of a year in UTC that Python does not know.
+    """
+    if due_at.tzinfo is UTC:
+        return due_at
+    try:
+        return due_at.astimezone(UTC)
+    except OverflowError:
+        msg = f"a saga's due_at is within the years 1 to 9999 of UTC, not {due_at!r:.100}"
+        raise UsageError(msg) from None
 
 
 def check_find(correlation_id: object, saga_type: object, statuses: object, after: object, limit: object) -> None:

@@ -45,6 +45,7 @@ def import_lines(
     Raises:
         UsageError: The file is damaged or ends early; what came before is stored.
         DuplicateEventError: The store has another event where one of the file belongs.
+        StreamTombstonedError: The file goes on with a stream that is tombstoned here; the batches before are stored.
         CapabilityNotSupportedError: The file has deleted, purged or closed streams, and the store has no such thing. Nothing
             was stored, unless the first of them came while the file was written.
         StorageError: The storage failed; the batches before are stored: repeat the import.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,7 +41,7 @@ class Row(msgspec.Struct, frozen=True):
             decode_json(saga.state),
             saga.status,
             saga.correlation_id,
-            None if claimed or saga.due_at is None else saga.due_at.astimezone(UTC),
+            None if claimed else saga.due_at,
             saga.handled,
             version=self.version,
             claims=self.claims,

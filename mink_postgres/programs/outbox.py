@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mink_core.errors import DuplicateMessageError, LeaseLostError
+from mink_core.errors import DuplicateMessageError, LeaseLostError, UsageError
 from mink_core.json_codec import decode_json
 from mink_core.outbox import ClaimedMessage, MessageStatus, StoredMessage
 from mink_core.prepare_substores.outbox import message_headers
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mink_core.outbox import Verdict
     from mink_core.prepare import PreparedMessage
     from mink_postgres.context import Context
-    from mink_postgres.query import Row
+    from mink_postgres.query import Row, Rows
 
 _encode = msgspec.json.Encoder().encode
 
@@ -81,7 +81,19 @@ def add(context: Context, messages: Sequence[PreparedMessage]) -> Program[None]:
 def claim(context: Context, worker: str, limit: int, lease: float) -> Program[list[ClaimedMessage]]:
     """Take due messages. A lost reply leaves them claimed until the lease ends: repeating it is safe."""
     rows = yield Query(context.sql.claim_outbox, (worker, limit, lease), retry_is_safe=True)
+    _refuse_old_snapshot(rows)
     return [_claimed(worker, *row) for row in rows]
+
+
+def _refuse_old_snapshot(rows: Rows) -> None:
+    """Refuse where the server did, by a row of NULLs."""
+    if rows and rows[0][0] is None:
+        msg = (
+            "outbox messages cannot be claimed or settled in a REPEATABLE READ or SERIALIZABLE transaction: its snapshot is "
+            "older than the look for the next message of a stream, which could then wait for ever; nothing was done: do it "
+            "in a transaction at READ COMMITTED, or outside of one"
+        )
+        raise UsageError(msg)
 
 
 def _claimed(  # noqa: PLR0913, PLR0917 -- a row
@@ -130,6 +142,7 @@ def settle(context: Context, verdicts: Sequence[Verdict]) -> Program[list[Claime
         return []
     given = _encode([_verdict(verdict) for verdict in verdicts]).decode()
     rows = yield Query(context.sql.settle_outbox, (given,), retry_is_safe=True)
+    _refuse_old_snapshot(rows)
     accepted = {(position, token) for position, token in rows}
     claimed = [verdict.message for verdict in verdicts]
     return [message for message in claimed if (message.position, message.token) not in accepted]

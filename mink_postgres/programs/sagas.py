@@ -41,7 +41,7 @@ def save(context: Context, saga: PreparedSaga) -> Program[StoredSaga]:
         decode_json(saga.state),
         saga.status,
         saga.correlation_id,
-        saga.due_at and saga.due_at.astimezone(UTC),
+        saga.due_at,
         saga.handled,
         version=actual,
         claims=0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,22 @@ def test_every_field_comes_back_with_its_type(door: Door) -> None:
         assert (changed.version, changed.due_at, changed.created_at) == (2, None, found.created_at)
         assert changed.updated_at >= found.updated_at
         assert await script(sagas.load("s-1")) == changed
+
+    play(door, scenario)
+
+
+def test_a_due_time_is_one_that_can_be_read_back(door: Door) -> None:
+    """In UTC, where the first and the last hours of what Python knows may be of another year."""
+
+    async def scenario(script: Script) -> None:
+        sagas = script.store.sagas
+        east, west = timezone(timedelta(hours=1)), timezone(timedelta(hours=-1))
+        for name, moment in (("early", datetime.min.replace(tzinfo=east)), ("late", datetime.max.replace(tzinfo=west))):
+            with pytest.raises(UsageError, match="within the years 1 to 9999 of UTC"):
+                await script(sagas.save(Saga(name, "T", due_at=moment), expected_version=0))
+        saved = await script(sagas.save(Saga("s-1", "T", due_at=datetime.max.replace(tzinfo=east)), expected_version=0))
+        assert (saved.due_at, saved.due_at.tzinfo) == (datetime.max.replace(tzinfo=east), UTC)
+        assert await script(sagas.find(saga_type="T")) == [saved]
 
     play(door, scenario)
 

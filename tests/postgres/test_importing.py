@@ -16,13 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conformance_tests.model.strategies import metadata, values
-from mink_core import DuplicateEventError, ExpectedVersion, NewEvent, UsageError, open_store
+from mink_core import DuplicateEventError, ExpectedVersion, NewEvent, StreamTombstonedError, UsageError, open_store
 from mink_core.registry import open_administration
 from mink_core.transfer.digests import canonical
+from mink_postgres import PostgresEventStore
 from tests.adapters.moving import event
 
 if TYPE_CHECKING:
-    from mink_postgres import PostgresEventStore
+    from collections.abc import Iterator
+
     from tests.postgres.roles import Open
 
 _zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -158,3 +160,44 @@ def test_a_version_that_only_compares_equal_is_refused(
         with pytest.raises(UsageError, match=r"has version 2\.0; nothing of this batch"):
             administration.import_events([event(1), between, event(3)])
         assert list(store.streams()) == []
+
+
+@pytest.fixture
+def private(postgres_url: str, schema: str) -> Iterator[PostgresEventStore]:
+    with PostgresEventStore(postgres_url, schema=schema, privacy=True, min_size=1) as opened:
+        opened.initialize()
+        yield opened
+
+
+def test_a_stream_that_was_deleted_here_goes_on_as_after_an_append(
+    private: PostgresEventStore, postgres_url: str, schema: str
+) -> None:
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        events = [event(version) for version in (1, 2, 3)]
+        name = events[0].stream_id
+        assert administration.import_events(events[:2]) == 2
+        private.privacy.soft_delete(name, by="me")
+        assert administration.import_events(events[:2]) == 0
+        assert private.stream_info(name).deleted_at is not None  # a repeat brings nothing back
+        assert administration.import_events(events) == 1
+    assert [it.version for it in private.read_stream(name)] == [3]
+    assert private.stream_info(name).deleted_at is None
+    assert private.append(name, [NewEvent("Made", 4)], expected_version=3).last_version == 4
+    assert private.check() == []
+
+
+def test_a_stream_that_was_closed_here_takes_no_more(
+    private: PostgresEventStore, postgres_url: str, schema: str
+) -> None:
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        events = [event(version) for version in (1, 2)]
+        name = events[0].stream_id
+        assert administration.import_events(events[:1]) == 1
+        private.privacy.tombstone(name, by="me")
+        other = event(1, stream_id="other-1")
+        with pytest.raises(StreamTombstonedError, match=f"stream '{name}' is tombstoned; nothing was stored"):
+            administration.import_events([other, *events])
+        assert [it.version for it in private.read_all()] == [1]
+        # What is there already is no append.
+        assert administration.import_events([other, events[0]]) == 1
+    assert private.check() == []

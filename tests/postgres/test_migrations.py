@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent, SchemaError
+from mink_core import ExpectedVersion, NewEvent, SchemaError, Verdict
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
 from mink_postgres.drivers import psycopg_sync
@@ -123,6 +123,28 @@ def test_the_printed_script_does_what_an_upgrade_does(postgres_url: str, schema:
         raw(postgres_url, schema, "DROP SCHEMA {schema} CASCADE")
         administration.migrate()
     assert catalog(postgres_url, schema) == by_script
+
+
+WAITING = """
+INSERT INTO {schema}.outbox (message_id, destination, payload, headers, stream_id, ordered, status, max_attempts, due_at, created_at)
+SELECT gen_random_uuid(), 't', to_jsonb(n), '{}', name, true, status, 9, now(), now()
+FROM (VALUES (1, 'stuck-1', 'waiting'), (2, 'stuck-1', 'waiting'), (3, 'held-1', 'pending'), (4, 'held-1', 'waiting'))
+    AS given (n, name, status)
+ORDER BY n
+"""
+
+
+def test_messages_that_waited_for_nobody_are_sent(postgres_url: str, schema: str) -> None:
+    to_version(postgres_url, schema, 22)
+    raw(postgres_url, schema, WAITING)
+    to_version(postgres_url, schema, SCHEMA_VERSION)
+    found = raw(postgres_url, schema, "SELECT status FROM {schema}.outbox ORDER BY position")
+    assert [status for (status,) in found] == ["pending", "waiting", "pending", "waiting"]
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        for expected in ([1, 3], [2, 4]):
+            claimed = store.outbox.claim("w")
+            assert [message.payload for message in claimed] == expected
+            assert store.outbox.settle([Verdict(message) for message in claimed]) == []
 
 
 def test_a_failing_migration_changes_nothing(postgres_url: str, schema: str) -> None:

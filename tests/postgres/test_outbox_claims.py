@@ -7,9 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
-from mink_core import LeaseLostError, MessageStatus, OutboxMessage, Verdict
+from mink_core import LeaseLostError, MessageStatus, OutboxMessage, UsageError, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,49 @@ def nobody_is_left_waiting(store: PostgresEventStore) -> None:
         finisher.join(0.3)
         # It must not look past the claim that may be making the second one wait just now.
         assert store.outbox.get(first.message_id).status is MessageStatus.CLAIMED  # type: ignore[union-attr]
+    finisher.join(60)
+    assert numbers(store.outbox.claim("c")) == [2]
+
+
+def nothing_waits_for_what_is_being_finished(store: PostgresEventStore) -> None:
+    """The second message comes, and is found behind the first, when the first one's finisher has looked for it already."""
+    store.outbox.add(ordered(1))
+    [first] = store.outbox.claim("a")
+    with store.transaction() as tx:
+        tx.outbox.complete(first)
+        store.outbox.add([ordered(2), ordered(3)])
+        assert store.outbox.claim("b") == []
+    assert numbers(store.outbox.claim("c")) == [2]
+
+
+def a_held_stream_leaves_the_way(store: PostgresEventStore) -> None:
+    """While its first message is being finished, one of its backlog is looked at again and again, and no more."""
+    store.outbox.add([ordered(n) for n in range(45)])
+    [first] = store.outbox.claim("a", limit=1)
+    with store.transaction() as tx:
+        tx.outbox.complete(first)
+        store.outbox.add(ordered(99, "b-1"))
+        assert [99] in [numbers(store.outbox.claim("b", limit=1)) for _ in range(4)]
+    for expected in range(1, 45):
+        [claimed] = store.outbox.claim("w")
+        assert claimed.payload == expected
+        store.outbox.complete(claimed)
+
+
+def finishers_know_of_each_other(store: PostgresEventStore) -> None:
+    """A requeued message and the one that went on without it are finished at the same time."""
+    store.outbox.add([ordered(n) for n in range(3)])
+    [requeued] = store.outbox.claim("a")
+    store.outbox.fail(requeued, "broken", give_up=True)
+    [second] = store.outbox.claim("a")
+    assert store.outbox.requeue(requeued.message_id)
+    [first] = store.outbox.claim("a")
+    finisher = threading.Thread(target=store.outbox.complete, args=(second,))
+    with store.transaction() as tx:
+        tx.outbox.complete(first)
+        finisher.start()
+        finisher.join(0.3)
+        assert store.outbox.get(second.message_id).status is MessageStatus.CLAIMED  # type: ignore[union-attr]
     finisher.join(60)
     assert numbers(store.outbox.claim("c")) == [2]
 
@@ -144,6 +188,9 @@ CHECKS = [
     a_late_worker_is_refused,
     a_killer_is_given_up,
     nobody_is_left_waiting,
+    nothing_waits_for_what_is_being_finished,
+    a_held_stream_leaves_the_way,
+    finishers_know_of_each_other,
     order_is_kept,
     done_messages_are_not_walked,
     settling_walks_no_old_claims,
@@ -153,9 +200,11 @@ TWINS = [
     (a_late_worker_is_refused, "settle_outbox", "THEN o.due_at > clock_timestamp()", "THEN true"),
     (a_late_worker_is_refused, "settle_outbox", "AND o.token = v.t", ""),
     (a_killer_is_given_up, "claim_outbox", "attempts = o.attempts + 1", "attempts = o.attempts"),
-    (nobody_is_left_waiting, "promote_outbox", "FOR UPDATE OF o", ""),
+    (finishers_know_of_each_other, "promote_outbox", "FOR UPDATE OF o", ""),
     (nobody_is_left_waiting, "promote_outbox", "SET status = 'pending'", "SET status = 'waiting'"),
-    (order_is_kept, "claim_outbox", "AND x.ordered AND", "AND false AND"),
+    (nothing_waits_for_what_is_being_finished, "claim_outbox", "FOR SHARE SKIP LOCKED", ""),
+    (a_held_stream_leaves_the_way, "claim_outbox", "l.p < b.position", "false"),
+    (order_is_kept, "claim_outbox", "WHERE s.head < s.position", "WHERE false"),
     (done_messages_are_not_walked, "idx_outbox_due", "", ""),
     (done_messages_are_not_walked, "idx_outbox_order", "", ""),
     (settling_walks_no_old_claims, "settle_outbox", _CASE, "o.status = 'claimed' AND o.due_at > clock_timestamp()"),
@@ -176,3 +225,20 @@ def test_a_bent_twin_is_told(
     bend(store, function, old, new)
     with pytest.raises((AssertionError, pytest.fail.Exception, ValueError, LeaseLostError)):
         check(store)
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_snapshot_that_may_be_too_old_is_refused(store: PostgresEventStore, postgres_url: str, level: str) -> None:
+    store.outbox.add([ordered(1), ordered(2)])
+    [first] = store.outbox.claim("a")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"BEGIN ISOLATION LEVEL {level}")
+        tx = store.bind(connection)
+        for refused in (lambda: tx.outbox.claim("b"), lambda: tx.outbox.complete(first)):
+            with pytest.raises(UsageError, match=r"nothing was done.*READ COMMITTED"):
+                refused()
+        tx.outbox.add(ordered(3))  # the transaction goes on
+        connection.execute("COMMIT")
+    store.outbox.complete(first)
+    assert [found.status for found in store.outbox.list()] == [MessageStatus.DONE, *[MessageStatus.PENDING] * 2]
+    assert numbers(store.outbox.claim("c")) == [2]
