@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from math import inf, nan
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -230,6 +231,32 @@ def test_a_publisher_that_miscounts_or_raises_loses_nothing(door: Door) -> None:
             [found] = await script(script.store.outbox.list())
             assert (found.status, said in found.last_error) == (MessageStatus.PENDING, True)
             await asyncio.sleep(0.06)
+
+    play(door, scenario)
+
+
+def test_a_wait_that_cannot_be_kept_to_is_bounded_and_keeps_nothing_unacknowledged(door: Door) -> None:
+    """OUTBOX-04: as of `reset_at - time.time()` when that moment has passed."""
+    waits: list[Any] = [-0.3, -(10**400), nan, inf, True, "60", 10**9, 10**400]
+
+    async def scenario(script: Script) -> None:
+        sent: list[int] = []
+
+        def send(item: Any) -> None:
+            if item.payload["n"] < len(waits):
+                raise PublishError("429", retry_in=waits[item.payload["n"]])
+            sent.append(item.payload["n"])
+
+        await script(script.store.outbox.add([message(n) for n in range(len(waits) + 2)]))
+        relay = relay_of(script, send, backoff=Backoff(first=3600.0, most=3600.0, jitter=0.0))
+        await script(relay.run_once())
+        assert (relay.counts.published, relay.counts.failed) == (2, len(waits))
+        at_once = await script(script.store.outbox.claim("next"))
+        assert [item.payload["n"] for item in at_once] == [0, 1]
+        await script.later(3700)
+        by_backoff = await script(script.store.outbox.claim("next"))
+        assert [item.payload["n"] for item in by_backoff if item.payload["n"] > 1] == [2, 3, 4, 5]
+        assert sent == [8, 9]
 
     play(door, scenario)
 
