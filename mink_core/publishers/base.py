@@ -16,7 +16,8 @@ class PublishError(MinkError):
     """A message could not be published. Any other exception does as well; this one can say more.
 
     Attributes:
-        retry_in: Seconds to wait before the next attempt; None for the relay's backoff.
+        retry_in: Seconds to wait before the next attempt, ten years at most; 0 where it is negative. None, or what is no
+            finite number, for the relay's backoff.
         give_up: No attempt can help: the message is a dead letter at once.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mink_core.publishers.cancelled import failure_of
 from mink_core.runtime.unawaited import check_done, check_plain
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class AsyncCallablePublisher:
             async with free:
                 try:
                     await self._function(message)
+                except asyncio.CancelledError as error:
+                    return failure_of(error)
                 except Exception as error:  # noqa: BLE001 -- the outcome of this message
                     return error
             return None

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
+from mink_core.publishers.cancelled import failure_of
 from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
 from mink_core.runtime.task_waiting import wait_until_set
 
@@ -86,6 +87,8 @@ class AsyncOutboxRelay:
     async def _publish(self, batch: Batch, chunk: Sequence[ClaimedMessage]) -> None:
         try:
             batch.judge(chunk, await self._publisher.publish(chunk))
+        except asyncio.CancelledError as error:
+            batch.judge(chunk, failure_of(error))
         except Exception as error:  # noqa: BLE001 -- the outcome of these messages
             batch.judge(chunk, error)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from contextlib import suppress
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from mink_core.errors import KeyBusyError, MinkError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, Reservation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from mink_core.idempotency import AsyncIdempotencyStore, IdempotencyStore
     from mink_core.substores import AsyncHasSubStores, HasSubStores
@@ -34,9 +35,10 @@ def idempotent(
     """Let a function, or a coroutine function on an async store, do its work once a key.
 
     The first caller does the work, and every caller gets its response, which must be JSON. Where the
-    work raises, the key is released and the next caller may try. A worker that dies holds the key
-    for `ttl` seconds; one that takes longer than that gets `LeaseLostError`, as another may have begun.
-    (To make the work and its completion one commit, reserve and complete in a `transaction()`.)
+    work raises, the key is released and the next caller may try; so it is where the caller is cancelled or
+    interrupted by Ctrl-C, unless the work is done: then its response is stored first. A worker that dies
+    holds the key for `ttl` seconds; one that takes longer than that gets `LeaseLostError`, as another may
+    have begun. (To make the work and its completion one commit, reserve and complete in a `transaction()`.)
 
     Args:
         store: Whose `idempotency`; sync for a function, async for a coroutine function.
@@ -54,44 +56,72 @@ def idempotent(
         def pay(request_id: str, amount: int) -> dict[str, Any]: ...
         ```
     """
+    times = _Times(ttl, keep, wait)
 
     def decorated(function: Callable[P, T]) -> Callable[P, T]:
         if inspect.iscoroutinefunction(function):
-            keys = cast("AsyncIdempotencyStore", store.idempotency)
-
-            @wraps(function)
-            async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
-                reservation = await keys.reserve(key(*args, **kwargs), ttl=ttl, wait=wait)
-                if not reservation.is_mine:
-                    return _response_of(reservation)
-                try:
-                    response = await function(*args, **kwargs)
-                except BaseException:
-                    with suppress(MinkError):  # what the work raised is told; the key comes free by itself
-                        await keys.release(reservation)
-                    raise
-                return (await keys.complete(reservation, response, ttl=keep)).response
-
-            return cast("Callable[P, T]", awaited)
-
-        plain_keys = cast("IdempotencyStore", store.idempotency)
-
-        @wraps(function)
-        def called(*args: P.args, **kwargs: P.kwargs) -> Any:
-            reservation = plain_keys.reserve(key(*args, **kwargs), ttl=ttl, wait=wait)
-            if not reservation.is_mine:
-                return _response_of(reservation)
-            try:
-                response = function(*args, **kwargs)
-            except BaseException:
-                with suppress(MinkError):  # as above
-                    plain_keys.release(reservation)
-                raise
-            return plain_keys.complete(reservation, response, ttl=keep).response
-
-        return called
+            coroutine = _awaited(cast("AsyncIdempotencyStore", store.idempotency), key, times, function)
+            return cast("Callable[P, T]", coroutine)
+        return _called(cast("IdempotencyStore", store.idempotency), key, times, function)
 
     return decorated
+
+
+class _Times(NamedTuple):
+    """As `idempotent` was given them."""
+
+    ttl: float
+    keep: float
+    wait: float
+
+
+def _called(keys: IdempotencyStore, key: Callable[P, str], times: _Times, function: Callable[P, T]) -> Callable[P, T]:
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> Any:
+        reservation = keys.reserve(key(*args, **kwargs), ttl=times.ttl, wait=times.wait)
+        try:
+            if not reservation.is_mine:  # a call, at which Ctrl-C could come
+                return _response_of(reservation)
+            response = function(*args, **kwargs)
+        except BaseException:
+            if reservation.token is not None:
+                with suppress(MinkError):  # what the work raised is told; the key comes free by itself
+                    keys.release(reservation)
+            raise
+        try:
+            return keys.complete(reservation, response, ttl=times.keep).response
+        except MinkError:
+            raise
+        except BaseException:  # Ctrl-C
+            with suppress(MinkError):
+                keys.complete(reservation, response, ttl=times.keep)  # a repeat changes nothing
+            raise
+
+    return called
+
+
+def _awaited(
+    keys: AsyncIdempotencyStore, key: Callable[P, str], times: _Times, function: Callable[P, Awaitable[Any]]
+) -> Callable[P, Awaitable[Any]]:
+    @wraps(function)
+    async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
+        reservation = await keys.reserve(key(*args, **kwargs), ttl=times.ttl, wait=times.wait)
+        if not reservation.is_mine:
+            return _response_of(reservation)
+        try:
+            response = await function(*args, **kwargs)
+        except BaseException:
+            with suppress(MinkError):  # as above
+                await keys.release(reservation)
+            raise
+        try:
+            return (await keys.complete(reservation, response, ttl=times.keep)).response
+        except asyncio.CancelledError:
+            with suppress(MinkError):
+                await keys.complete(reservation, response, ttl=times.keep)  # as above
+            raise
+
+    return awaited
 
 
 def _response_of(reservation: Reservation) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
+from math import inf
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mink_core.backoff import Backoff
 from mink_core.errors import UsageError
-from mink_core.limits import MAX_CALL_EVENTS, MAX_WORKER_NAME, check_between, check_seconds, check_text
+from mink_core.limits import MAX_CALL_EVENTS, MAX_SECONDS, MAX_WORKER_NAME, check_between, check_seconds, check_text
 from mink_core.outbox import LEASE, Verdict
 from mink_core.publishers.base import PublishError
 
@@ -128,12 +129,16 @@ class Batch:
     def _verdict(self, message: ClaimedMessage, outcome: Exception | None) -> Verdict:
         if outcome is None:
             return Verdict(message)
-        retry_in = outcome.retry_in if isinstance(outcome, PublishError) else None
         give_up = isinstance(outcome, PublishError) and outcome.give_up
-        if retry_in is None:
-            retry_in = self._options.backoff.delay(message.attempts)
         error = f"{type(outcome).__name__}: {outcome}" if str(outcome) else type(outcome).__name__
-        return Verdict(message, error, retry_in, give_up)
+        return Verdict(message, error, self._wait_after(message, outcome), give_up)
+
+    def _wait_after(self, message: ClaimedMessage, outcome: Exception) -> float:
+        """Always one that `settle` takes: else one message would keep the whole batch unacknowledged."""
+        wait: object = outcome.retry_in if isinstance(outcome, PublishError) else None
+        if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not -inf < wait < inf:
+            wait = self._options.backoff.delay(message.attempts)
+        return float(min(max(wait, 0), MAX_SECONDS))
 
     def lost(self, counts: RelayCounts) -> None:
         """Count what could not be acknowledged while the lease lasted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
@@ -50,15 +50,26 @@ def _valid(records: Records, key: str) -> Row | None:
     return None if row is None or row.expires_at <= records.now else row
 
 
-def reserve(given: PreparedKey) -> Change[Reservation]:
+def reserve(given: PreparedKey, token: UUID) -> Change[Reservation]:
     """Take the key, or tell what is stored under it."""
 
     def apply(records: Records) -> Reservation:
         if (row := _valid(records, given.key)) is not None:
             return Reservation(row.told(), None)
-        mine = Row(given, uuid4(), records.now, records.now + timedelta(seconds=given.ttl))
+        mine = Row(given, token, records.now, records.now + timedelta(seconds=given.ttl))
         records.put(TABLE, given.key, mine)
         return Reservation(mine.told(), mine.token)
+
+    return Change(((TABLE, given.key),), apply)
+
+
+def give_up(given: PreparedKey, token: UUID) -> Change[None]:
+    """Give the key back, if it came to be ours."""
+
+    def apply(records: Records) -> None:
+        row = _valid(records, given.key)
+        if row is not None and row.token == token and row.completed_at is None:
+            records.drop(TABLE, given.key)
 
     return Change(((TABLE, given.key),), apply)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from mink_core.errors import MinkError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
 from mink_core.json_codec import encode_json
 from mink_core.limits import check_count, check_seconds, check_text
@@ -33,11 +36,19 @@ class MemoryIdempotency(SubStore):
         """See `IdempotencyStore.reserve`."""
         given = prepare_key(key, ttl, stream_id, metadata)
         pausing = pauses(check_seconds(wait, "wait", zero=True))
-        while True:
-            reservation = self._run(idempotency.reserve(given))
-            if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
-                return reservation
-            time.sleep(pause)
+        token = uuid4()
+        try:
+            while True:
+                reservation = self._run(idempotency.reserve(given, token))
+                if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
+                    return reservation
+                time.sleep(pause)
+        except MinkError:
+            raise
+        except BaseException:  # Ctrl-C: nobody else knows the token
+            with suppress(MinkError):
+                self._run(idempotency.give_up(given, token))
+            raise
 
     def complete(self, reservation: Reservation, response: Any, *, ttl: float = COMPLETED_FOR) -> IdempotencyRecord:
         """See `IdempotencyStore.complete`."""
@@ -81,7 +92,8 @@ class AsyncMemoryIdempotency(AsyncSubStore):
         given = prepare_key(key, ttl, stream_id, metadata)
         pausing = pauses(check_seconds(wait, "wait", zero=True))
         while True:
-            reservation = await self._run(idempotency.reserve(given))
+            # A cancellation comes before this, or after: unlike Ctrl-C it cannot cut it in two.
+            reservation = await self._run(idempotency.reserve(given, uuid4()))
             if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
                 return reservation
             await asyncio.sleep(pause)

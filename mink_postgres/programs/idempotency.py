@@ -6,6 +6,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+import msgspec
+
 from mink_core.errors import LeaseLostError
 from mink_core.idempotency import IdempotencyRecord, Reservation
 from mink_core.json_codec import decode_json
@@ -17,13 +19,26 @@ if TYPE_CHECKING:
     from mink_postgres.query import Row
 
 
-def reserve(context: Context, given: PreparedKey) -> Program[Reservation]:
+class Claim(msgspec.Struct):
+    """What a caller knows of its reservation that is interrupted before it has the answer."""
+
+    token: UUID = msgspec.field(default_factory=uuid4)
+    may_hold: bool = False
+    """Whether the server may have given it the key."""
+
+
+def reserve(context: Context, given: PreparedKey, claim: Claim) -> Program[Reservation]:
     """Take the key, or tell what is stored under it."""
-    token = uuid4()
-    args = (given.key, token, given.ttl, given.stream_id, given.metadata)
+    args = (given.key, claim.token, given.ttl, given.stream_id, given.metadata)
+    claim.may_hold = True
     rows = yield Query(context.sql.reserve_key, args, retry_is_safe=False)
-    *record, is_mine = rows[0]
-    return Reservation(_record(record), token if is_mine else None)
+    *record, claim.may_hold = rows[0]
+    return Reservation(_record(record), claim.token if claim.may_hold else None)
+
+
+def give_up(context: Context, given: PreparedKey, claim: Claim) -> Program[None]:
+    """Give the key back, if it came to be ours."""
+    yield Query(context.sql.release_key, (given.key, claim.token), retry_is_safe=True)
 
 
 def complete(context: Context, reservation: Reservation, response: str, ttl: float) -> Program[IdempotencyRecord]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mink_core.errors import MinkError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
 from mink_core.json_codec import encode_json
 from mink_core.limits import check_count, check_seconds, check_text
@@ -33,11 +35,20 @@ class PostgresIdempotency(SubStore):
         """See `IdempotencyStore.reserve`."""
         given = prepare_key(key, ttl, stream_id, metadata)
         pausing = pauses(check_seconds(wait, "wait", zero=True))
-        while True:
-            reservation = self._run(idempotency.reserve(self._context, given))
-            if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
-                return reservation
-            time.sleep(pause)
+        claim = idempotency.Claim()
+        try:
+            while True:
+                reservation = self._run(idempotency.reserve(self._context, given, claim))
+                if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
+                    return reservation
+                time.sleep(pause)
+        except MinkError:
+            raise
+        except BaseException:  # Ctrl-C: nobody else knows the token
+            if claim.may_hold:
+                with suppress(MinkError):
+                    self._run(idempotency.give_up(self._context, given, claim))
+            raise
 
     def complete(self, reservation: Reservation, response: Any, *, ttl: float = COMPLETED_FOR) -> IdempotencyRecord:
         """See `IdempotencyStore.complete`."""
@@ -80,11 +91,18 @@ class AsyncPostgresIdempotency(AsyncSubStore):
         """See `IdempotencyStore.reserve`."""
         given = prepare_key(key, ttl, stream_id, metadata)
         pausing = pauses(check_seconds(wait, "wait", zero=True))
-        while True:
-            reservation = await self._run(idempotency.reserve(self._context, given))
-            if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
-                return reservation
-            await asyncio.sleep(pause)
+        claim = idempotency.Claim()
+        try:
+            while True:
+                reservation = await self._run(idempotency.reserve(self._context, given, claim))
+                if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
+                    return reservation
+                await asyncio.sleep(pause)
+        except asyncio.CancelledError:  # nobody else knows the token
+            if claim.may_hold:
+                with suppress(MinkError):
+                    await self._run(idempotency.give_up(self._context, given, claim))
+            raise
 
     async def complete(
         self, reservation: Reservation, response: Any, *, ttl: float = COMPLETED_FOR

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from math import inf, nan
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from mink_core import (
     PublishError,
     TransientStorageError,
     UsageError,
+    open_async_store,
     open_store,
 )
 from tests.adapters.script import play
@@ -232,6 +234,98 @@ def test_a_publisher_that_miscounts_or_raises_loses_nothing(door: Door) -> None:
             await asyncio.sleep(0.06)
 
     play(door, scenario)
+
+
+def test_a_wait_that_cannot_be_kept_to_is_bounded_and_keeps_nothing_unacknowledged(door: Door) -> None:
+    """OUTBOX-04: as of `reset_at - time.time()` when that moment has passed."""
+    waits: list[Any] = [-0.3, -(10**400), nan, inf, True, "60", 10**9, 10**400]
+
+    async def scenario(script: Script) -> None:
+        sent: list[int] = []
+
+        def send(item: Any) -> None:
+            if item.payload["n"] < len(waits):
+                raise PublishError("429", retry_in=waits[item.payload["n"]])
+            sent.append(item.payload["n"])
+
+        await script(script.store.outbox.add([message(n) for n in range(len(waits) + 2)]))
+        relay = relay_of(script, send, backoff=Backoff(first=3600.0, most=3600.0, jitter=0.0))
+        await script(relay.run_once())
+        assert (relay.counts.published, relay.counts.failed) == (2, len(waits))
+        at_once = await script(script.store.outbox.claim("next"))
+        assert [item.payload["n"] for item in at_once] == [0, 1]
+        await script.later(3700)
+        by_backoff = await script(script.store.outbox.claim("next"))
+        assert [item.payload["n"] for item in by_backoff if item.payload["n"] > 1] == [2, 3, 4, 5]
+        assert sent == [8, 9]
+
+    play(door, scenario)
+
+
+async def its_own_future_is_cancelled() -> None:
+    """What a client library does that gives up a request."""
+    future = asyncio.get_running_loop().create_future()
+    future.cancel("by the client")
+    await future
+
+
+def test_a_cancellation_of_the_publisher_s_own_is_its_message_s_failure() -> None:
+    async def send(item: Any) -> None:
+        if item.payload["n"] == 1:
+            await its_own_future_is_cancelled()
+
+    async def scenario() -> None:
+        async with open_async_store("memory://") as store:
+            await store.outbox.add([message(n) for n in range(4)])
+            relay = AsyncOutboxRelay(store, AsyncCallablePublisher(send))
+            assert await relay.run_once() == 4
+            assert (relay.counts.published, relay.counts.failed) == (3, 1)
+            [failed] = await store.outbox.list(status=MessageStatus.PENDING)
+            assert failed.payload == {"n": 1}
+            assert failed.last_error == "PublishError: cancelled inside the publisher: by the client"
+
+    asyncio.run(scenario())
+
+
+def test_a_publish_that_was_cancelled_by_the_publisher_counts_for_all_its_messages() -> None:
+    class Cancelled:
+        async def publish(self, _messages: Any) -> Any:
+            await its_own_future_is_cancelled()
+
+    async def scenario() -> None:
+        async with open_async_store("memory://") as store:
+            await store.outbox.add([message(1), message(2)])
+            relay = AsyncOutboxRelay(store, Cancelled())
+            assert await relay.run_once() == 2
+            assert (relay.counts.published, relay.counts.failed) == (0, 2)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("by_function", [True, False])
+def test_a_relay_that_is_cancelled_while_it_publishes_ends(*, by_function: bool) -> None:
+    async def scenario() -> None:
+        publishing = asyncio.Event()
+
+        async def send(_: Any) -> None:
+            publishing.set()
+            await asyncio.Event().wait()
+
+        class Plain:
+            publish = staticmethod(send)
+
+        async with open_async_store("memory://") as store:
+            await store.outbox.add([message(1)])
+            relay = AsyncOutboxRelay(store, AsyncCallablePublisher(send) if by_function else Plain())
+            running = asyncio.create_task(relay.run())
+            await publishing.wait()
+            relay.stop()  # so that it ends whatever becomes of its cancellation
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert (relay.counts.claimed, relay.counts.failed) == (1, 0)
+
+    asyncio.run(scenario())
 
 
 def test_done_messages_are_purged_after_their_retention(door: Door) -> None:
