@@ -188,13 +188,14 @@ def _is_repeat(
 def _same_content(event: PreparedEvent, row: EncodedEvent) -> bool:
     return (
         event.event_type == row.event_type
-        and _same_json(event.data, row.data)
+        and same_json(event.data, row.data)
         # Absent metadata reads back as {}: a repeat that gives {} is the same call.
-        and _same_json(event.metadata or "{}", row.metadata or "{}")
+        and same_json(event.metadata or "{}", row.metadata or "{}")
     )
 
 
-def _same_json(one: str, other: str) -> bool:
+def same_json(one: str, other: str) -> bool:
+    """Whether two texts are the same JSON, whatever the order of their keys (JSON-03)."""
     # Equal texts are the common case; the order of keys is all that may differ in equal values.
     return one == other or _same(decode_json(one), decode_json(other))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from mink_core.errors import UsageError
+from mink_core.pydantic_models import ModelForm, is_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,9 @@ class TypedPayloads:
     """A transform that stores objects of registered classes and gives them back.
 
     Events of types that are not registered pass through as plain JSON.
+
+    Pydantic models are stored by the names of their fields, without computed ones, and read by name or alias. Aliases
+    need pydantic 2.11 or newer, or `populate_by_name`.
 
     Example:
         ```python
@@ -50,6 +54,7 @@ class TypedPayloads:
     def __init__(self) -> None:
         """Start with no class registered."""
         self._types: dict[str, tuple[type[Any], int]] = {}
+        self._models: dict[type[Any], ModelForm] = {}
         self._upcasters: dict[tuple[str, int], Callable[[Any], JsonValue]] = {}
 
     def register(self, event_type: str, *, schema_version: int = 1) -> Callable[[type[T]], type[T]]:
@@ -73,6 +78,8 @@ class TypedPayloads:
                 msg = f"{cls.__name__} is no dataclass, msgspec.Struct or pydantic model"
                 raise UsageError(msg)
             self._types[event_type] = (cls, schema_version)
+            if is_model(cls):
+                self._models[cls] = ModelForm(cls)
             return cls
 
         return decorate
@@ -99,7 +106,7 @@ class TypedPayloads:
         """Turn the data into JSON and note its schema version.
 
         Raises:
-            UsageError: When the data is not an object of the registered class.
+            UsageError: When the data is not an object of the registered class, or one that could not be read back.
         """
         known = self._types.get(event.event_type)
         if known is None:
@@ -113,7 +120,7 @@ class TypedPayloads:
             raise UsageError(msg)
         return msgspec.structs.replace(
             event,
-            data=_to_json(event.data),
+            data=self._to_json(event.data),
             metadata={**(event.metadata or {}), SCHEMA_VERSION_KEY: schema_version},
         )
 
@@ -141,25 +148,21 @@ class TypedPayloads:
                 raise UsageError(msg)
             data = lift(data)
         try:
-            payload = _from_json(data, cls)
+            payload = self._from_json(data, cls)
         # msgspec's is a ValueError too, but only from 0.20 on.
         except (ValueError, msgspec.ValidationError) as error:
             msg = f"{where} does not fit {cls.__name__}: {error}"
             raise UsageError(msg) from error
         return msgspec.structs.replace(event, data=payload)
 
+    def _to_json(self, payload: Any) -> Any:
+        model = self._models.get(type(payload))
+        return msgspec.to_builtins(payload, str_keys=True) if model is None else model.to_json(payload)
+
+    def _from_json(self, data: Any, cls: type[Any]) -> Any:
+        model = self._models.get(cls)
+        return msgspec.convert(data, cls, strict=True, str_keys=True) if model is None else model.from_json(data)
+
 
 def _is_payload_class(cls: type[Any]) -> bool:
-    return dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct) or hasattr(cls, "model_validate")
-
-
-def _to_json(payload: Any) -> Any:
-    if hasattr(payload, "model_dump"):  # pydantic, without importing it
-        return payload.model_dump(mode="json")
-    return msgspec.to_builtins(payload, str_keys=True)
-
-
-def _from_json(data: Any, cls: type[Any]) -> Any:
-    if hasattr(cls, "model_validate"):
-        return cls.model_validate(data)
-    return msgspec.convert(data, cls, strict=True, str_keys=True)
+    return dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct) or is_model(cls)

@@ -26,14 +26,13 @@ from mink_core.errors import (
 )
 from mink_core.events import AppendResult
 from mink_core.expected import ExpectedVersion, exact_version
-from mink_core.limits import Limits
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.attempts import Attempts, Wait, over
 from mink_jetstream.drafts import Draft, Write, next_time, rests
 from mink_jetstream.grouping import Grouping
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
 from mink_jetstream.limiting import check_limits
-from mink_jetstream.messages import EXPECTED, NOTHING, OVERHEAD, REST, VERSION, StreamTail, body_of
+from mink_jetstream.messages import EXPECTED, NOTHING, REST, VERSION, StreamTail, body_of
 from mink_jetstream.refusals import Refusals
 from mink_jetstream.requests import Request, UnansweredError
 
@@ -41,12 +40,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from mink_core.encoded import EncodedEvent
+    from mink_core.limits import Limits
     from mink_core.prepare import PreparedAppend
     from mink_jetstream.place import Place
     from mink_jetstream.reading import Reading
 
-_MAX_CALL_EVENTS = 1000
-"""Events of one call: the server's limit on an atomic batch."""
 _REMEMBERED = 10_000
 """Streams whose newest event a store remembers."""
 _PAUSE = 0.002
@@ -101,10 +99,8 @@ class Appending:
 
     @property
     def limits(self) -> Limits:
-        """What the server takes; of a store that is not connected, what every server does."""
-        return Limits(
-            call_events=_MAX_CALL_EVENTS, event_bytes=max(self._jetstream.connection.max_payload - OVERHEAD, 1)
-        )
+        """See `Place.limits`."""
+        return self._place.limits
 
     def _forget_other_histories(self) -> None:
         """A connection made anew may lead to a restored backup, in which a sequence has another event."""

@@ -22,6 +22,7 @@ from mink_core.transfer.checks import check_version, timestamp_in_utc
 from mink_core.transfer.digests import canonical
 from mink_jetstream.answers import RefusedError
 from mink_jetstream.jetstream import WRONG_SEQUENCE, WRONG_SEQUENCE_NOW
+from mink_jetstream.limiting import check_sizes
 from mink_jetstream.messages import EXPECTED, NOTHING, VERSION, StreamTail, body_of
 from mink_jetstream.patience import Patience
 from mink_jetstream.requests import Request, UnansweredError
@@ -58,6 +59,7 @@ class Importing:
             StorageError: See `Administration.import_events`.
         """
         prepared = [_prepared(event) for event in events]
+        check_sizes(prepared, self._place.limits)
         names = {event.stream_id for event in events}
         deadline, lost = self._place.jetstream.deadline(), 0
         pauses = Patience(deadline)

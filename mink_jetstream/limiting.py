@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mink_core.limits import Limits
-    from mink_core.prepare import PreparedAppend
+    from mink_core.prepare import PreparedAppend, PreparedEvent
 
 
 def check_limits(items: Sequence[PreparedAppend], limits: Limits) -> None:
@@ -27,11 +27,20 @@ def check_limits(items: Sequence[PreparedAppend], limits: Limits) -> None:
         )
         raise UsageError(msg)
     for item in items:
-        for event in item.events:
-            size = len(event.data.encode()) + len((event.metadata or "").encode())
-            if size > limits.event_bytes:
-                msg = (
-                    f"an event may hold {limits.event_bytes} bytes of data and metadata here, as the server's max_payload "
-                    f"says, not {size}; nothing was stored: raise max_payload, or keep large values elsewhere"
-                )
-                raise UsageError(msg)
+        check_sizes(item.events, limits)
+
+
+def check_sizes(events: Sequence[PreparedEvent], limits: Limits) -> None:
+    """Refuse an event that no message holds.
+
+    Raises:
+        UsageError: Says what the limit is, and what to do.
+    """
+    for event in events:
+        size = len(event.data.encode()) + len((event.metadata or "").encode())
+        if size > limits.event_bytes:
+            msg = (
+                f"an event may hold {limits.event_bytes} bytes of data and metadata here, as the server's max_payload "
+                f"says, not {size}; nothing was stored: raise max_payload, or keep large values elsewhere"
+            )
+            raise UsageError(msg)

@@ -14,9 +14,11 @@ from uuid import UUID
 
 from mink_core.errors import MinkError, SchemaError, StorageError, TransientStorageError
 from mink_core.events import StoreIdentity
+from mink_core.limits import Limits
 from mink_jetstream.answers import Info, RefusedError
 from mink_jetstream.jetstream import NO_STREAM, JetStream, missing
 from mink_jetstream.leading import HEALING, Leading, is_led
+from mink_jetstream.messages import OVERHEAD
 from mink_jetstream.patience import Patience
 from mink_jetstream.subjects import Keys, Subjects
 
@@ -31,6 +33,8 @@ T = TypeVar("T")
 
 LAYOUT = 1
 STORE, EPOCH, LAYOUT_KEY = "mink.store", "mink.epoch", "mink.layout"
+_MAX_CALL_EVENTS = 1000
+"""Events of one call: the server's limit on an atomic batch."""
 _LOOK = 60.0
 """Seconds after which a store looks again at how it is kept: copies may be added while it is in use."""
 
@@ -64,6 +68,13 @@ class Place:
         have several.
         """
         return self._alone_on == self.jetstream.connection.reconnects
+
+    @property
+    def limits(self) -> Limits:
+        """What the server takes; of a store that is not connected, what every server does."""
+        return Limits(
+            call_events=_MAX_CALL_EVENTS, event_bytes=max(self.jetstream.connection.max_payload - OVERHEAD, 1)
+        )
 
     async def ready(self) -> None:
         """Open the connection and look whether the store is there, at first and now and then.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _CANNOT_ADOPT = "MINK1"  # raised by sql/admin/adopt.sql
 _MESSAGE_IDS = "idx_outbox_message_id"
+_SAGAS = "idx_sagas_"
 _NOT_THERE = {"42P01", "42883", "3F000", "42703"}  # undefined table, function, schema, column
 _TRANSIENT = {
     "40001": "the database could not serialize the transaction",
@@ -82,6 +83,12 @@ def translate(  # noqa: C901, PLR0911 -- a table of answers
         return StorageError(
             f"a unique index refused a row ({said}); nothing was stored: if it is events_stream_id_version_key, "
             "raw writes have left the streams table behind: run `mink check`",
+            sqlstate=sqlstate,
+        )
+    if sqlstate == "54000" and _SAGAS in said:
+        return StorageError(
+            f"a saga's names are too long for an index ({said}); nothing was stored: of its id and type together, and of "
+            "its id and correlation id, PostgreSQL takes 2,600 bytes, which characters beyond ASCII have 2 to 4 of",
             sqlstate=sqlstate,
         )
     if sqlstate == "42501":

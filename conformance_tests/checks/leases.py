@@ -84,6 +84,20 @@ def a_silent_worker_is_replaced_and_refused(lab: Lab) -> None:
         other.checkpoints.save("s", 3, expected=2, lease=Lease("s", 0, new.token + 1_000_000))
 
 
+@check("SUB-09", needs=DURABLE | CHECKPOINTS)
+def a_worker_that_left_and_is_back_begins_anew(lab: Lab) -> None:
+    """A worker that left and is back is given another token, and what it saves with the former one is refused."""
+    store = lab.open()
+    (old,) = hold(store, "a", partitions=1).leases
+    store.checkpoints.save("s", 1, expected=None, lease=old)
+    store.subscriptions.leave("s", "a")
+    (new,) = hold(store, "a", partitions=1).leases
+    true(new.token > old.token, "the new token", expected=f"above {old.token}", seen=new.token)
+    with raises(LeaseLostError, "a save from before it left", name="s", token=old.token):
+        store.checkpoints.save("s", 2, expected=1, lease=old)
+    store.checkpoints.save("s", 2, expected=1, lease=new)
+
+
 @check("SUB-08", "SUB-09", needs=DURABLE | CHECKPOINTS)
 def a_rewind_takes_every_lease_away(lab: Lab) -> None:
     """After a rewind a running worker's save is refused; an unknown subscription is told."""

@@ -11,9 +11,10 @@ import msgspec
 from mink_core.encryption.cipher import Cipher, default_cipher
 from mink_core.errors import UsageError
 from mink_core.json_codec import JsonValue, decode_json, encode_json
+from mink_core.limits import check_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mink_core.encryption.keys import SubjectKeys
     from mink_core.events import NewEvent, StoredEvent
@@ -53,16 +54,19 @@ class EncryptedFields:
             keys: The subjects' keys.
             fields: By event type, the fields of `data` to seal: a key, or a tuple of keys for one further
                 inside; `()` is all of `data`. A field that an event does not have is left out.
-            subject: Whom an event is about, from its stream id and itself. Use an id that tells
-                nothing about the person: it is stored in clear.
+            subject: Whom an event is about, from its stream id and itself: a str of 1 to 500 characters.
+                Use an id that tells nothing about the person: it is stored in clear.
             erased: What a field reads as once its key is gone.
             cipher: AES-SIV (extra `encryption`) when not given.
 
         Raises:
-            UsageError: No cipher was given, and `cryptography` is not installed.
+            UsageError: No cipher was given, and `cryptography` is not installed; or the fields of a
+                type are a single str, or hold what is no key and no tuple of keys.
         """
         self._keys = keys
         self._fields = fields
+        # Worked out once: a generator would be empty at the second event, which would be stored in clear.
+        self._known = {event_type: _paths(event_type, paths) for event_type, paths in fields.items()}
         self._subject = subject
         self._erased = erased
         self._cipher = default_cipher() if cipher is None else cipher
@@ -72,7 +76,7 @@ class EncryptedFields:
 
         Raises:
             SubjectErasedError: The subject was erased; nothing was stored.
-            UsageError: A value is no JSON.
+            UsageError: A value is no JSON, or the subject is no str of 1 to 500 characters.
         """
         paths = self._paths(event.event_type)
         if not paths:
@@ -83,7 +87,7 @@ class EncryptedFields:
         for path in paths:
             if not _has(data, path):
                 continue
-            key = key or self._keys.get(subject) or self._keys.add(subject, self._cipher.new_key())
+            key = key or self._key(subject)
             data = _replaced(data, path, self._seal(_at(data, path), subject, key, _context(stream_id, event, path)))
         return msgspec.structs.replace(event, data=data)
 
@@ -103,13 +107,17 @@ class EncryptedFields:
                 data = _replaced(data, path, self._unseal(_at(data, path), event, path))
         return msgspec.structs.replace(event, data=data)
 
-    def _paths(self, event_type: object) -> list[tuple[str, ...]]:
-        """Deepest first, so that what holds a sealed field is sealed after it."""
+    def _paths(self, event_type: object) -> Sequence[tuple[str, ...]]:
         if not isinstance(event_type, str):
-            return []  # refused after the transforms
-        fields = self._fields.get(event_type, ())
-        paths = {(field,) if isinstance(field, str) else tuple(field) for field in fields}
-        return sorted(paths, key=lambda path: (-len(path), path))
+            return ()  # refused after the transforms
+        known = self._known.get(event_type)
+        # A mapping may give more than it lists.
+        return _paths(event_type, self._fields.get(event_type, ())) if known is None else known
+
+    def _key(self, subject: object) -> bytes:
+        # Another subject would be stored and never be found again by readers.
+        name = check_text(subject, "an event's subject")
+        return self._keys.get(name) or self._keys.add(name, self._cipher.new_key())
 
     def _seal(self, value: Any, subject: str, key: bytes, context: bytes) -> JsonValue:
         encode_json(value)  # refuses what is no JSON, with the path to it
@@ -131,6 +139,25 @@ class EncryptedFields:
                 f"does not open with the key of subject {value[_SUBJECT]!r}: it was changed in the store, or the key was"
             )
             raise UsageError(msg) from error
+
+
+def _paths(event_type: object, fields: Iterable[object]) -> Sequence[tuple[str, ...]]:
+    """Deepest first, so that what holds a sealed field is sealed after it."""
+    if isinstance(fields, (str, bytes)):
+        msg = f"the fields of {event_type!r} are a single {type(fields).__name__}, not a list of fields: write [{fields!r}]"
+        raise UsageError(msg)
+    paths = {_path(event_type, field) for field in fields}
+    return sorted(paths, key=lambda path: (-len(path), path))
+
+
+def _path(event_type: object, field: object) -> tuple[str, ...]:
+    if isinstance(field, str):
+        return (field,)
+    keys: tuple[Any, ...] = tuple(field) if isinstance(field, (tuple, list)) else (field,)
+    if not all(isinstance(key, str) for key in keys):
+        msg = f"a field of {event_type!r} is a key or a tuple of keys, each a str, not {field!r:.60}"
+        raise UsageError(msg)
+    return keys
 
 
 def _has(data: Any, path: tuple[str, ...]) -> bool:

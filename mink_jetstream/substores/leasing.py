@@ -32,6 +32,14 @@ class SubscriptionRow(msgspec.Struct, frozen=True):
     """When each one's time runs out, by the server's clock."""
     token: int = 0
     """The newest that was given away: it only grows, also over a reset."""
+    joined: dict[str, int] = {}
+    """The newest when each worker came."""
+
+    def held(self, lease: LeaseRow) -> LeaseRow:
+        """A lease as it counts: what a worker had before it left is nobody's, also once it is back (SUB-09)."""
+        if lease.owner is not None and lease.token <= self.joined.get(lease.owner, 0):
+            return LeaseRow(None, lease.token)
+        return lease
 
 
 def subscription_key(keys: Keys, name: str) -> str:
@@ -75,14 +83,17 @@ def hold(  # noqa: PLR0913 -- the arguments of `hold`
     if not found.partitions:  # it was reset
         found = msgspec.structs.replace(found, partitions=partitions)
     check_number(name, found.partitions, partitions)
-    leases = rows.leases(partitions)
+    if owner not in found.workers:
+        found = msgspec.structs.replace(found, joined={**found.joined, owner: found.token})
+    leases = {index: found.held(row) for index, row in rows.leases(partitions).items()}
     beat = Beat(name, owner, seconds, workers=found.workers, leases=leases, now=view.now)
     token = found.token
     for index in beat.free[: min(beat.missing, _AT_ONCE)]:
         token += 1
         leases[index] = LeaseRow(owner, token)
         rows.put_lease(index, leases[index])
-    rows.put(msgspec.structs.replace(found, workers=beat.workers, token=token))
+    joined = {who: newest for who, newest in found.joined.items() if who in beat.workers}
+    rows.put(msgspec.structs.replace(found, workers=beat.workers, token=token, joined=joined))
     return beat.holding(leases, paused=found.paused_at is not None)
 
 

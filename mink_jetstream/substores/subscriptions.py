@@ -117,6 +117,7 @@ class AsyncJetStreamSubscriptions:
         lease_at, at = lease_key(keys, name, index), checkpoint_key(keys, checkpoint_name(name, index, row.partitions))
         raw = await records.load([lease_at, at])
         lease = msgspec.json.decode(raw[lease_at].data, type=LeaseRow) if raw[lease_at].data else LeaseRow(None, 0)
+        lease = row.held(lease)
         checkpoint = msgspec.json.decode(raw[at].data, type=CheckpointRow) if raw[at].data else None
         count, oldest = await self._lag(checkpoint.position if checkpoint else 0, index, row.partitions)
         alive = lease.owner is not None and row.workers.get(lease.owner, now) > now

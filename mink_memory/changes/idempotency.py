@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from mink_core.deciding import same_json
 from mink_core.errors import LeaseLostError
 from mink_core.idempotency import IdempotencyRecord, Reservation
 from mink_core.json_codec import decode_json
@@ -89,7 +90,7 @@ def complete(reservation: Reservation, response: str, ttl: float) -> Change[Idem
 
     def apply(records: Records) -> IdempotencyRecord:
         row = _mine(records, reservation)
-        if row.completed_at is not None and row.response != response:
+        if row.response is not None and not same_json(row.response, response):
             name = f"idempotency key {key}"
             raise LeaseLostError(name, row.token)
         expires_at = records.now + timedelta(seconds=ttl)

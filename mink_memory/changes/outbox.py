@@ -9,6 +9,7 @@ from uuid import UUID  # noqa: TC003 -- msgspec resolves a Struct's annotations 
 import msgspec
 from msgspec.structs import replace
 
+from mink_core.deciding import same_json
 from mink_core.errors import DuplicateMessageError, LeaseLostError
 from mink_core.json_codec import decode_json
 from mink_core.outbox import ClaimedMessage, MessageStatus, StoredMessage
@@ -71,20 +72,18 @@ def add(messages: Sequence[PreparedMessage]) -> Change[None]:
         for message in messages:
             if (known := find(records, message.message_id)) is None:
                 _store(records, message)
-            elif _content(known.message) != _content(message):
+            elif not _same(known.message, message):
                 raise DuplicateMessageError(message.message_id)
 
     return Change(_keys(message.message_id for message in messages), apply)
 
 
-def _content(message: PreparedMessage) -> tuple[object, ...]:
+def _same(one: PreparedMessage, other: PreparedMessage) -> bool:
     return (
-        message.destination,
-        message.payload,
-        message.headers,
-        message.ordered,
-        message.stream_id,
-        message.event_id,
+        (one.destination, one.ordered, one.stream_id, one.event_id)
+        == (other.destination, other.ordered, other.stream_id, other.event_id)
+        and same_json(one.payload, other.payload)
+        and same_json(one.headers, other.headers)
     )
 
 

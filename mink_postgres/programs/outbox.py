@@ -155,7 +155,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "t": verdict.message.token,
         "v": what,
         "e": verdict.error,
-        "w": verdict.retry_in,
+        "w": 0 if verdict.untried else verdict.retry_in,
         "x": verdict.give_up,
     }
 

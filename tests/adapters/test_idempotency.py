@@ -79,13 +79,14 @@ def test_only_its_owner_completes_or_releases_and_only_in_time(door: Door) -> No
         await script(keys.release(second))
         assert await script(keys.get("k")) is None
         third = await script(keys.reserve("k"))
-        done = await script(keys.complete(third, {"n": 1}))
+        done = await script(keys.complete(third, {"n": 1, "m": 0.0}))
         # The repeat of a call whose reply was lost says the same; another response is refused.
-        assert (await script(keys.complete(third, {"n": 1}))).response == done.response
-        for call in (lambda: keys.complete(third, {"n": 2}), lambda: keys.release(third)):
+        for same in ({"n": 1, "m": 0.0}, {"m": -0.0, "n": 1}):
+            assert (await script(keys.complete(third, same))).response == done.response
+        for call in (lambda: keys.complete(third, {"n": 1.0, "m": 0.0}), lambda: keys.release(third)):
             with pytest.raises(LeaseLostError):
                 await script(call())
-        assert (await script(keys.get("k"))).response == {"n": 1}
+        assert (await script(keys.get("k"))).response == {"n": 1, "m": 0.0}
 
     play(door, scenario)
 

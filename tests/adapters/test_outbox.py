@@ -109,20 +109,24 @@ def test_adding_by_itself_is_all_or_nothing_and_repeatable(door: Door) -> None:
         await script(outbox.add([one, two]))
         found = await script(outbox.get(two.message_id))
         assert {k: repr(v) for k, v in found.payload.items()} == {k: repr(v) for k, v in two.payload.items()}
+        # Neither the order of keys nor the sign of 0.0 makes another message (JSON-03).
+        three = OutboxMessage("orders", {"a": 1, "b": 0.0}, {"x": "1", "y": "2"})
+        await script(outbox.add(three))
+        await script(outbox.add(replace(three, payload={"b": -0.0, "a": 1}, headers={"y": "2", "x": "1"})))
         with pytest.raises(DuplicateMessageError):
             await script(outbox.add([message(3), replace(one, payload={"n": 1.0})]))
         with pytest.raises(DuplicateMessageError):
             await script(outbox.add([message(3), replace(one, headers={"a": "b"})]))
-        assert len(await script(outbox.list())) == 2
+        assert len(await script(outbox.list())) == 3
 
         async def both(tx: Any) -> None:
             await script(tx.outbox.add(message(4)))
-            assert len(await script(tx.outbox.list())) == 3
+            assert len(await script(tx.outbox.list())) == 4
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await script.in_transaction(both)
-        assert len(await script(outbox.list())) == 2
+        assert len(await script(outbox.list())) == 3
 
     play(door, scenario)
 

@@ -118,7 +118,10 @@ def test_what_was_not_tried_does_not_count(door: Door) -> None:
         for token in range(1, 4):
             [claimed] = await script(outbox.claim("w"))
             assert (claimed.attempts, claimed.token, claimed.suspect) == (1, token, False)
-            assert await script(outbox.settle([Verdict(claimed, untried=True)])) == []
+            # At once, whatever else the verdict says.
+            verdict = Verdict(claimed, ["no", None, None, "no"][token], [None, 60, 60, None][token], untried=True)
+            assert await script(outbox.settle([verdict])) == []
+            assert (await script(outbox.get(claimed.message_id))).last_error is None
 
     play(door, scenario)
 

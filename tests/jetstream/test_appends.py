@@ -192,6 +192,27 @@ def test_what_an_import_was_given_is_stored_in_utc_or_refused(nats_url):
     assert stored.timestamp.tzinfo is UTC
 
 
+def test_an_import_that_no_message_holds_is_refused_at_once(nats_url, monkeypatch):
+    place = f"{nats_url}/copy_{uuid4().hex[:8]}"
+    with open_administration(place) as target:
+        target.migrate()
+        monkeypatch.setattr(Connection, "max_payload", property(lambda connection: 100_000))
+        most = target.limits.event_bytes
+        writes, write = [], JetStream.write
+
+        async def counted(self, requests, *limits):
+            writes.append(len(requests))
+            return await write(self, requests, *limits)
+
+        monkeypatch.setattr(JetStream, "write", counted)
+        large = msgspec.structs.replace(event(2), data="x" * (most - 8), metadata={"k": "x" * 8})
+        with pytest.raises(UsageError, match=f"{most} bytes of data and metadata.*nothing was stored"):
+            target.import_events([event(1), large])
+        assert writes == []
+        assert target.import_events([event(1), msgspec.structs.replace(large, data="x" * (most - 18))]) == 2
+        assert writes == [2]
+
+
 def test_limits_are_told_and_refused_up_front(store, monkeypatch):
     assert store.limits.call_events == 1000
     with pytest.raises(UsageError, match="1000"):

@@ -44,6 +44,28 @@ def test_a_lease_that_is_taken_over_while_a_checkpoint_is_saved_fences_it(store,
     assert store.checkpoints.load("reader").position == 1
 
 
+def test_a_worker_that_is_back_has_nothing_of_what_it_had(store):
+    """Nor what it may not take again."""
+    subscriptions = store.subscriptions
+
+    def hold(owner, partitions):
+        return subscriptions.hold("reader", owner, partitions=partitions, seconds=60).leases
+
+    old = {lease.partition: lease for lease in hold("one", 4)}
+    assert hold("two", 4) == ()
+    subscriptions.leave("reader", "one")
+    for _ in range(2):  # the second beat finds what the first has left
+        new = hold("one", 4)
+        assert len(new) == 2
+        assert all(lease.token > max(it.token for it in old.values()) for lease in new)
+    assert len(hold("two", 4)) == 2
+    owners = [part.owner for part in subscriptions.list()[0].partitions]
+    assert sorted(owners) == ["one", "one", "two", "two"]
+    with pytest.raises(LeaseLostError):
+        store.checkpoints.save(f"reader#{new[0].partition}/4", 1, expected=None, lease=old[new[0].partition])
+    store.checkpoints.save(f"reader#{new[0].partition}/4", 1, expected=None, lease=new[0])
+
+
 def test_snapshots_use_their_slots_again(store):
     for version in range(1, 12):
         assert store.snapshots.save("order-1", version, {"at": version}, keep=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,16 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from mink_core import DuplicateMessageError, ExpectedVersion, NewEvent, OutboxMessage, Saga, TransientStorageError
+from mink_core import (
+    DuplicateMessageError,
+    ExpectedVersion,
+    NewEvent,
+    OutboxMessage,
+    Saga,
+    SagaStatus,
+    StorageError,
+    TransientStorageError,
+)
 from mink_postgres import PostgresEventStore
 
 NO_STREAM = ExpectedVersion.NO_STREAM
@@ -28,6 +38,22 @@ def test_no_more_sagas_are_claimed_than_asked_for(store: PostgresEventStore) -> 
         if not number:
             analyze(store, "sagas")
     assert [len(store.sagas.claim_due(limit=limit)) for limit in (1, 2, 100)] == [1, 2, 17]
+
+
+def test_names_of_a_saga_that_no_index_takes_are_told(store: PostgresEventStore) -> None:
+    letters = random.Random(1)  # what an index cannot compress
+
+    def name(characters: int) -> str:
+        """Four bytes a character."""
+        return "".join(chr(letters.randrange(0x20000, 0x2A000)) for _ in range(characters))
+
+    longest = SagaStatus.COMPENSATION_FAILED
+    fits = Saga(name(500), name(150), {}, longest, name(150))
+    assert store.sagas.save(fits, expected_version=0).version == 1
+    for saga in (Saga(name(500), name(300)), Saga(name(500), "t", correlation_id=name(300))):
+        with pytest.raises(StorageError, match=r"names are too long for an index.*nothing was stored.*2,600 bytes"):
+            store.sagas.save(saga, expected_version=0)
+        assert store.sagas.load(saga.saga_id) is None
 
 
 def test_no_more_is_purged_than_asked_for(store: PostgresEventStore) -> None:
