@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from mink_core.runtime.starting import started
-from mink_postgres.backends.closing import closed
+from mink_postgres.backends.closing import Closing
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import asyncpg_options, begin, patient
 from mink_postgres.drivers import asyncpg as driver
@@ -65,6 +65,7 @@ class AsyncpgBackend(_AsyncpgDriver):
         self._pool = pool
         self._owned = pool is None
         self._options = options
+        self._closing = Closing()
         self._leases = Leases(self._take, self._give, driver.is_closed, kept=KEPT if self._owned else 0)
         self.acquire, self.release = self._leases.acquire, self._leases.release
         self.fetch: Callable[[Any, Query], Coroutine[Any, Any, Rows]] = (
@@ -133,7 +134,7 @@ class AsyncpgBackend(_AsyncpgDriver):
 
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
-        await closed(self._leases, self._pool if self._owned else None, self._source)
+        await self._closing.run(self._leases, self._pool if self._owned else None, self._source)
 
 
 class AsyncpgBoundBackend(_AsyncpgDriver):

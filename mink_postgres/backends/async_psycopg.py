@@ -10,7 +10,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_core.runtime.starting import started
-from mink_postgres.backends.closing import closed
+from mink_postgres.backends.closing import Closing
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_async
@@ -78,6 +78,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
         self._giving: set[asyncio.Future[None]] = set()
+        self._closing = Closing()
         self._leases = Leases(
             self._take, self._give, lambda connection: bool(connection.closed), kept=KEPT if self._owned else 0
         )
@@ -173,7 +174,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
 
     async def close(self) -> None:
         """Close the pool if it is ours, then let go of the server."""
-        await closed(self._leases, self._pool if self._owned else None, self._source)
+        await self._closing.run(self._leases, self._pool if self._owned else None, self._source)
 
 
 class AsyncBoundPsycopgBackend(_PsycopgDriver):

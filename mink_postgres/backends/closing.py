@@ -9,24 +9,25 @@ if TYPE_CHECKING:
     from mink_postgres.backends.leases import Leases
     from mink_postgres.source import Source
 
-_under_way: set[asyncio.Future[None]] = set()
-"""The event loop alone would not keep them."""
 
+class Closing:
+    """One store's. It goes on by itself where the caller is cancelled, and who calls again waits for the same."""
 
-async def closed(leases: Leases, pool: Any, source: Source | None) -> None:
-    """Wait for what is lent, close the pool, and let go of the server.
+    def __init__(self) -> None:
+        """Nothing is under way."""
+        self._task: asyncio.Future[None] | None = None
 
-    It goes on by itself where the caller is cancelled: a second `close` would not.
+    async def run(self, leases: Leases, pool: Any, source: Source | None) -> None:
+        """Wait for what is lent, close the pool, and let go of the server.
 
-    Args:
-        leases: The connections at hand.
-        pool: The store's own pool; None where there is none.
-        source: Where the server comes from; None where the pool is the caller's.
-    """
-    closing = asyncio.ensure_future(_close(leases, pool, source))
-    _under_way.add(closing)
-    closing.add_done_callback(_under_way.discard)
-    await asyncio.shield(closing)
+        Args:
+            leases: The connections at hand.
+            pool: The store's own pool; None where there is none.
+            source: Where the server comes from; None where the pool is the caller's.
+        """
+        if self._task is None or self._task.cancelled():
+            self._task = asyncio.ensure_future(_close(leases, pool, source))
+        await asyncio.shield(self._task)
 
 
 async def _close(leases: Leases, pool: Any, source: Source | None) -> None:
