@@ -6,8 +6,8 @@ import asyncio
 from contextlib import suppress
 
 
-async def wait_until_set(event: asyncio.Event, seconds: float) -> None:
-    """Wait until it is set, so long at most.
+async def wait_until_set(event: asyncio.Event, seconds: float | None) -> None:
+    """Wait until it is set, so long at most; None is for ever.
 
     Not by `asyncio.wait_for`: until Python 3.12 it swallows a cancellation that comes together with the event.
     """

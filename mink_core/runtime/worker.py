@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
@@ -13,6 +12,7 @@ from mink_core.runtime.bell import Bell
 from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.steps import run_steps, run_steps_async
 from mink_core.runtime.supervisor import Supervisor, new_owner
+from mink_core.runtime.task_waiting import wait_until_set
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -186,8 +186,7 @@ class AsyncSubscriptionWorker:
 
     async def wait(self, seconds: float | None = None) -> bool:
         """See `SubscriptionWorker.wait`."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), seconds)
+        await wait_until_set(self._ended, seconds)
         return self._ended.is_set()
 
     def nudge(self) -> None:

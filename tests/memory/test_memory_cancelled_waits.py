@@ -44,12 +44,25 @@ def relay(store):
     return relaying.run(), wake
 
 
+def worker(store):
+    async def handle(_event):
+        pass
+
+    waited_for = store.subscription("s", handle)
+    running = asyncio.create_task(waited_for.run())
+
+    async def wake():
+        running.cancel()
+
+    return waited_for.wait(HOUR), wake
+
+
 async def turns(number):
     for _ in range(number):
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("waiting", [signal, subscription, relay])
+@pytest.mark.parametrize("waiting", [signal, subscription, relay, worker])
 def test_a_cancellation_that_comes_with_a_wake_up_is_not_lost(waiting, monkeypatch):
     monkeypatch.setattr("mink_core.runtime.pace.SHORTEST_WAIT", HOUR)
 
