@@ -37,7 +37,7 @@ from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.inline import append_steps
 from mink_core.runtime.steps import run_steps, run_steps_async
 from mink_core.runtime.switching import switch_steps
-from mink_core.runtime.unawaited import check_done, check_plain
+from mink_core.unawaited import check_done, check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

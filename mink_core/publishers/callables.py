@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mink_core.publishers.cancelled import failure_of
-from mink_core.runtime.unawaited import check_done, check_plain
+from mink_core.unawaited import check_done, check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from mink_core.runtime.settings import SubscriptionSettings
-from mink_core.runtime.unawaited import check_plain
 from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
+from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

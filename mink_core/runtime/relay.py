@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mink_core.errors import StorageError, StoreClosedError
 from mink_core.runtime.bell import Bell
 from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
-from mink_core.runtime.unawaited import check_plain
+from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from mink_core.handling import OnError, RetryPolicy
 from mink_core.limits import check_count, check_subscription_name
 from mink_core.partitions import check_partitions
 from mink_core.runtime.checks import check_seconds, check_subscribe
-from mink_core.runtime.unawaited import check_plain
+from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar
 
 from mink_core.errors import UsageError
-from mink_core.runtime.unawaited import check_done
+from mink_core.unawaited import check_done
 
 T = TypeVar("T")
 

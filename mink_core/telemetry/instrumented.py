@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from mink_core.runtime.unawaited import check_plain
 from mink_core.runtime.updating import Updating
+from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
