@@ -15,7 +15,9 @@ from mink_core.backoff import backoff
 from mink_core.errors import CheckpointConflictError, LeaseLostError, StorageError, StoreClosedError
 from mink_core.handling import NextStep
 from mink_core.partitions import Partition
-from mink_core.runtime.delivery import AtLeastOnce, ExactlyOnce, HandlerError
+from mink_core.runtime.at_least_once import AtLeastOnce
+from mink_core.runtime.delivery import HandlerError
+from mink_core.runtime.exactly_once import ExactlyOnce
 from mink_core.runtime.pace import Pace
 from mink_core.runtime.progress import Progress
 

@@ -182,36 +182,6 @@ def test_what_is_no_json_is_refused_before_it_is_sealed() -> None:
         sealing("a").outgoing("person-1", NewEvent("Joined", {"a": (1,)}))
 
 
-@pytest.mark.parametrize("subject", [7, None, "", b"ann", "a\0b"])
-def test_a_subject_that_readers_would_not_find_is_refused(subject: Any) -> None:
-    keys = MemorySubjectKeys()
-    transform = EncryptedFields(keys, fields={"Joined": ["a"]}, subject=lambda _stream, _event: subject)
-    with open_store("memory://", transforms=[transform]) as store:
-        with pytest.raises(UsageError, match="an event's subject"):
-            store.append("person-1", [NewEvent("Joined", {"a": "x"})], expected_version=0)
-        assert not list(store.read_all())
-        # Nobody is asked for where nothing is sealed.
-        store.append("person-1", [NewEvent("Joined", {"b": "x"})], expected_version=0)
-    assert not keys._keys
-
-
-@pytest.mark.parametrize("fields", ["name", b"name", [b"name"], [7], [("name", 7)]])
-def test_fields_that_would_be_stored_in_clear_are_refused(fields: Any) -> None:
-    with pytest.raises(UsageError, match="'Joined'"):
-        EncryptedFields(MemorySubjectKeys(), fields={"Joined": fields}, subject=lambda _stream, _event: "ann")
-
-
-def test_fields_of_a_generator_are_sealed_in_every_event() -> None:
-    transform = EncryptedFields(
-        MemorySubjectKeys(), fields={"Joined": (it for it in ("a", "b"))}, subject=lambda _stream, _event: "ann"
-    )
-    for _ in range(2):
-        event = NewEvent("Joined", {"a": "x", "b": "y"})
-        out = transform.outgoing("person-1", event)
-        assert [set(value) for value in out.data.values()] == [{"$sealed", "subject"}] * 2
-        assert transform.incoming(stored(out)).data == event.data
-
-
 def test_the_first_key_wins() -> None:
     keys, barrier, got = MemorySubjectKeys(), threading.Barrier(8), []
 

@@ -24,7 +24,6 @@ from mink_core import (
     PublishError,
     TransientStorageError,
     UsageError,
-    open_async_store,
     open_store,
 )
 from tests.adapters.script import play
@@ -260,72 +259,6 @@ def test_a_wait_that_cannot_be_kept_to_is_bounded_and_keeps_nothing_unacknowledg
         assert sent == [8, 9]
 
     play(door, scenario)
-
-
-async def its_own_future_is_cancelled() -> None:
-    """What a client library does that gives up a request."""
-    future = asyncio.get_running_loop().create_future()
-    future.cancel("by the client")
-    await future
-
-
-def test_a_cancellation_of_the_publisher_s_own_is_its_message_s_failure() -> None:
-    async def send(item: Any) -> None:
-        if item.payload["n"] == 1:
-            await its_own_future_is_cancelled()
-
-    async def scenario() -> None:
-        async with open_async_store("memory://") as store:
-            await store.outbox.add([message(n) for n in range(4)])
-            relay = AsyncOutboxRelay(store, AsyncCallablePublisher(send))
-            assert await relay.run_once() == 4
-            assert (relay.counts.published, relay.counts.failed) == (3, 1)
-            [failed] = await store.outbox.list(status=MessageStatus.PENDING)
-            assert failed.payload == {"n": 1}
-            assert failed.last_error == "PublishError: cancelled inside the publisher: by the client"
-
-    asyncio.run(scenario())
-
-
-def test_a_publish_that_was_cancelled_by_the_publisher_counts_for_all_its_messages() -> None:
-    class Cancelled:
-        async def publish(self, _messages: Any) -> Any:
-            await its_own_future_is_cancelled()
-
-    async def scenario() -> None:
-        async with open_async_store("memory://") as store:
-            await store.outbox.add([message(1), message(2)])
-            relay = AsyncOutboxRelay(store, Cancelled())
-            assert await relay.run_once() == 2
-            assert (relay.counts.published, relay.counts.failed) == (0, 2)
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("by_function", [True, False])
-def test_a_relay_that_is_cancelled_while_it_publishes_ends(*, by_function: bool) -> None:
-    async def scenario() -> None:
-        publishing = asyncio.Event()
-
-        async def send(_: Any) -> None:
-            publishing.set()
-            await asyncio.Event().wait()
-
-        class Plain:
-            publish = staticmethod(send)
-
-        async with open_async_store("memory://") as store:
-            await store.outbox.add([message(1)])
-            relay = AsyncOutboxRelay(store, AsyncCallablePublisher(send) if by_function else Plain())
-            running = asyncio.create_task(relay.run())
-            await publishing.wait()
-            relay.stop()  # so that it ends whatever becomes of its cancellation
-            running.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await running
-            assert (relay.counts.claimed, relay.counts.failed) == (1, 0)
-
-    asyncio.run(scenario())
 
 
 def test_done_messages_are_purged_after_their_retention(door: Door) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mink_core import AppendResult, ConcurrencyError, DuplicateEventError, NewEvent, StorageError
+from mink_postgres import AsyncPostgresEventStore
 from tests.adapters.doors import Door, together, together_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
 DRIVERS = ("psycopg", "psycopg async", "asyncpg")
 
@@ -28,6 +31,22 @@ def always_grouped(store: Any) -> Any:
     """Switch off the direct way of lone appends."""
     store._grouping._planner.go_directly = lambda: False
     return store
+
+
+@asynccontextmanager
+async def grouped_tasks(url: str, schema: str) -> AsyncGenerator[Any]:
+    """A store of tasks whose appends all go through groups."""
+    async with AsyncPostgresEventStore(url, schema=schema, driver="asyncpg") as store:
+        await store.initialize()
+        yield always_grouped(store)
+
+
+async def begun(store: Any, names: list[str], expected: Any) -> list[asyncio.Task[Any]]:
+    """An append a name, each in a task, when all are in groups or wait for one."""
+    tasks = [asyncio.create_task(store.append(name, made(), expected_version=expected)) for name in names]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return tasks
 
 
 def door(driver: str, url: str, schema: str) -> Door:

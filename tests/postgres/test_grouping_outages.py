@@ -9,9 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mink_core import ExpectedVersion, TransientStorageError
-from mink_postgres import AsyncPostgresEventStore
 from mink_postgres.grouping.planner import GROUP_APPENDS, LANES
-from tests.postgres.grouped import always_grouped, kind_of, made
+from tests.postgres.grouped import always_grouped, begun, grouped_tasks, kind_of, made
 
 if TYPE_CHECKING:
     from mink_postgres import PostgresEventStore
@@ -23,9 +22,7 @@ def test_tasks_try_alone_where_groups_have_no_connection(postgres_url: str, sche
     """Else each group would wait for one after the group before, each as long as may be."""
 
     async def scenario() -> None:
-        async with AsyncPostgresEventStore(postgres_url, schema=schema, driver="asyncpg") as store:
-            await store.initialize()
-            always_grouped(store)
+        async with grouped_tasks(postgres_url, schema) as store:
             backend: Any = store._backend
             tries, gate, acquire = 0, asyncio.Event(), backend.acquire
 
@@ -36,9 +33,7 @@ def test_tasks_try_alone_where_groups_have_no_connection(postgres_url: str, sche
                 raise TransientStorageError("none")
 
             backend.acquire = refused
-            tasks = [asyncio.create_task(store.append(f"a-{n}", made(), expected_version=NONE)) for n in range(200)]
-            for _ in range(20):
-                await asyncio.sleep(0)
+            tasks = await begun(store, [f"a-{n}" for n in range(200)], NONE)
             assert tries == LANES
             gate.set()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -92,9 +87,7 @@ def test_a_lane_that_fails_leaves_nobody_waiting(postgres_url: str, schema: str)
     """By what is no error of a store's: a callback of the caller's pool."""
 
     async def scenario() -> None:
-        async with AsyncPostgresEventStore(postgres_url, schema=schema, driver="asyncpg") as store:
-            await store.initialize()
-            always_grouped(store)
+        async with grouped_tasks(postgres_url, schema) as store:
             backend: Any = store._backend
             acquire, gate = backend.acquire, asyncio.Event()
 
@@ -105,24 +98,20 @@ def test_a_lane_that_fails_leaves_nobody_waiting(postgres_url: str, schema: str)
 
             backend.acquire = broken
             asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-            tasks = [asyncio.create_task(store.append(f"a-{n}", made(), expected_version=NONE)) for n in range(100)]
-            for _ in range(20):
-                await asyncio.sleep(0)
+            tasks = await begun(store, [f"a-{n}" for n in range(100)], NONE)
             gate.set()
             async with asyncio.timeout(60):
                 outcomes = await asyncio.gather(*tasks, return_exceptions=True)
             kinds = [kind_of(outcome) for outcome in outcomes]
             assert kinds.count("AppendResult") == 100 - LANES * GROUP_APPENDS
-            assert store._grouping._planner.lanes == 0  # type: ignore[union-attr]
+            assert store._grouping._planner.lanes == 0
 
     asyncio.run(scenario())
 
 
 def test_who_is_cancelled_while_it_waits_is_not_kept(postgres_url: str, schema: str) -> None:
     async def scenario() -> None:
-        async with AsyncPostgresEventStore(postgres_url, schema=schema, driver="asyncpg") as store:
-            await store.initialize()
-            always_grouped(store)
+        async with grouped_tasks(postgres_url, schema) as store:
             backend: Any = store._backend
             acquire, gate = backend.acquire, asyncio.Event()
 
@@ -131,11 +120,9 @@ def test_who_is_cancelled_while_it_waits_is_not_kept(postgres_url: str, schema: 
                 return await acquire()
 
             backend.acquire = gated
-            planner: Any = store._grouping._planner  # type: ignore[union-attr]
+            planner: Any = store._grouping._planner
             names = ["a-1", *(f"b-{n}" for n in range(40)), "a-1", *(f"c-{n}" for n in range(40))]
-            tasks = [asyncio.create_task(store.append(name, made(), expected_version=ANY)) for name in names]
-            for _ in range(20):
-                await asyncio.sleep(0)
+            tasks = await begun(store, names, ANY)
             assert planner._ready
             assert planner._behind
             for task in tasks:
