@@ -269,8 +269,11 @@ def test_a_reader_that_is_cancelled_while_it_lets_go_is_cancelled(postgres_url: 
 
 
 @DRIVERS
-def test_a_close_that_is_cancelled_lets_go_of_the_server(postgres_url: str, schema: str, driver: str) -> None:
-    """At whatever turn of the loop it is."""
+@pytest.mark.parametrize("again", [True, False])
+def test_a_close_that_is_cancelled_lets_go_of_the_server(
+    postgres_url: str, schema: str, driver: str, again: bool
+) -> None:
+    """At whatever turn of the loop it is, and whether or not somebody closes again."""
 
     async def scenario(turns: int) -> bool:
         source = SlowSource(postgres_url)
@@ -283,7 +286,8 @@ def test_a_close_that_is_cancelled_lets_go_of_the_server(postgres_url: str, sche
         ended = closing.done()
         closing.cancel()
         await asyncio.wait([closing])
-        await store.close()
+        if again:
+            await store.close()
         for _ in range(1000):
             if not source.users:
                 break
