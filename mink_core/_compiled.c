@@ -1,16 +1,18 @@
-/* What is done for every value stored, in C. Compiled where there is a compiler (hatch_build.py); mink_core/compiled.py
- * says what holds where there is none. Only the stable ABI of Python 3.11, so that one build serves every later version.
- *
- * No Python code runs within: the interpreter's lock is held throughout, and what is looked at cannot change meanwhile.
+/* What is done for every value stored and looked at, in C. Compiled where there is a compiler (hatch_build.py);
+ * mink_core/compiled.py says what holds where there is none. Only the stable ABI of Python 3.11, so that one build serves
+ * every later version.
  */
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 
 /* From here on a number needs more than the encoder: json_codec.py writes it out. */
 #define EXPONENT 1e16
 
-/* 1: plain JSON; 0: look closely, which finds the reason; -1: an exception is set. `levels` may still be opened. */
+/* 1: plain JSON; 0: look closely, which finds the reason; -1: an exception is set. `levels` may still be opened.
+ * No Python code runs within: the interpreter's lock is held throughout, and what is looked at cannot change meanwhile.
+ */
 static int is_plain(PyObject *value, long levels)
 {
     PyTypeObject *type = Py_TYPE(value);
@@ -67,12 +69,97 @@ static PyObject *is_plain_json(PyObject *module, PyObject *const *args, Py_ssize
     return found < 0 ? NULL : PyBool_FromLong(found);
 }
 
+typedef struct {
+    PyObject_HEAD
+    PyObject *slot, *undecoded, *decode, *doc;
+    descrgetfunc get;
+    descrsetfunc set;
+    int or_empty; /* {} in place of null */
+} Field;
+
+static PyObject *field_get(PyObject *self, PyObject *object, PyObject *type)
+{
+    Field *field = (Field *)self;
+    if (object == NULL)
+        return Py_NewRef(self);
+    PyObject *value = field->get(field->slot, object, type);
+    if (value == NULL || (PyObject *)Py_TYPE(value) != field->undecoded)
+        return value;
+    PyObject *decoded = PyObject_CallFunctionObjArgs(field->decode, value, NULL);
+    Py_DECREF(value);
+    if (decoded == Py_None && field->or_empty) {
+        Py_DECREF(decoded);
+        decoded = PyDict_New();
+    }
+    if (decoded != NULL && field->set(field->slot, object, decoded) < 0)
+        Py_CLEAR(decoded);
+    return decoded;
+}
+
+static PyObject *field_new(PyTypeObject *type, PyObject *args, PyObject *named)
+{
+    PyObject *slot, *undecoded, *decode, *doc;
+    int or_empty;
+    if (!PyArg_ParseTuple(args, "OOOOp:DecodedField", &slot, &undecoded, &decode, &doc, &or_empty))
+        return NULL;
+    descrgetfunc get = (descrgetfunc)PyType_GetSlot(Py_TYPE(slot), Py_tp_descr_get);
+    descrsetfunc set = (descrsetfunc)PyType_GetSlot(Py_TYPE(slot), Py_tp_descr_set);
+    if (named != NULL || get == NULL || set == NULL)
+        return PyErr_Format(PyExc_TypeError, "DecodedField takes five arguments by place, the first a slot, not %R", slot);
+    Field *field = (Field *)PyType_GenericAlloc(type, 0);
+    if (field == NULL)
+        return NULL;
+    field->slot = Py_NewRef(slot);
+    field->undecoded = Py_NewRef(undecoded);
+    field->decode = Py_NewRef(decode);
+    field->doc = Py_NewRef(doc);
+    field->get = get;
+    field->set = set;
+    field->or_empty = or_empty;
+    return (PyObject *)field;
+}
+
+static void field_dealloc(PyObject *self)
+{
+    Field *field = (Field *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    Py_XDECREF(field->slot);
+    Py_XDECREF(field->undecoded);
+    Py_XDECREF(field->decode);
+    Py_XDECREF(field->doc);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef field_members[] = {
+    {"__doc__", T_OBJECT_EX, offsetof(Field, doc), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot field_slots[] = {
+    {Py_tp_new, field_new},
+    {Py_tp_dealloc, field_dealloc},
+    {Py_tp_descr_get, field_get},
+    {Py_tp_members, field_members},
+    {0, NULL},
+};
+
+static PyType_Spec field_spec = {"mink_core._compiled.DecodedField", sizeof(Field), 0, Py_TPFLAGS_DEFAULT, field_slots};
+
 static PyMethodDef functions[] = {
     {"is_plain_json", (PyCFunction)(void (*)(void))is_plain_json, METH_FASTCALL, is_plain_json_doc},
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {{0, NULL}};
+static int add_type(PyObject *module)
+{
+    PyObject *type = PyType_FromSpec(&field_spec);
+    int failed = type == NULL || PyModule_AddType(module, (PyTypeObject *)type) < 0;
+    Py_XDECREF(type);
+    return -failed;
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_type}, {0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "mink_core._compiled", .m_size = 0, .m_methods = functions, .m_slots = slots,

@@ -1,4 +1,4 @@
-"""What is done for every value stored, in C where that was compiled; without it all means the same.
+"""What is done for every value stored and looked at, in C where that was compiled; without it all means the same.
 
 `hatch_build.py` compiles `_compiled.c` when the project is installed. Where there is no compiler, or `MINK_PURE_PYTHON=1` was
 set then or is set now, Python does it alone ([decision 132](../docs/decisions/0132-one-walk-in-c.md)).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable  # noqa: TC003 -- the type of what is public here
 from contextlib import suppress
+from typing import Any
 
 
 def _look_closely(value: object, levels: int, /) -> bool:
@@ -26,8 +27,14 @@ Exactly dict with str keys, list, str, int of signed 64 bits, float below 1e16, 
 False where the value has to be looked at closely, which tells what is wrong with it, if anything is: in Python always.
 """
 
+DecodedField: Callable[[object, type, Callable[[Any], object], str | None, bool], object] | None = None
+"""Makes the attribute of a class that decodes what a slot holds when it is first looked at; None where Python does.
+
+Of the slot, the type of what is undecoded, what decodes it, the attribute's docstring, and whether `{}` takes the place of null.
+"""
+
 if os.environ.get("MINK_PURE_PYTHON") != "1":
     with suppress(ImportError, AttributeError):  # the second where it is of another source, and lacks what is wanted
         from mink_core import _compiled
 
-        is_plain_json, is_compiled = _compiled.is_plain_json, True
+        is_plain_json, DecodedField, is_compiled = _compiled.is_plain_json, _compiled.DecodedField, True

@@ -10,6 +10,7 @@ from uuid import UUID  # noqa: TC003
 
 import msgspec
 
+from mink_core.compiled import DecodedField
 from mink_core.expected import Expected  # noqa: TC001
 from mink_core.ids import random_id
 
@@ -80,7 +81,9 @@ class StoredEvent(_Fields, frozen=True):
         """A JSON object; `{}` where none was given."""
         value = self._metadata
         if type(value) is _Raw:
-            value = _decode(value) or {}
+            value = _decode(value)
+            if value is None:
+                value = {}
             _set(self, "_metadata", value)
         found: dict[str, Any] = value
         return found
@@ -105,6 +108,12 @@ class StoredEvent(_Fields, frozen=True):
 
     def __reduce__(self) -> tuple[type[StoredEvent], tuple[Any, ...]]:
         return type(self), self._values()
+
+
+if DecodedField is not None:  # the same as the properties do
+    for _name in ("data", "metadata"):
+        _doc = getattr(StoredEvent, _name).__doc__
+        setattr(StoredEvent, _name, DecodedField(_Fields.__dict__[_name], _Raw, _decode, _doc, _name == "metadata"))
 
 
 class StreamAppend(msgspec.Struct, frozen=True):
