@@ -90,6 +90,9 @@ class _Recorded:
                     yield event
         finally:
             self._signals.read(count)
+            # A generator within is not closed with the one around it, and a page may be under way for it.
+            if close := getattr(events, "aclose", None):
+                await close()
 
 
 class AsyncInstrumentedStore(_Recorded, AsyncUpdating):

@@ -29,6 +29,8 @@ from mink_core.telemetry import instrument, observe, trace_metadata
 from mink_postgres import PostgresEventStore
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.adapters.doors import Door
 
 
@@ -171,6 +173,31 @@ def test_between_the_steps_of_an_iterator_the_caller_s_span_is_current(recorded:
         for _ in store.read_stream("a-1"):
             assert trace.get_current_span() is mine
     assert store.close() is None
+
+
+def test_an_iterator_that_is_left_leaves_nothing_under_way(recorded: Recorded) -> None:
+    """The store's own would be closed some time later, with the page that was asked for ahead."""
+    ended = False
+
+    class Store:
+        async def append(self) -> None: ...
+
+        async def read_all(self) -> AsyncIterator[int]:
+            nonlocal ended
+            try:
+                yield 1
+                yield 2
+            finally:
+                await asyncio.sleep(0)
+                ended = True
+
+    async def main() -> None:
+        events: Any = recorded.wrap(Store()).read_all()
+        assert await anext(events) == 1
+        await events.aclose()
+        assert ended
+
+    asyncio.run(main())
 
 
 def test_feed_and_pool_are_watched(recorded: Recorded, postgres_url: str, schema: str) -> None:
