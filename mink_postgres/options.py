@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
+from mink_core.limits import check_seconds
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.context import Context
 from mink_postgres.statements import Statements
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 DEFAULT_SCHEMA = "mink"
 _MOST_PARTITIONS = 1024
+_MOST_CONNECTIONS = 262_143
+_LONGEST_LOCK = 2_147_483  # seconds
+"""What the server can be told, of either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +58,22 @@ class PostgresOptions:
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is sent."""
-        if not 0 <= self.min_size <= self.max_size or self.max_size < 1:
-            msg = f"pool sizes must be 0 <= min_size <= max_size, and max_size at least 1: {self.min_size}, {self.max_size}"
+        for name, kind in _TEXTUAL.items():
+            value = getattr(self, name)
+            if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
+                msg = f"the option {name} must be of type {kind}, not {type(value).__name__}; nothing was opened"
+                raise UsageError(msg)
+        if not 0 <= self.min_size <= self.max_size or not 1 <= self.max_size <= _MOST_CONNECTIONS:
+            msg = f"pool sizes must be 0 <= min_size <= max_size, and max_size 1 to {_MOST_CONNECTIONS:,}: {self.min_size}, {self.max_size}"
             raise UsageError(msg)
         if self.hash_partitions:
             check_hash_partitions(self.hash_partitions)
             if self.unique_event_ids:
                 msg = "no index over partitions by stream can keep event ids unique: give hash_partitions or unique_event_ids"
                 raise UsageError(msg)
-        if self.pool_timeout <= 0 or self.lock_timeout <= 0:
-            msg = "pool_timeout and lock_timeout are seconds above 0"
+        check_seconds(self.pool_timeout, "pool_timeout")
+        if check_seconds(self.lock_timeout, "lock_timeout") > _LONGEST_LOCK:
+            msg = f"lock_timeout must be at most {_LONGEST_LOCK:,} seconds, not {self.lock_timeout!r:.60}"
             raise UsageError(msg)
         if self.direct_url:
             check_conninfo(self.direct_url)
@@ -111,7 +121,8 @@ class PostgresOptions:
         return f"{max(1, round(self.lock_timeout * 1000))}ms"
 
 
-_TEXTUAL = {item.name: item.type for item in fields(PostgresOptions) if item.name != "transforms"}
+_TEXTUAL = {item.name: str(item.type) for item in fields(PostgresOptions) if item.name != "transforms"}
+_KINDS: dict[str, type | tuple[type, ...]] = {"str": str, "int": int, "bool": bool, "float": (int, float)}
 
 
 def split_url(url: str, given: dict[str, Any]) -> tuple[str, PostgresOptions]:
