@@ -71,7 +71,7 @@ static PyObject *is_plain_json(PyObject *module, PyObject *const *args, Py_ssize
 
 typedef struct {
     PyObject_HEAD
-    PyObject *slot, *undecoded, *decode, *doc;
+    PyObject *slot, *undecoded, *decode, *fget, *doc;
     descrgetfunc get;
     descrsetfunc set;
     int or_empty; /* {} in place of null */
@@ -98,9 +98,9 @@ static PyObject *field_get(PyObject *self, PyObject *object, PyObject *type)
 
 static PyObject *field_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    PyObject *slot, *undecoded, *decode, *doc;
+    PyObject *slot, *undecoded, *decode, *fget;
     int or_empty;
-    if (!PyArg_ParseTuple(args, "OOOOp:DecodedField", &slot, &undecoded, &decode, &doc, &or_empty))
+    if (!PyArg_ParseTuple(args, "OOOOp:DecodedField", &slot, &undecoded, &decode, &fget, &or_empty))
         return NULL;
     descrgetfunc get = (descrgetfunc)PyType_GetSlot(Py_TYPE(slot), Py_tp_descr_get);
     descrsetfunc set = (descrsetfunc)PyType_GetSlot(Py_TYPE(slot), Py_tp_descr_set);
@@ -112,10 +112,14 @@ static PyObject *field_new(PyTypeObject *type, PyObject *args, PyObject *named)
     field->slot = Py_NewRef(slot);
     field->undecoded = Py_NewRef(undecoded);
     field->decode = Py_NewRef(decode);
-    field->doc = Py_NewRef(doc);
+    field->fget = Py_NewRef(fget);
     field->get = get;
     field->set = set;
     field->or_empty = or_empty;
+    if ((field->doc = PyObject_GetAttrString(fget, "__doc__")) == NULL) {
+        Py_DECREF(field);
+        return NULL;
+    }
     return (PyObject *)field;
 }
 
@@ -126,12 +130,14 @@ static void field_dealloc(PyObject *self)
     Py_XDECREF(field->slot);
     Py_XDECREF(field->undecoded);
     Py_XDECREF(field->decode);
+    Py_XDECREF(field->fget);
     Py_XDECREF(field->doc);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
     Py_DECREF(type);
 }
 
 static PyMemberDef field_members[] = {
+    {"fget", T_OBJECT_EX, offsetof(Field, fget), READONLY, NULL},
     {"__doc__", T_OBJECT_EX, offsetof(Field, doc), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

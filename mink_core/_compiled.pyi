@@ -5,5 +5,11 @@ def is_plain_json(value: object, levels: int, /) -> bool: ...
 
 class DecodedField:
     def __init__(
-        self, slot: object, undecoded: type, decode: Callable[[Any], object], doc: str | None, or_empty: bool, /
+        self,
+        slot: object,
+        undecoded: type,
+        decode: Callable[[Any], object],
+        fget: Callable[[Any], object],
+        or_empty: bool,
+        /,
     ) -> None: ...

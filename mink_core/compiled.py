@@ -27,10 +27,11 @@ Exactly dict with str keys, list, str, int of signed 64 bits, float below 1e16, 
 False where the value has to be looked at closely, which tells what is wrong with it, if anything is: in Python always.
 """
 
-DecodedField: Callable[[object, type, Callable[[Any], object], str | None, bool], object] | None = None
+DecodedField: Callable[[object, type, Callable[[Any], object], Callable[[Any], object], bool], object] | None = None
 """Makes the attribute of a class that decodes what a slot holds when it is first looked at; None where Python does.
 
-Of the slot, the type of what is undecoded, what decodes it, the attribute's docstring, and whether `{}` takes the place of null.
+Of the slot, the type of what is undecoded, what decodes it, the property's function that does the same and has its docstring, and
+whether `{}` takes the place of null.
 """
 
 if os.environ.get("MINK_PURE_PYTHON") != "1":

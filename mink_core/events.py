@@ -112,8 +112,8 @@ class StoredEvent(_Fields, frozen=True):
 
 if DecodedField is not None:  # the same as the properties do
     for _name in ("data", "metadata"):
-        _doc = getattr(StoredEvent, _name).__doc__
-        setattr(StoredEvent, _name, DecodedField(_Fields.__dict__[_name], _Raw, _decode, _doc, _name == "metadata"))
+        _fget = getattr(StoredEvent, _name).fget
+        setattr(StoredEvent, _name, DecodedField(_Fields.__dict__[_name], _Raw, _decode, _fget, _name == "metadata"))
 
 
 class StreamAppend(msgspec.Struct, frozen=True):

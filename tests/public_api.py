@@ -78,7 +78,7 @@ def _class(name: str, cls: type) -> Iterator[str]:
         yield f"    def __init__{_signature(cls.__init__)}"
     for member in sorted(member for member in dir(cls) if not member.startswith("_")):
         found = inspect.getattr_static(cls, member)
-        if isinstance(found, property):
+        if hasattr(found, "fget"):  # a property, or what does one's work in C
             yield f"    {member}: property {_signature(found.fget)}"
         elif isinstance(found, (staticmethod, classmethod)):
             yield f"    {type(found).__name__} {member}{_signature(found.__func__)}"

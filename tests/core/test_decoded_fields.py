@@ -92,9 +92,11 @@ def test_it_decodes_once_and_keeps_nothing() -> None:
         asked.append(value)
         return decoded
 
-    doc = "of a slot"
-    field: Any = compiled.DecodedField(SLOT, msgspec.Raw, decode, doc, False)
-    things = (SLOT, msgspec.Raw, decode, decoded, doc, type(field), Holder)
+    def fget(holder: Holder) -> Any:
+        """Of a slot."""
+
+    field: Any = compiled.DecodedField(SLOT, msgspec.Raw, decode, fget, False)
+    things = (SLOT, msgspec.Raw, decode, decoded, fget, fget.__doc__, type(field), Holder)
     undecoded = raw("1")
     before = [sys.getrefcount(thing) for thing in things]
     for _ in range(100):
@@ -102,9 +104,10 @@ def test_it_decodes_once_and_keeps_nothing() -> None:
         assert field.__get__(holder) is field.__get__(holder) is decoded
         assert asked == [undecoded]
         asked.clear()
-        other: Any = compiled.DecodedField(SLOT, msgspec.Raw, decode, doc, True)
+        other: Any = compiled.DecodedField(SLOT, msgspec.Raw, decode, fget, True)
         assert other.__get__(None, Holder) is other
-        assert other.__doc__ is doc
+        assert other.__doc__ is fget.__doc__
+        assert other.fget is fget
     del holder, other
     gc.collect()
     assert [sys.getrefcount(thing) for thing in things] == before
@@ -118,7 +121,7 @@ def test_what_cannot_be_decoded_stays_as_it_is() -> None:
     def decode(value: Any) -> Any:
         raise LookupError(value)
 
-    field: Any = compiled.DecodedField(SLOT, msgspec.Raw, decode, None, False)
+    field: Any = compiled.DecodedField(SLOT, msgspec.Raw, decode, repr, False)
     undecoded = raw("1")
     holder = Holder(undecoded)
     for _ in range(50):
@@ -132,18 +135,18 @@ def test_what_cannot_be_decoded_stays_as_it_is() -> None:
 
 @needs_compiled
 @pytest.mark.parametrize(
-    "args", [(), (SLOT,), (SLOT, msgspec.Raw, repr, None), (5, msgspec.Raw, repr, None, False), (repr,) * 5]
+    "args", [(), (SLOT,), (SLOT, msgspec.Raw, repr, repr), (5, msgspec.Raw, repr, repr, False), (repr,) * 5]
 )
 def test_wrong_arguments_are_refused(args: tuple[Any, ...]) -> None:
     made: Any = compiled.DecodedField
     with pytest.raises(TypeError):
         made(*args)
     with pytest.raises(TypeError):
-        made(SLOT, msgspec.Raw, repr, None, or_empty=False)
+        made(SLOT, msgspec.Raw, repr, repr, or_empty=False)
 
 
 @needs_compiled
 def test_an_object_without_the_slot_is_refused() -> None:
-    field: Any = compiled.DecodedField and compiled.DecodedField(SLOT, msgspec.Raw, repr, None, False)
+    field: Any = compiled.DecodedField and compiled.DecodedField(SLOT, msgspec.Raw, repr, repr, False)
     with pytest.raises(TypeError):
         field.__get__(object())
