@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,8 @@ from mink_core import (
     Saga,
     SagaConflictError,
     StreamNotFoundError,
+    TypedPayloads,
+    UsageError,
 )
 from tests.adapters.script import play
 
@@ -90,6 +93,31 @@ def test_a_redacted_event_goes_through_the_store_s_transforms(door: Door) -> Non
         assert (event.data, event.metadata) == ({"n": 0}, {"why": "asked"})
 
     play(door, scenario, privacy=True, transforms=[Sealed()])
+
+
+@dataclass
+class Joined:
+    name: str
+
+
+def test_an_event_of_a_registered_class_is_redacted_by_another_object_of_it(door: Door) -> None:
+    payloads = TypedPayloads()
+    payloads.register("Joined", schema_version=2)(Joined)
+    payloads.upcaster("Joined", from_version=1)(lambda data: data)
+
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await script(store.append("a-1", [NewEvent("Joined", Joined("Ann"))], expected_version=0))
+        await script(store.privacy.redact("a-1", 1, data=Joined("gone"), **WHO))
+        [event] = await collected(store.read_stream("a-1"))
+        assert (event.data, event.metadata) == (Joined("gone"), {"schema_version": 2})
+        for wrong in (None, {"name": "gone"}):  # nobody could read it
+            with pytest.raises(UsageError, match="carries .*, but Joined is registered"):
+                await script(store.privacy.redact("a-1", 1, data=wrong, **WHO))
+        assert await collected(store.read_stream("a-1")) == [event]
+        assert len(await script(store.privacy.audit())) == 1
+
+    play(door, scenario, privacy=True, transforms=[payloads])
 
 
 @pytest.mark.parametrize("unique", [False, True])
