@@ -173,3 +173,23 @@ def test_purging_leaves_holes_and_never_gives_a_version_twice(door: Door, unique
         assert [info.stream_id for info in await collected(store.streams())] == ["a-1", "b-1"]
 
     play(door, scenario, privacy=True, unique_event_ids=unique)
+
+
+def test_a_reader_is_not_sent_above_the_newest_event_where_the_last_ones_were_purged(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await script(store.append("a-1", made(1, 2), expected_version=0))
+        await script(store.append("b-1", made(1, 2), expected_version=0))
+        await script(store.privacy.purge("b-1", **WHO))
+        head = await script(store.head_position())
+        nothing = EventFilter(event_types=("Other",))
+        for after in (0, head):
+            assert (await script(store.poll(after))).next_position == head
+            assert (await script(store.poll(after, where=nothing))).next_position == head
+        await script(store.privacy.purge("a-1", **WHO))
+        assert await script(store.head_position()) == 0
+        assert (await script(store.poll(0, where=nothing))).next_position == 0
+        await script(store.append("c-1", made(1), expected_version=0))
+        assert (await script(store.poll(0, where=nothing))).next_position == await script(store.head_position())
+
+    play(door, scenario, privacy=True)
