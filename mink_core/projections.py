@@ -33,6 +33,7 @@ import msgspec
 from mink_core.errors import UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.limits import check_event_type, check_subscription_name
+from mink_core.matching import stored_predicate_of
 from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.inline import append_steps
 from mink_core.runtime.steps import run_steps, run_steps_async
@@ -93,6 +94,7 @@ class Projection:
         self.name = name
         self.version = version
         self._where = where
+        self._passes = stored_predicate_of(where)
         self._handlers: dict[str, Callable[..., Any]] = {}
         for _, method in inspect.getmembers(type(self), inspect.isfunction):
             for event_type in getattr(method, _MARK, ()):
@@ -134,6 +136,10 @@ class Projection:
         """Give an event to its handler; one that it does not want is left out."""
         handler = self._handlers.get(event.event_type)
         return None if handler is None else handler(event, tx)
+
+    def _inline(self, event: StoredEvent, tx: Any) -> Any:
+        """Give an event that was not read by `where` to its handler, if it is one of those that `where` lets through."""
+        return self(event, tx) if self._passes is None or self._passes(event) else None
 
     def worker(self, store: Store, **options: Unpack[SubscriptionOptions]) -> SubscriptionWorker:
         """A worker of its durable subscription: exactly once, by `Store.subscription`."""
@@ -178,13 +184,17 @@ def append_inline(
 ) -> AppendResult:
     """Append, and run projections on the events, in one transaction.
 
-    A repeated call (APPEND-09) runs them no second time.
+    Each gets those of the events that it would get from its worker. A repeated call (APPEND-09) runs them no second time.
 
     Raises:
         MinkError: As `EventLog.append`; nothing was stored or projected.
         Exception: What a handler raised; nothing was stored or projected.
     """
-    return run_steps(append_steps(store, ThreadDoor(), projections, stream_id, list(events), expected_version))
+    return run_steps(append_steps(store, ThreadDoor(), _inline(projections), stream_id, list(events), expected_version))
+
+
+def _inline(projections: Sequence[Projection]) -> list[Callable[..., Any]]:
+    return [projection._inline for projection in projections]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- of this module
 
 
 async def append_inline_async(
@@ -197,7 +207,7 @@ async def append_inline_async(
 ) -> AppendResult:
     """`append_inline` for asyncio."""
     return await run_steps_async(
-        append_steps(store, TaskDoor(), projections, stream_id, list(events), expected_version)
+        append_steps(store, TaskDoor(), _inline(projections), stream_id, list(events), expected_version)
     )
 
 

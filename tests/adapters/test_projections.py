@@ -89,6 +89,27 @@ def test_inline_in_the_append_s_transaction(door: Door) -> None:
     play(door, scenario)
 
 
+@pytest.mark.parametrize(
+    ("where", "moved"),
+    [
+        (EventFilter(categories=("savings",)), []),
+        (EventFilter(categories=("account",), metadata={"bank": 1}), [5, 7]),
+        (EventFilter(stream_ids=("account-1",), metadata={"bank": True}), [6]),
+        (EventFilter(metadata={"bank": None}), [8]),
+    ],
+)
+def test_inline_gets_what_a_worker_would_get(door: Door, where: EventFilter, moved: list[int]) -> None:
+    async def scenario(script: Script) -> None:
+        banks = [1, True, 1.0, None]
+        events = [NewEvent("Deposited", {"amount": 5 + n}, {"bank": bank}) for n, bank in enumerate(banks)]
+        await inline(script, Balances(where=where), [*events, deposit(9)], 0)
+        assert await model(script) == moved
+        wanted = Balances(where=where).where
+        assert [it.data["amount"] for it in (await script(script.store.poll(0, where=wanted))).events] == moved
+
+    play(door, scenario)
+
+
 def test_durable(door: Door) -> None:
     async def scenario(script: Script) -> None:
         projection = Balances()
