@@ -25,7 +25,6 @@ Example:
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -56,7 +55,7 @@ _MARK = "_mink_event_types"
 
 
 def handles(*event_types: str) -> Callable[[Handler], Handler]:
-    """Mark a method of a `Projection` class as the handler of these event types."""
+    """Mark a method of a `Projection` class as the handler of these event types; a subclass's own takes its place."""
 
     def mark(handler: Handler) -> Handler:
         setattr(handler, _MARK, event_types)
@@ -96,9 +95,9 @@ class Projection:
         self._where = where
         self._passes = stored_predicate_of(where)
         self._handlers: dict[str, Callable[..., Any]] = {}
-        for _, method in inspect.getmembers(type(self), inspect.isfunction):
-            for event_type in getattr(method, _MARK, ()):
-                self._add(event_type, method.__get__(self))
+        for method in dir(type(self)):
+            for event_type in _marked(type(self), method):
+                self._add(event_type, getattr(self, method))
 
     def on(self, *event_types: str) -> Callable[[Handler], Handler]:
         """Add a handler of these event types, as a decorator.
@@ -191,6 +190,18 @@ def append_inline(
         Exception: What a handler raised; nothing was stored or projected.
     """
     return run_steps(append_steps(store, ThreadDoor(), _inline(projections), stream_id, list(events), expected_version))
+
+
+def _marked(cls: type[Projection], name: str) -> tuple[str, ...]:
+    """The event types that a method is marked with, whatever kind of method it is.
+
+    One that takes an inherited one's place has its mark: without, its events would be skipped in silence.
+    """
+    members = [vars(base)[name] for base in cls.__mro__ if name in vars(base)]
+    if members[:1] == [None]:  # said not to be one
+        return ()
+    marks = (getattr(it, _MARK, None) or getattr(getattr(it, "__func__", None), _MARK, None) for it in members)
+    return next((mark for mark in marks if type(mark) is tuple), ())
 
 
 def _inline(projections: Sequence[Projection]) -> list[Callable[..., Any]]:

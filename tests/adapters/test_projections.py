@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partialmethod
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,6 +196,58 @@ def test_a_new_version_is_built_beside_and_takes_over(door: Door) -> None:
             await script(worker.close())
 
     play(door, scenario)
+
+
+class Kinds(Projection):
+    """A handler of every kind of method."""
+
+    def __init__(self) -> None:
+        super().__init__("kinds")
+        self.seen: list[str] = []
+
+    @handles("Method")
+    def method(self, event: Any, _tx: Any) -> None:
+        self.seen.append(event.event_type)
+
+    @staticmethod
+    @handles("Static")
+    def static(event: Any, _tx: Any) -> None:
+        seen.append(event.event_type)
+
+    @classmethod
+    @handles("Class")
+    def of_class(cls, event: Any, _tx: Any) -> None:
+        seen.append(event.event_type)
+
+    @handles("ClassToo")
+    @classmethod
+    def of_class_too(cls, event: Any, _tx: Any) -> None:
+        seen.append(event.event_type)
+
+    wrapped = handles("Wrapped")(partialmethod(method))  # type: ignore[type-var]  # what a decorator may make
+
+
+class Overriding(Kinds):
+    def method(self, event: Any, _tx: Any) -> None:
+        self.seen.append(f"own {event.event_type}")
+
+    static = None  # type: ignore[assignment]  # no handler any more
+
+
+seen: list[str] = []
+
+
+def test_no_marked_method_is_left_out_and_none_for_being_overridden() -> None:
+    kinds = Kinds()
+    assert kinds.where.event_types == ("Method", "Class", "ClassToo", "Static", "Wrapped")
+    for event_type in kinds.where.event_types:
+        kinds(SimpleNamespace(event_type=event_type))  # type: ignore[arg-type]  # all that is looked at
+    assert kinds.seen == ["Method", "Wrapped"]
+    assert seen == ["Class", "ClassToo", "Static"]
+    overriding = Overriding()
+    assert overriding.where.event_types == ("Method", "Class", "ClassToo", "Wrapped")
+    overriding(SimpleNamespace(event_type="Method"))  # type: ignore[arg-type]  # as above
+    assert overriding.seen == ["own Method"]
 
 
 def test_functions_and_refusals() -> None:
