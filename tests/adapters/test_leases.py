@@ -57,6 +57,19 @@ def test_shares_are_fair_and_every_partition_has_one_owner(door: Door) -> None:
     play(door, scenario)
 
 
+def test_nobody_takes_more_than_its_share_of_what_comes_free_at_once(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        for owner in ("a", "b", "c"):
+            await holding(script, owner)
+        for _ in range(3):
+            await script(script.store.subscriptions.rewind("s", 0))
+            shares = [await holding(script, owner) for owner in ("a", "b", "c")]
+            assert sorted(len(share.leases) for share in shares) == [2, 3, 3]
+            assert [share.surplus for share in shares] == [frozenset()] * 3
+
+    play(door, scenario)
+
+
 def test_a_silent_worker_is_replaced_and_refused(door: Door) -> None:
     """Its lease is taken over once its time is over, and not before; what it then saves is refused."""
 
