@@ -189,6 +189,9 @@ def test_a_reader_is_not_sent_above_the_newest_event_where_the_last_ones_were_pu
         await script(store.privacy.purge("a-1", **WHO))
         assert await script(store.head_position()) == 0
         assert (await script(store.poll(0, where=nothing))).next_position == 0
+        await script(store.subscriptions.hold("sub", "w", partitions=1, seconds=60))
+        [status] = await script(store.subscriptions.list())
+        assert (status.lag_events, status.lag_seconds) == (0, 0)  # of nothing that there is
         await script(store.append("c-1", made(1), expected_version=0))
         assert (await script(store.poll(0, where=nothing))).next_position == await script(store.head_position())
 
