@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -12,6 +14,7 @@ from mink_core import (
     LeaseLostError,
     NewEvent,
     Partition,
+    StoredEvent,
     SubscriptionNotFoundError,
     UsageError,
     partition_of,
@@ -230,6 +233,10 @@ WRONG = [
     lambda store: store.subscriptions.hold("a", "w", partitions=1025, seconds=1),
     lambda store: store.subscriptions.hold("a", "w", partitions=True, seconds=1),
     lambda store: store.subscriptions.hold("a", "w", partitions=1, seconds=0),
+    lambda store: store.subscriptions.hold("a", "w", partitions=1, seconds=1e12),
+    lambda store: store.parked.park(
+        "a", StoredEvent("a-1", 1, 1, uuid4(), "T", 1, {}, datetime.now(UTC)), attempts=2**31, error=""
+    ),
     lambda store: store.subscriptions.rewind("a", -1),
     lambda store: store.subscriptions.release(1),
     lambda store: store.parked.park("a", "no event", attempts=1, error=""),
