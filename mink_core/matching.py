@@ -1,4 +1,4 @@
-"""An `EventFilter` made into a test of encoded events, once a call."""
+"""An `EventFilter` made into a test of events, once a call."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mink_core.encoded import EncodedEvent
+    from mink_core.events import StoredEvent
     from mink_core.filters import EventFilter
 
 _ABSENT = object()
@@ -19,7 +20,20 @@ _ABSENT = object()
 
 def predicate_of(where: EventFilter) -> Callable[[EncodedEvent], bool] | None:
     """The test that an event must pass (rule READ-05); None when every event passes."""
-    tests: list[Callable[[EncodedEvent], bool]] = []
+    return _test_of(
+        where, lambda wanted: lambda row: row.metadata is not None and _holds(decode_json(row.metadata), wanted)
+    )
+
+
+def stored_predicate_of(where: EventFilter) -> Callable[[StoredEvent], bool] | None:
+    """The same test of an event that was read. Its metadata are those that the store's transforms gave."""
+    return _test_of(where, lambda wanted: lambda event: _holds(event.metadata, wanted))
+
+
+def _test_of(
+    where: EventFilter, metadata_holds: Callable[[list[tuple[str, Any]]], Callable[[Any], bool]]
+) -> Callable[[Any], bool] | None:
+    tests: list[Callable[[Any], bool]] = []
     if where.event_types:
         types = frozenset(where.event_types)
         tests.append(lambda row: row.event_type in types)
@@ -36,8 +50,7 @@ def predicate_of(where: EventFilter) -> Callable[[EncodedEvent], bool] | None:
     if (until := where.until) is not None:
         tests.append(lambda row: row.timestamp < until)
     if where.metadata:  # last, as it decodes
-        wanted = [(key, _comparable(value)) for key, value in where.metadata.items()]
-        tests.append(lambda row: row.metadata is not None and _holds(decode_json(row.metadata), wanted))
+        tests.append(metadata_holds([(key, _comparable(value)) for key, value in where.metadata.items()]))
     if len(tests) < 2:  # noqa: PLR2004 -- one test needs no loop
         return tests[0] if tests else None
     return lambda row: all(test(row) for test in tests)

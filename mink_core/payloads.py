@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from mink_core.compiled import is_plain_json
 from mink_core.errors import UsageError
+from mink_core.limits import MAX_JSON_DEPTH
 from mink_core.pydantic_models import ModelForm, is_model
 
 if TYPE_CHECKING:
@@ -24,11 +26,17 @@ SCHEMA_VERSION_KEY = "schema_version"
 
 T = TypeVar("T")
 
+# What tells that JSON does not fit a class, or that a class or object cannot be JSON. msgspec's own is a ValueError
+# too, but only from 0.20 on.
+_UNFIT = (ValueError, TypeError, msgspec.ValidationError)
+
 
 class TypedPayloads:
     """A transform that stores objects of registered classes and gives them back.
 
-    Events of types that are not registered pass through as plain JSON.
+    Events of types that are not registered pass through as plain JSON. An object is read back before it is stored:
+    dataclasses and Structs do not check what they are made with, and an event that does not fit its class would stop
+    every reader that comes to it.
 
     Pydantic models are stored by the names of their fields, without computed ones, and read by name or alias. Aliases
     need pydantic 2.11 or newer, or `populate_by_name`.
@@ -118,11 +126,22 @@ class TypedPayloads:
                 f"but {cls.__name__} is registered for it; nothing was stored"
             )
             raise UsageError(msg)
-        return msgspec.structs.replace(
-            event,
-            data=self._to_json(event.data),
-            metadata={**(event.metadata or {}), SCHEMA_VERSION_KEY: schema_version},
-        )
+        try:
+            data = self._to_json(event.data)
+            # Classes do not check what they are made with: what could not be read would stop every reader that comes to it.
+            self._from_json(data, cls)
+        except _UNFIT as error:
+            if isinstance(error, UsageError):
+                raise
+            msg = (
+                f"event {event.event_type!r} for stream {stream_id!r}: this {cls.__name__} could not be read back "
+                f"({error}); nothing was stored"
+            )
+            raise UsageError(msg) from error
+        metadata = {} if event.metadata is None else event.metadata
+        if type(metadata) is dict:  # anything else is refused after the transforms
+            metadata = {**metadata, SCHEMA_VERSION_KEY: schema_version}
+        return msgspec.structs.replace(event, data=data, metadata=metadata)
 
     def incoming(self, event: StoredEvent) -> StoredEvent:
         """Upcast the JSON step by step, then build the object.
@@ -149,19 +168,29 @@ class TypedPayloads:
             data = lift(data)
         try:
             payload = self._from_json(data, cls)
-        # msgspec's is a ValueError too, but only from 0.20 on.
-        except (ValueError, msgspec.ValidationError) as error:
+        except _UNFIT as error:
             msg = f"{where} does not fit {cls.__name__}: {error}"
             raise UsageError(msg) from error
         return msgspec.structs.replace(event, data=payload)
 
     def _to_json(self, payload: Any) -> Any:
         model = self._models.get(type(payload))
-        return msgspec.to_builtins(payload, str_keys=True) if model is None else model.to_json(payload)
+        if model is not None:
+            return model.to_json(payload)
+        data = msgspec.to_builtins(payload, str_keys=True)
+        return data if is_plain_json(data, MAX_JSON_DEPTH) else _lists(data)
 
     def _from_json(self, data: Any, cls: type[Any]) -> Any:
         model = self._models.get(cls)
         return msgspec.convert(data, cls, strict=True, str_keys=True) if model is None else model.from_json(data)
+
+
+def _lists(value: Any) -> Any:
+    """A copy with lists for tuples, which msgspec leaves."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if kind is list or kind is tuple else value
 
 
 def _is_payload_class(cls: type[Any]) -> bool:

@@ -86,7 +86,8 @@ class PrivacyStore(Protocol):
         """Replace an event's content in place (PRIV-03).
 
         Id, type, version, position and timestamp stay. Visible at once; no subscriber skips it or
-        gets it twice.
+        gets it twice. `data` and `metadata` are as an append takes them: where the store has transforms, an
+        object of the class that is registered for the event's type, say.
 
         Raises:
             StreamNotFoundError: There is no such event.

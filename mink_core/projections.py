@@ -25,7 +25,6 @@ Example:
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -33,6 +32,7 @@ import msgspec
 from mink_core.errors import UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.limits import check_event_type, check_subscription_name
+from mink_core.matching import stored_predicate_of
 from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.inline import append_steps
 from mink_core.runtime.steps import run_steps, run_steps_async
@@ -55,7 +55,7 @@ _MARK = "_mink_event_types"
 
 
 def handles(*event_types: str) -> Callable[[Handler], Handler]:
-    """Mark a method of a `Projection` class as the handler of these event types."""
+    """Mark a method of a `Projection` class as the handler of these event types; a subclass's own takes its place."""
 
     def mark(handler: Handler) -> Handler:
         setattr(handler, _MARK, event_types)
@@ -93,10 +93,11 @@ class Projection:
         self.name = name
         self.version = version
         self._where = where
+        self._passes = stored_predicate_of(where)
         self._handlers: dict[str, Callable[..., Any]] = {}
-        for _, method in inspect.getmembers(type(self), inspect.isfunction):
-            for event_type in getattr(method, _MARK, ()):
-                self._add(event_type, method.__get__(self))
+        for method in dir(type(self)):
+            for event_type in _marked(type(self), method):
+                self._add(event_type, getattr(self, method))
 
     def on(self, *event_types: str) -> Callable[[Handler], Handler]:
         """Add a handler of these event types, as a decorator.
@@ -134,6 +135,10 @@ class Projection:
         """Give an event to its handler; one that it does not want is left out."""
         handler = self._handlers.get(event.event_type)
         return None if handler is None else handler(event, tx)
+
+    def _inline(self, event: StoredEvent, tx: Any) -> Any:
+        """Give an event that was not read by `where` to its handler, if it is one of those that `where` lets through."""
+        return self(event, tx) if self._passes is None or self._passes(event) else None
 
     def worker(self, store: Store, **options: Unpack[SubscriptionOptions]) -> SubscriptionWorker:
         """A worker of its durable subscription: exactly once, by `Store.subscription`."""
@@ -178,13 +183,29 @@ def append_inline(
 ) -> AppendResult:
     """Append, and run projections on the events, in one transaction.
 
-    A repeated call (APPEND-09) runs them no second time.
+    Each gets those of the events that it would get from its worker. A repeated call (APPEND-09) runs them no second time.
 
     Raises:
         MinkError: As `EventLog.append`; nothing was stored or projected.
         Exception: What a handler raised; nothing was stored or projected.
     """
-    return run_steps(append_steps(store, ThreadDoor(), projections, stream_id, list(events), expected_version))
+    return run_steps(append_steps(store, ThreadDoor(), _inline(projections), stream_id, list(events), expected_version))
+
+
+def _marked(cls: type[Projection], name: str) -> tuple[str, ...]:
+    """The event types that a method is marked with, whatever kind of method it is.
+
+    One that takes an inherited one's place has its mark: without, its events would be skipped in silence.
+    """
+    members = [vars(base)[name] for base in cls.__mro__ if name in vars(base)]
+    if members[:1] == [None]:  # said not to be one
+        return ()
+    marks = (getattr(it, _MARK, None) or getattr(getattr(it, "__func__", None), _MARK, None) for it in members)
+    return next((mark for mark in marks if type(mark) is tuple), ())
+
+
+def _inline(projections: Sequence[Projection]) -> list[Callable[..., Any]]:
+    return [projection._inline for projection in projections]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- of this module
 
 
 async def append_inline_async(
@@ -197,7 +218,7 @@ async def append_inline_async(
 ) -> AppendResult:
     """`append_inline` for asyncio."""
     return await run_steps_async(
-        append_steps(store, TaskDoor(), projections, stream_id, list(events), expected_version)
+        append_steps(store, TaskDoor(), _inline(projections), stream_id, list(events), expected_version)
     )
 
 

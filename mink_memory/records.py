@@ -8,8 +8,10 @@ transaction what it put is seen by that transaction only, until the commit.
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import islice
+from itertools import filterfalse, islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from mink_memory.holes import is_hole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +121,8 @@ class Records:
     def feed_after(self, position: int) -> Iterator[Row]:
         """The rows of the feed above a position."""
         feed = self._tables.feed
-        return islice(feed.settled, feed.index_after(position), None)
+        rows = islice(feed.settled, feed.index_after(position), None)
+        return filterfalse(is_hole, rows) if feed.has_holes else rows
 
 
 Keys: TypeAlias = "tuple[RecordKey, ...] | Callable[[Records], tuple[RecordKey, ...]]"

@@ -139,8 +139,10 @@ class View:
             rows = self._log.feed_page(start, min(end, start + limit))
             next_position = rows[-1].global_position if rows else after_position
             return Page([*map(self.decode, self._present(rows))], next_position)
-        rows, next_position = self._scan(start, end, limit, passes)
-        return Page([*map(self.decode, rows)], next_position or after_position)
+        rows, scanned = self._scan(start, end, limit, passes)
+        if self._log.has_holes:  # never above the newest event: what came after it was purged
+            scanned = min(scanned, self._log.head_position())
+        return Page([*map(self.decode, rows)], max(scanned, after_position))
 
     def _scan(self, start: int, end: int, limit: int, passes: Callable[[Row], bool] | None) -> tuple[list[Row], int]:
         found: list[Row] = []

@@ -187,6 +187,8 @@ def a_position_ahead_is_told(lab: Lab) -> None:
                     list(store.read_all(after_position=ahead, where=where))
                 with raises(PositionAheadError, f"poll({ahead}, limit=0)", position=ahead, high=high):
                     store.poll(ahead, limit=0, where=where)
+                with raises(PositionAheadError, f"read_all({ahead}, limit=0)", position=ahead, high=high):
+                    list(store.read_all(after_position=ahead, limit=0, where=where))
         equal(list(store.poll(high).events), [], "a poll at the highest position")
         equal(list(store.read_all(after_position=high)), [], "read_all after the highest position")
 

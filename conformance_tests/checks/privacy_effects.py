@@ -28,6 +28,8 @@ def snapshots_follow_privacy_operations(lab: Lab) -> None:
     _operate(store)
     kept = {name: _versions(store, name) for name in _STREAMS}
     equal(kept, _expected([1, 3], soft=[], redacted=[1], purged=[]), "the versions of the snapshots that are left")
+    newest = {name: max(versions) for name, versions in kept.items() if versions}
+    equal({it.stream_id: it.version for it in store.snapshots.list()}, newest, "the newest ones, as they are listed")
 
 
 def _versions(store: Any, name: str) -> list[int]:

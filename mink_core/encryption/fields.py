@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -54,7 +55,8 @@ class EncryptedFields:
             keys: The subjects' keys.
             fields: By event type, the fields of `data` to seal: a key, or a tuple of keys for one further
                 inside; `()` is all of `data`. A field that an event does not have is left out.
-            subject: Whom an event is about, from its stream id and itself: a str of 1 to 500 characters.
+            subject: Whom an event is about, from its stream id and itself: a str of 1 to 500 characters. Asked
+                where there is something to seal.
                 Use an id that tells nothing about the person: it is stored in clear.
             erased: What a field reads as once its key is gone.
             cipher: AES-SIV (extra `encryption`) when not given.
@@ -81,13 +83,14 @@ class EncryptedFields:
         paths = self._paths(event.event_type)
         if not paths:
             return event
-        subject = self._subject(stream_id, event)
         data = event.data
-        key = b""
+        subject, key = "", b""
         for path in paths:
             if not _has(data, path):
                 continue
-            key = key or self._key(subject)
+            if not key:  # an event with nothing to seal, such as a redacted one, is about nobody
+                subject = self._subject(stream_id, event)
+                key = self._key(subject)
             data = _replaced(data, path, self._seal(_at(data, path), subject, key, _context(stream_id, event, path)))
         return msgspec.structs.replace(event, data=data)
 
@@ -129,7 +132,7 @@ class EncryptedFields:
             return value
         key = self._keys.get(value[_SUBJECT])
         if key is None:
-            return self._erased
+            return deepcopy(self._erased)  # a reader may change what it was given (READ-08)
         try:
             sealed = base64.b64decode(value[SEALED], validate=True)
             return decode_json(self._cipher.unseal(key, sealed, _context(event.stream_id, event, path)))

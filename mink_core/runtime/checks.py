@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
-
 from mink_core.direction import Direction
 from mink_core.errors import UsageError
 from mink_core.events import StoredEvent, StoreIdentity
 from mink_core.filters import EventFilter
 from mink_core.leases import Lease
 from mink_core.limits import (
+    MAX_INT32,
+    check_between,
     check_category,
     check_checkpoint_name,
     check_count,
     check_limit,
     check_owner,
+    check_seconds,
     check_stream_id,
     check_subscription_name,
 )
@@ -144,7 +145,7 @@ def check_park(subscription: object, event: object, attempts: object, error: obj
     """
     check_subscription_name(subscription)
     _check_kind(event, StoredEvent, "event")
-    check_count(attempts, "attempts")
+    check_between(attempts, "attempts", 0, MAX_INT32)
     _check_kind(error, str, "error")
 
 
@@ -158,18 +159,6 @@ def check_parked(subscription: object, position: object) -> None:
         check_subscription_name(subscription)
     if position is not None:
         check_count(position, "position")
-
-
-def check_seconds(value: object, name: str) -> float:
-    """Refuse what is no duration.
-
-    Raises:
-        UsageError: When it is no finite number above 0.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-        msg = f"{name} must be a number of seconds above 0, not {value!r:.60}"
-        raise UsageError(msg)
-    return float(value)
 
 
 def _check_kind(value: object, kind: type, name: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MAX_REASON = 2000
 
 
-def check_operation(stream_id: object, by: object, reason: object, version: object = None) -> None:
+def check_operation(stream_id: object, by: object, reason: object) -> None:
     """Check what all operations take.
 
     Raises:
@@ -29,20 +29,32 @@ def check_operation(stream_id: object, by: object, reason: object, version: obje
     check_text(by, "by")
     if reason != "":
         check_text(reason, "reason", _MAX_REASON)
-    if version is not None:
-        check_between(version, "version", 1, MAX_VERSION)
 
 
-def check_redaction(data: object, metadata: object) -> None:
+def check_version(version: object) -> None:
+    """Refuse what is no event's version.
+
+    Raises:
+        UsageError: It is none.
+    """
+    check_between(version, "version", 1, MAX_VERSION)
+
+
+def check_redaction(version: object, data: object, metadata: object, transforms: Sequence[EventTransform]) -> None:
     """Refuse what no event can hold, before the event is looked for.
+
+    Where the store has transforms, they alone tell what they take, an object of a registered class for example, and
+    only once the event's type is known: `redacted_event` asks them.
 
     Raises:
         UsageError: One is wrong.
     """
+    check_version(version)
     if metadata is not None and type(metadata) is not dict:
         msg = f"metadata must be a dict or None, not {type(metadata).__name__}"
         raise UsageError(msg)
-    prepare_append("redact", [NewEvent("Redacted", data, metadata)], 0)
+    if not transforms:
+        prepare_append("redact", [NewEvent("Redacted", data, metadata)], 0)
 
 
 def redacted_event(  # noqa: PLR0913, PLR0917 -- what an event is made of

@@ -9,9 +9,9 @@ from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError, UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.handling import OnError, RetryPolicy
-from mink_core.limits import check_count, check_subscription_name
+from mink_core.limits import check_count, check_seconds, check_subscription_name
 from mink_core.partitions import check_partitions
-from mink_core.runtime.checks import check_seconds, check_subscribe
+from mink_core.runtime.checks import check_subscribe
 from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:

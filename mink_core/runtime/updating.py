@@ -13,12 +13,41 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from mink_core.event_store import AsyncEventLog, EventLog
-    from mink_core.events import AppendResult, NewEvent, StoredEvent
+    from mink_core.events import AppendResult, NewEvent, StoredEvent, StreamInfo
     from mink_core.expected import Expected
 
 
-def _version_of(events: list[StoredEvent]) -> Expected:
-    return events[-1].version if events else ExpectedVersion.NO_STREAM
+class _Rounds:
+    """What the next append of an update expects, and for how many conflicts more it is tried."""
+
+    def __init__(self, retries: object) -> None:
+        """So many conflicts are followed by another round."""
+        self._left = check_count(retries, "retries")
+        self._purged_to = 0
+
+    def expected(self, events: list[StoredEvent]) -> Expected:
+        """What to expect of a stream that reads like this."""
+        return max(_version_of(events), self._purged_to) or ExpectedVersion.NO_STREAM
+
+    def were_purged(self, conflict: ConcurrencyError, info: StreamInfo) -> bool:
+        """Whether nobody was first: the events up to the actual version are not read, as they are not there any more.
+
+        A reader that is behind could not tell it from that, so the storage's word on the stream must agree.
+        """
+        if info.deleted_at is not None or info.version != conflict.actual or self._purged_to >= info.version:
+            return False
+        self._purged_to = info.version
+        return True
+
+    def may_go_on(self, conflict: ConcurrencyError) -> bool:
+        """Count a conflict."""
+        self._purged_to = min(self._purged_to, conflict.actual)  # the stream was soft-deleted meanwhile
+        self._left -= 1
+        return self._left >= 0
+
+
+def _version_of(events: list[StoredEvent]) -> int:
+    return events[-1].version if events else 0
 
 
 class Updating:
@@ -32,17 +61,20 @@ class Updating:
         retries: int = 5,
     ) -> AppendResult | None:
         """See `EventStore.update`."""
-        for left in range(check_count(retries, "retries"), -1, -1):
-            events = list(self.read_stream(stream_id))
+        rounds = _Rounds(retries)
+        events = list(self.read_stream(stream_id))
+        while True:
             new = list(decide(events))
             if not new:
                 return None
             try:
-                return self.append(stream_id, new, expected_version=_version_of(events))
-            except ConcurrencyError:
-                if not left:
+                return self.append(stream_id, new, expected_version=rounds.expected(events))
+            except ConcurrencyError as conflict:
+                events = list(self.read_stream(stream_id))
+                lacks = _version_of(events) < conflict.actual
+                purged = lacks and rounds.were_purged(conflict, self.stream_info(stream_id))
+                if not purged and not rounds.may_go_on(conflict):
                     raise
-        raise AssertionError  # pragma: no cover -- the last round returns or raises
 
 
 class AsyncUpdating:
@@ -56,15 +88,18 @@ class AsyncUpdating:
         retries: int = 5,
     ) -> AppendResult | None:
         """See `AsyncEventStore.update`."""
-        for left in range(check_count(retries, "retries"), -1, -1):
-            events = [event async for event in self.read_stream(stream_id)]
+        rounds = _Rounds(retries)
+        events = [event async for event in self.read_stream(stream_id)]
+        while True:
             decided = decide(events)
             new = list(await decided if inspect.isawaitable(decided) else decided)
             if not new:
                 return None
             try:
-                return await self.append(stream_id, new, expected_version=_version_of(events))
-            except ConcurrencyError:
-                if not left:
+                return await self.append(stream_id, new, expected_version=rounds.expected(events))
+            except ConcurrencyError as conflict:
+                events = [event async for event in self.read_stream(stream_id)]
+                lacks = _version_of(events) < conflict.actual
+                purged = lacks and rounds.were_purged(conflict, await self.stream_info(stream_id))
+                if not purged and not rounds.may_go_on(conflict):
                     raise
-        raise AssertionError  # pragma: no cover -- the last round returns or raises

@@ -164,6 +164,7 @@ class FeedReader(Reader[StoredEvent]):
         self._where = where
         self._backward = direction is Direction.BACKWARD
         self._identity = identity
+        self._done = False  # a read of none looks as well: who comes from another history is told (FEED-08)
         self.looks = True
 
     def items(self, rows: Rows) -> list[StoredEvent]:
@@ -176,6 +177,9 @@ class FeedReader(Reader[StoredEvent]):
             look = yield from _look(self._context, self._low, self._identity)
             self._high = look.mark
         size = self._size()
+        if not size:
+            self._done = True
+            return ()
         scan = yield from _scan(self._context, self._low, self._high, size, self._where, backward=self._backward)
         if self._backward:
             self._high = scan.end - 1

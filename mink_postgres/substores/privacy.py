@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mink_core.runtime.privacy_checks import check_audit, check_operation, check_redaction
+from mink_core.runtime.privacy_checks import check_audit, check_operation, check_redaction, check_version
 from mink_postgres.programs import privacy
 from mink_postgres.substores.base import AsyncSubStore, SubStore
 
@@ -38,13 +38,15 @@ class PostgresPrivacy(SubStore):
         reason: str = "",
     ) -> PrivacyRecord:
         """See `PrivacyStore.redact`."""
-        check_operation(stream_id, by, reason, version)
-        check_redaction(data, metadata)
+        check_operation(stream_id, by, reason)
+        check_redaction(version, data, metadata, self._context.transforms)
         return self._run(privacy.redact(self._context, stream_id, version, data, metadata, by, reason))
 
     def purge(self, stream_id: str, *, up_to_version: int | None = None, by: str, reason: str = "") -> PrivacyRecord:
         """See `PrivacyStore.purge`."""
-        check_operation(stream_id, by, reason, up_to_version)
+        check_operation(stream_id, by, reason)
+        if up_to_version is not None:
+            check_version(up_to_version)
         return self._run(privacy.purge(self._context, stream_id, up_to_version, by, reason))
 
     def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:
@@ -77,15 +79,17 @@ class AsyncPostgresPrivacy(AsyncSubStore):
         reason: str = "",
     ) -> PrivacyRecord:
         """See `PrivacyStore.redact`."""
-        check_operation(stream_id, by, reason, version)
-        check_redaction(data, metadata)
+        check_operation(stream_id, by, reason)
+        check_redaction(version, data, metadata, self._context.transforms)
         return await self._run(privacy.redact(self._context, stream_id, version, data, metadata, by, reason))
 
     async def purge(
         self, stream_id: str, *, up_to_version: int | None = None, by: str, reason: str = ""
     ) -> PrivacyRecord:
         """See `PrivacyStore.purge`."""
-        check_operation(stream_id, by, reason, up_to_version)
+        check_operation(stream_id, by, reason)
+        if up_to_version is not None:
+            check_version(up_to_version)
         return await self._run(privacy.purge(self._context, stream_id, up_to_version, by, reason))
 
     async def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:

@@ -193,6 +193,8 @@ WRONG: list[dict[str, Any]] = [
     {"after_position": -1},
     {"batch_size": 0},
     {"poll_interval": 0},
+    {"poll_interval": 1e12},
+    {"lease_seconds": 1e12},
     {"lease_seconds": float("nan")},
     {"retry": 3},
     {"handler": "x"},

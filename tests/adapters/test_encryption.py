@@ -111,6 +111,27 @@ def test_erased_fields_read_as_such_and_the_rest_stays() -> None:
         assert store.stream_info("person-1").version == 1
 
 
+def test_what_a_reader_does_to_an_erased_field_is_not_seen_by_the_next() -> None:
+    keys = MemorySubjectKeys()
+    with open_store("memory://", transforms=[sealing("name", keys=keys, erased={"parts": []})]) as store:
+        store.append("person-1", [NewEvent("Joined", {"name": "Ann"})], expected_version=0)
+        keys.erase("person-1")
+        [event] = store.read_stream("person-1")
+        event.data["name"]["parts"].append("Bob")
+        [event] = store.read_stream("person-1")
+        assert event.data == {"name": {"parts": []}}
+
+
+def test_an_event_with_nothing_to_seal_is_about_nobody() -> None:
+    keys = MemorySubjectKeys()
+    transform = EncryptedFields(keys, fields={"Joined": ["name"]}, subject=lambda _stream, event: event.data["id"])
+    with open_store("memory://", transforms=[transform], privacy=True) as store:
+        store.append("person-1", [NewEvent("Joined", {"id": "p1", "name": "Ann"})], expected_version=0)
+        keys.erase("p1")
+        store.privacy.redact("person-1", 1, by="officer")
+        assert [event.data for event in store.read_stream("person-1")] == [None]
+
+
 def test_on_every_door_with_typed_payloads_and_a_repeat(door: Door) -> None:
     payloads = TypedPayloads()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -12,6 +14,7 @@ from mink_core import (
     LeaseLostError,
     NewEvent,
     Partition,
+    StoredEvent,
     SubscriptionNotFoundError,
     UsageError,
     partition_of,
@@ -53,6 +56,19 @@ def test_shares_are_fair_and_every_partition_has_one_owner(door: Door) -> None:
         for _ in range(2):
             shares = {owner: await beat(script, owner) for owner in ("a", "c")}
         assert sorted(len(share.leases) for share in shares.values()) == [4, 4]
+
+    play(door, scenario)
+
+
+def test_nobody_takes_more_than_its_share_of_what_comes_free_at_once(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        for owner in ("a", "b", "c"):
+            await holding(script, owner)
+        for _ in range(3):
+            await script(script.store.subscriptions.rewind("s", 0))
+            shares = [await holding(script, owner) for owner in ("a", "b", "c")]
+            assert sorted(len(share.leases) for share in shares) == [2, 3, 3]
+            assert [share.surplus for share in shares] == [frozenset()] * 3
 
     play(door, scenario)
 
@@ -217,6 +233,10 @@ WRONG = [
     lambda store: store.subscriptions.hold("a", "w", partitions=1025, seconds=1),
     lambda store: store.subscriptions.hold("a", "w", partitions=True, seconds=1),
     lambda store: store.subscriptions.hold("a", "w", partitions=1, seconds=0),
+    lambda store: store.subscriptions.hold("a", "w", partitions=1, seconds=1e12),
+    lambda store: store.parked.park(
+        "a", StoredEvent("a-1", 1, 1, uuid4(), "T", 1, {}, datetime.now(UTC)), attempts=2**31, error=""
+    ),
     lambda store: store.subscriptions.rewind("a", -1),
     lambda store: store.subscriptions.release(1),
     lambda store: store.parked.park("a", "no event", attempts=1, error=""),

@@ -49,6 +49,7 @@ def test_the_audit_is_complete_and_paged(door: Door) -> None:
             lambda: privacy.tombstone("-a", by="x"),
             lambda: privacy.tombstone("a-1", by=""),
             lambda: privacy.redact("a-1", 0, by="x"),
+            lambda: privacy.redact("a-1", None, by="x"),
             lambda: privacy.redact("a-1", 1, data={1, 2}, by="x"),
             lambda: privacy.redact("a-1", 1, metadata=[1], by="x"),
             lambda: privacy.purge("a-1", up_to_version=True, by="x"),

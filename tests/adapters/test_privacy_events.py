@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,8 @@ from mink_core import (
     Saga,
     SagaConflictError,
     StreamNotFoundError,
+    TypedPayloads,
+    UsageError,
 )
 from tests.adapters.script import play
 
@@ -92,6 +95,31 @@ def test_a_redacted_event_goes_through_the_store_s_transforms(door: Door) -> Non
     play(door, scenario, privacy=True, transforms=[Sealed()])
 
 
+@dataclass
+class Joined:
+    name: str
+
+
+def test_an_event_of_a_registered_class_is_redacted_by_another_object_of_it(door: Door) -> None:
+    payloads = TypedPayloads()
+    payloads.register("Joined", schema_version=2)(Joined)
+    payloads.upcaster("Joined", from_version=1)(lambda data: data)
+
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await script(store.append("a-1", [NewEvent("Joined", Joined("Ann"))], expected_version=0))
+        await script(store.privacy.redact("a-1", 1, data=Joined("gone"), **WHO))
+        [event] = await collected(store.read_stream("a-1"))
+        assert (event.data, event.metadata) == (Joined("gone"), {"schema_version": 2})
+        for wrong in (None, {"name": "gone"}):  # nobody could read it
+            with pytest.raises(UsageError, match="but Joined is registered for it"):
+                await script(store.privacy.redact("a-1", 1, data=wrong, **WHO))
+        assert await collected(store.read_stream("a-1")) == [event]
+        assert len(await script(store.privacy.audit())) == 1
+
+    play(door, scenario, privacy=True, transforms=[payloads])
+
+
 @pytest.mark.parametrize("unique", [False, True])
 def test_purging_leaves_holes_and_never_gives_a_version_twice(door: Door, unique: bool) -> None:
     async def scenario(script: Script) -> None:
@@ -145,3 +173,75 @@ def test_purging_leaves_holes_and_never_gives_a_version_twice(door: Door, unique
         assert [info.stream_id for info in await collected(store.streams())] == ["a-1", "b-1"]
 
     play(door, scenario, privacy=True, unique_event_ids=unique)
+
+
+def test_a_reader_is_not_sent_above_the_newest_event_where_the_last_ones_were_purged(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await script(store.append("a-1", made(1, 2), expected_version=0))
+        await script(store.append("b-1", made(1, 2), expected_version=0))
+        await script(store.privacy.purge("b-1", **WHO))
+        head = await script(store.head_position())
+        nothing = EventFilter(event_types=("Other",))
+        for after in (0, head):
+            assert (await script(store.poll(after))).next_position == head
+            assert (await script(store.poll(after, where=nothing))).next_position == head
+        await script(store.privacy.purge("a-1", **WHO))
+        assert await script(store.head_position()) == 0
+        assert (await script(store.poll(0, where=nothing))).next_position == 0
+        await script(store.subscriptions.hold("sub", "w", partitions=1, seconds=60))
+        [status] = await script(store.subscriptions.list())
+        assert (status.lag_events, status.lag_seconds) == (0, 0)  # of nothing that there is
+        await script(store.append("c-1", made(1), expected_version=0))
+        assert (await script(store.poll(0, where=nothing))).next_position == await script(store.head_position())
+
+    play(door, scenario, privacy=True)
+
+
+@pytest.mark.parametrize("retries", [0, 5])
+def test_update_goes_on_with_a_stream_whose_newest_events_were_purged(door: Door, retries: int) -> None:
+    async def scenario(script: Script) -> None:
+        store = script.store
+
+        def update(stream: str, decide: Any) -> Any:
+            return store.update(stream, decide, retries=retries)
+
+        await script(store.append("a-1", made(1, 2, 3), expected_version=0))
+        await script(store.privacy.purge("a-1", **WHO))
+        seen: list[list[int]] = []
+
+        def decide(events: list[Any]) -> list[NewEvent]:
+            seen.append([event.version for event in events])
+            return made(9)
+
+        assert (await script(update("a-1", decide))).first_version == 4
+        assert (await script(update("a-1", decide))).first_version == 5
+        assert seen == [[], [], [4]]
+        await script(store.privacy.soft_delete("a-1", **WHO))
+        assert (await script(update("a-1", decide))).first_version == 6
+        await script(store.privacy.purge("a-1", **WHO))
+        await script(store.privacy.soft_delete("a-1", **WHO))
+        assert (await script(update("a-1", decide))).first_version == 7
+        # Whom others are first, of the events or of what was purged, is told so once the retries are used up.
+        await script(store.privacy.purge("a-1", **WHO))
+        tries: list[int] = []
+
+        if not hasattr(store, "__aenter__"):
+
+            def spoil(events: list[Any]) -> list[NewEvent]:
+                tries.append(len(events))
+                store.append("a-1", made(1), expected_version=ExpectedVersion.ANY)
+                return made(9)
+
+        else:
+
+            async def spoil(events: list[Any]) -> list[NewEvent]:  # type: ignore[misc]  # as above
+                tries.append(len(events))
+                await store.append("a-1", made(1), expected_version=ExpectedVersion.ANY)
+                return made(9)
+
+        with pytest.raises(ConcurrencyError):
+            await script(update("a-1", spoil))
+        assert tries == list(range(retries + 1))
+
+    play(door, scenario, privacy=True)

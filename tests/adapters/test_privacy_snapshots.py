@@ -68,3 +68,36 @@ def test_a_late_snapshot_of_purged_events_is_not_given_out(door: Door, up_to: in
         assert (tail.snapshot.version, await collected(tail.events)) == (4, [])
 
     play(door, scenario, privacy=True)
+
+
+def test_the_newest_of_the_snapshots_that_a_redaction_leaves_is_the_newest(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        store, snapshots = script.store, script.store.snapshots
+
+        async def listed() -> list[tuple[str, int, str, int]]:
+            return [
+                (it.stream_id, it.version, it.snapshot_type, it.schema_version) for it in await script(snapshots.list())
+            ]
+
+        await script(store.append("a-1", made(1, 2, 3, 4, 5), expected_version=NO_STREAM))
+        for version in (2, 3, 5):
+            await script(snapshots.save("a-1", version, {"v": version}, snapshot_type="S", schema_version=7, keep=3))
+        record = await script(store.privacy.redact("a-1", 4, **WHO))
+        assert record.counts["snapshots"] == 1
+        assert await listed() == [("a-1", 3, "S", 7)]
+        assert await script(snapshots.save("a-1", 1, {"v": 1})) is False
+        assert await script(snapshots.load("a-1", at_version=1)) is None
+        for version in (2, 3):
+            found = await script(snapshots.load("a-1", at_version=version))
+            assert (found.version, found.data, found.snapshot_type) == (version, {"v": version}, "S")
+        tail = await script(snapshots.load_with_tail("a-1"))
+        assert (tail.snapshot.version, len(await collected(tail.events))) == (3, 2)
+        assert await script(snapshots.save("a-1", 5, {"v": 5}, keep=2)) is True
+        assert await listed() == [("a-1", 5, "", 1)]
+        assert (await script(snapshots.load("a-1", at_version=4))).data == {"v": 3}
+        assert await script(snapshots.load("a-1", at_version=2)) is None
+        await script(store.privacy.redact("a-1", 3, **WHO))
+        assert await listed() == []
+        assert await script(snapshots.save("a-1", 1, {"v": 1})) is True
+
+    play(door, scenario, privacy=True)

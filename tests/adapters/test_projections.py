@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partialmethod
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,6 +87,27 @@ def test_inline_in_the_append_s_transaction(door: Door) -> None:
             await inline(script, projection, [deposit(1), NewEvent("Deposited", {})], 3)
         assert await model(script) == [5, -2]
         assert (await script(script.store.stream_info("account-1"))).version == 3
+
+    play(door, scenario)
+
+
+@pytest.mark.parametrize(
+    ("where", "moved"),
+    [
+        (EventFilter(categories=("savings",)), []),
+        (EventFilter(categories=("account",), metadata={"bank": 1}), [5, 7]),
+        (EventFilter(stream_ids=("account-1",), metadata={"bank": True}), [6]),
+        (EventFilter(metadata={"bank": None}), [8]),
+    ],
+)
+def test_inline_gets_what_a_worker_would_get(door: Door, where: EventFilter, moved: list[int]) -> None:
+    async def scenario(script: Script) -> None:
+        banks = [1, True, 1.0, None]
+        events = [NewEvent("Deposited", {"amount": 5 + n}, {"bank": bank}) for n, bank in enumerate(banks)]
+        await inline(script, Balances(where=where), [*events, deposit(9)], 0)
+        assert await model(script) == moved
+        wanted = Balances(where=where).where
+        assert [it.data["amount"] for it in (await script(script.store.poll(0, where=wanted))).events] == moved
 
     play(door, scenario)
 
@@ -173,6 +196,58 @@ def test_a_new_version_is_built_beside_and_takes_over(door: Door) -> None:
             await script(worker.close())
 
     play(door, scenario)
+
+
+class Kinds(Projection):
+    """A handler of every kind of method."""
+
+    def __init__(self) -> None:
+        super().__init__("kinds")
+        self.seen: list[str] = []
+
+    @handles("Method")
+    def method(self, event: Any, _tx: Any) -> None:
+        self.seen.append(event.event_type)
+
+    @staticmethod
+    @handles("Static")
+    def static(event: Any, _tx: Any) -> None:
+        seen.append(event.event_type)
+
+    @classmethod
+    @handles("Class")
+    def of_class(cls, event: Any, _tx: Any) -> None:
+        seen.append(event.event_type)
+
+    @handles("ClassToo")
+    @classmethod
+    def of_class_too(cls, event: Any, _tx: Any) -> None:
+        seen.append(event.event_type)
+
+    wrapped = handles("Wrapped")(partialmethod(method))  # type: ignore[type-var]  # what a decorator may make
+
+
+class Overriding(Kinds):
+    def method(self, event: Any, _tx: Any) -> None:
+        self.seen.append(f"own {event.event_type}")
+
+    static = None  # type: ignore[assignment]  # no handler any more
+
+
+seen: list[str] = []
+
+
+def test_no_marked_method_is_left_out_and_none_for_being_overridden() -> None:
+    kinds = Kinds()
+    assert kinds.where.event_types == ("Method", "Class", "ClassToo", "Static", "Wrapped")
+    for event_type in kinds.where.event_types:
+        kinds(SimpleNamespace(event_type=event_type))  # type: ignore[arg-type]  # all that is looked at
+    assert kinds.seen == ["Method", "Wrapped"]
+    assert seen == ["Class", "ClassToo", "Static"]
+    overriding = Overriding()
+    assert overriding.where.event_types == ("Method", "Class", "ClassToo", "Wrapped")
+    overriding(SimpleNamespace(event_type="Method"))  # type: ignore[arg-type]  # as above
+    assert overriding.seen == ["own Method"]
 
 
 def test_functions_and_refusals() -> None:

@@ -207,6 +207,7 @@ def test_an_id_is_made_by_the_client() -> None:
         ({"metadata": [1]}, "must be a dict"),
         ({"since": datetime(2026, 1, 1)}, "with a time zone"),  # noqa: DTZ001 -- what is refused
         ({"until": "2026-01-01"}, "with a time zone"),
+        ({"until": datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))}, "within the years 1 to 9999"),
     ],
 )
 def test_filters_that_no_event_can_pass_are_refused(wrong: dict[str, Any], says: str) -> None:

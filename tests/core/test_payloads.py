@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple
 
 import msgspec
 import pydantic
@@ -34,12 +36,49 @@ class Shipped(pydantic.BaseModel):
     parcels: list[int]
 
 
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    pair: tuple[int, str]
+    points: list[Point]
+    more: dict[str, tuple[tuple[float, ...], ...]]
+
+
+class Mixed(Enum):
+    TEXT = "text"
+    NUMBER = 1
+
+
+@dataclass
+class Ambiguous:
+    when: str | datetime
+
+
+@dataclass
+class Coloured:
+    colour: Mixed
+
+
+@dataclass
+class Keyed:
+    cells: dict[tuple[int, int], int]
+
+
+class Excluding(pydantic.BaseModel):
+    secret: int = pydantic.Field(exclude=True)
+
+
 @pytest.fixture
 def payloads() -> TypedPayloads:
     made = TypedPayloads()
     made.register("Placed")(Placed)
     made.register("Paid")(Paid)
     made.register("Shipped")(Shipped)
+    made.register("Measured")(Measured)
     return made
 
 
@@ -52,6 +91,11 @@ def payloads() -> TypedPayloads:
             {"order_id": 7, "lines": [{"sku": "a", "count": 2}], "note": None},
         ),
         ("Paid", Paid(1e16), {"amount": 1e16}),
+        (
+            "Measured",
+            Measured((1, "a"), [Point(1, 2)], {"k": ((1.5,),)}),
+            {"pair": [1, "a"], "points": [[1, 2]], "more": {"k": [[1.5]]}},
+        ),
         ("Shipped", Shipped(carrier="x", parcels=[1, 2]), {"carrier": "x", "parcels": [1, 2]}),
         ("Unregistered", {"as": ["it", 1.0]}, {"as": ["it", 1.0]}),
     ],
@@ -136,6 +180,38 @@ def test_another_object_is_refused_before_anything_is_stored(payloads: TypedPayl
             with pytest.raises(UsageError, match="Paid is registered for it"):
                 store.append("order-1", [NewEvent("Paid", wrong)], expected_version=0)
         assert list(store.read_stream("order-1")) == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        Placed("7", []),  # type: ignore[arg-type]  # what a class does not look at
+        Placed(7, [Line("a", 1.5)]),  # type: ignore[arg-type]  # as above
+        Paid(None),  # type: ignore[arg-type]  # as above
+        Shipped.model_construct(carrier=1, parcels=[]),
+        Ambiguous("2020-01-01"),
+        Coloured(Mixed.TEXT),
+        Keyed({(1, 2): 3}),
+        Excluding(secret=1),
+    ],
+    ids=lambda payload: type(payload).__name__,
+)
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+def test_an_object_that_could_not_be_read_back_is_refused_before_it_is_stored(payload: Any) -> None:
+    payloads = TypedPayloads()
+    payloads.register("It")(type(payload))
+    with open_store("memory://", transforms=[payloads]) as store:
+        with pytest.raises(UsageError, match="could not be read back") as refused:
+            store.append("order-1", [NewEvent("It", payload)], expected_version=0)
+        assert "event 'It' for stream 'order-1'" in str(refused.value)
+        assert store.head_position() == 0
+
+
+def test_metadata_that_is_no_object_is_refused_as_without_the_transform(payloads: TypedPayloads) -> None:
+    with open_store("memory://", transforms=[payloads]) as store:
+        for wrong in ([], "", ["ab"], 0, ()):
+            with pytest.raises(UsageError, match="metadata must be a dict or None"):
+                store.append("order-1", [NewEvent("Paid", Paid(1.0), wrong)], expected_version=0)  # type: ignore[arg-type]  # refused
 
 
 def test_registration_is_checked(payloads: TypedPayloads) -> None:

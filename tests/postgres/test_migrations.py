@@ -147,6 +147,29 @@ def test_messages_that_waited_for_nobody_are_sent(postgres_url: str, schema: str
             assert store.outbox.settle([Verdict(message) for message in claimed]) == []
 
 
+SNAPSHOTS = """
+INSERT INTO {schema}.snapshots (stream_id, version, data) VALUES ('b-1', 2, '"older"'), ('c-1', 8, '8'), ('d-1', 1, 'bytes');
+INSERT INTO {schema}.snapshot_details (stream_id, version, snapshot_type, is_json, data, created_at) VALUES
+    ('a-1', 2, 'S', true, '2', now()), ('a-1', 3, 'S', true, '3', now()), -- the newest one was redacted away
+    ('b-1', 3, 'S', true, '3', now()), -- and then an older one saved, which lost its details
+    ('c-1', 8, 'S', true, NULL, NULL), ('c-1', 3, 'S', true, '3', now());
+"""
+
+
+def test_snapshots_that_a_redaction_left_have_a_newest_one(postgres_url: str, schema: str) -> None:
+    """Up to 0023 it left none."""
+    to_version(postgres_url, schema, 23)
+    raw(postgres_url, schema, SNAPSHOTS)
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        store.initialize()
+        newest = {it.stream_id: it.version for it in store.snapshots.list()}
+        assert newest == {"a-1": 3, "b-1": 3, "c-1": 8, "d-1": 1}
+        found = [store.snapshots.load(name, at_version=at) for name, at in (("a-1", 9), ("a-1", 2), ("b-1", 3))]
+        assert [it and (it.data, it.snapshot_type) for it in found] == [(3, "S"), (2, "S"), (3, "S")]
+        assert store.snapshots.load("b-1", at_version=2) is None
+        assert [store.snapshots.delete(name) for name in newest] == [2, 1, 2, 1]
+
+
 def test_a_failing_migration_changes_nothing(postgres_url: str, schema: str) -> None:
     to_version(postgres_url, schema, 1)
     raw(postgres_url, schema, "CREATE TABLE {schema}.store (already integer)")
