@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import SchemaError
 from mink_core.finding import Finding
-from mink_postgres.migrations import Migration, check_works, pending, raw_migrations, step_statements, table_statements
+from mink_postgres.migrations import (
+    Migration,
+    check_works,
+    grant_statements,
+    pending,
+    raw_migrations,
+    step_statements,
+    table_statements,
+)
 from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
@@ -135,6 +143,8 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
         statements.append(admin_sql("adopt").replace("{schema}", sql.quoted))
     for step in steps:
         statements += step_statements(step, sql.quoted)
+    if not adopt:
+        statements += grant_statements(steps, sql.quoted)
     return statements
 
 
