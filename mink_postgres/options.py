@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
+from mink_core.limits import MAX_SECONDS
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.context import Context
 from mink_postgres.statements import Statements
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SCHEMA = "mink"
 _MOST_PARTITIONS = 1024
+_LONGEST_LOCK_TIMEOUT = 2_147_483
+"""Seconds: PostgreSQL takes milliseconds of 31 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,12 @@ class PostgresOptions:
             if self.unique_event_ids:
                 msg = "no index over partitions by stream can keep event ids unique: give hash_partitions or unique_event_ids"
                 raise UsageError(msg)
-        if self.pool_timeout <= 0 or self.lock_timeout <= 0:
-            msg = "pool_timeout and lock_timeout are seconds above 0"
+        # In this order: NaN is no number above 0.
+        if not (0 < self.pool_timeout <= MAX_SECONDS and 0 < self.lock_timeout <= _LONGEST_LOCK_TIMEOUT):
+            msg = (
+                f"pool_timeout and lock_timeout are seconds above 0, up to {MAX_SECONDS} and {_LONGEST_LOCK_TIMEOUT}: "
+                f"{self.pool_timeout}, {self.lock_timeout}"
+            )
             raise UsageError(msg)
         if self.direct_url:
             check_conninfo(self.direct_url)
