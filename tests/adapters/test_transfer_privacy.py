@@ -122,7 +122,9 @@ def test_a_stream_that_goes_on_while_it_is_exported(target: str, schema: str) ->
             with open_store(other, privacy=True) as moved:
                 assert moved.check() == []
                 for name in ("purged-1", "again-1", "hidden-1"):
-                    assert [it.version for it in moved.read_stream(name)] == [it.version for it in store.read_stream(name)]
+                    assert [it.version for it in moved.read_stream(name)] == [
+                        it.version for it in store.read_stream(name)
+                    ]
                     assert moved.stream_info(name).version == store.stream_info(name).version
         finally:
             administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
