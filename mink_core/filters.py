@@ -80,7 +80,11 @@ def _utc(value: object, axis: str) -> datetime | None:
     if not isinstance(value, datetime) or value.utcoffset() is None:
         msg = f"{axis} must be a datetime with a time zone, not {value!r:.60}"
         raise UsageError(msg)
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        msg = f"{axis} is within the years 1 to 9999 of UTC, not {value!r:.100}"
+        raise UsageError(msg) from None
 
 
 _EVERYTHING = EventFilter()
