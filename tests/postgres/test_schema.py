@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent, SchemaError, UsageError, open_store
+from mink_core import ExpectedVersion, NewEvent, SchemaError, StorageError, UsageError, open_store
 from mink_core.administration import Level
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
@@ -217,6 +217,8 @@ def test_a_sequence_behind_the_events_is_refused(postgres_url: str, schema: str,
                 moved.initialize()
         with open_administration(f"{postgres_url}?schema={schema}") as administration:
             assert [it.level for it in administration.diagnose() if "is at 1" in it.finding] == [Level.CRITICAL]
+        with pytest.raises(StorageError, match="the sequence of positions is behind"):  # one that was open before
+            store.append("c-1", [NewEvent("Made", {})], expected_version=0)
         owner.execute(str(refused.value).partition("changed: ")[2].encode())
     with PostgresEventStore(postgres_url, schema=schema, min_size=1) as moved:
         assert moved.append("c-1", [NewEvent("Made", {})], expected_version=0).first_position == 3
