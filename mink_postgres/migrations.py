@@ -12,7 +12,7 @@ from mink_core.errors import SchemaError
 from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION \{schema\}\.(\w+)")
 _OLDEST_CODE = re.compile(r"-- oldest code: (\d+)$", re.MULTILINE)
@@ -53,7 +53,11 @@ def raw_migrations() -> tuple[Migration, ...]:
 @cache
 def store_functions() -> frozenset[str]:
     """The names of all functions that the schema has had."""
-    texts = [step.sql for step in raw_migrations()] + [admin_sql("partition_swap")]
+    return functions_of([step.sql for step in raw_migrations()] + [admin_sql("partition_swap")])
+
+
+def functions_of(texts: Iterable[str]) -> frozenset[str]:
+    """The names of the functions that these make."""
     return frozenset(name for text in texts for name in _FUNCTION.findall(text))
 
 
@@ -119,3 +123,11 @@ def step_statements(step: Migration, quoted: str) -> Sequence[str]:
             f"VALUES ({step.version}, '{step.name}', '{step.checksum}', {step.oldest_code})"
         ),
     )
+
+
+def grant_statements(steps: Sequence[Migration], quoted: str) -> Sequence[str]:
+    """What lets the roles of a store that is in use call the functions that these steps have made."""
+    names = ",".join(sorted(functions_of(step.sql for step in steps)))
+    if not names:
+        return ()
+    return (admin_sql("grant_new").replace("{schema}", quoted).replace("{names}", f"{{{names}}}"),)

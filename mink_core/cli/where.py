@@ -71,7 +71,7 @@ def _pair(text: str) -> tuple[str, Any]:
         raise UsageError(msg)
     try:
         return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeEncodeError):  # the latter of an argument that is no UTF-8, which no event has
         return key, value
 
 

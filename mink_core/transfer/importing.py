@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from mink_core.errors import StorageError, UsageError
 from mink_core.events import StoredEvent
 from mink_core.limits import limits_of
@@ -82,9 +84,18 @@ def import_lines(
             told.take(line)
     flush()
     # Also where the file is damaged: what was hidden or closed does not come back by that.
-    administration.import_marks(told.marks)
+    administration.import_marks([_as_far(mark, digests) for mark in told.marks])
     _check_file(digests, told)
     return Imported(digests.events, stored, len(digests.streams), digests)
+
+
+def _as_far(mark: StreamMark, digests: Digests) -> StreamMark:
+    """A mark as far as the file's events go: it was asked for after them, and its stream may have gone on meanwhile."""
+    stream = digests.streams.get(mark.stream_id)
+    reached = max(mark.purged_version, stream.version if stream else 0)
+    if mark.version <= reached:
+        return mark
+    return msgspec.structs.replace(mark, version=reached, hidden_version=min(mark.hidden_version, reached))
 
 
 class _Told:

@@ -9,7 +9,7 @@ from mink_core.errors import MinkError
 from mink_postgres.programs import feed
 from mink_postgres.programs.index_health import indexes
 from mink_postgres.programs.partitioning import layout
-from mink_postgres.programs.schema import applied_migrations, check_current, disarmed
+from mink_postgres.programs.schema import applied_migrations, check_current, check_sequence, disarmed
 from mink_postgres.programs.server_health import connections, pooler, replication, settings
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
@@ -43,6 +43,7 @@ def diagnose(context: Context, options: PostgresOptions, *, session: int, max_la
         return [*found, Diagnosis("schema", Level.CRITICAL, said, "mink init")]
     try:
         yield from check_current(context)
+        yield from check_sequence(context)
     except MinkError as error:
         # Without the schema there is nothing more to look at.
         return [*found, Diagnosis("schema", Level.CRITICAL, str(error), "mink migrate status")]

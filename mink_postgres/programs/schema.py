@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mink_core.errors import SchemaError
 from mink_core.finding import Finding
-from mink_postgres.migrations import Migration, check_works, pending, raw_migrations, step_statements, table_statements
+from mink_postgres.migrations import (
+    Migration,
+    check_works,
+    grant_statements,
+    pending,
+    raw_migrations,
+    step_statements,
+    table_statements,
+)
 from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
@@ -87,7 +95,7 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     steps = [step for step in _pending(applied) if through is None or step.version <= through]
     for statement in (yield from _statements(context, steps, adopt=not applied)):
         yield Query(statement, is_script=True)
-    yield from _check_sequence(context)
+    yield from check_sequence(context)
     if context.hash_partitions and through is None:
         yield from partition_new(context)
     if context.unique_event_ids:
@@ -120,18 +128,36 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
     if not (yield Query("SELECT 1 FROM pg_namespace WHERE nspname = $1::text", (sql.schema,))):
         # Only if missing: a role may own the schema without the right to create schemas.
         statements.append(f"CREATE SCHEMA {sql.quoted}")
-    statements += table_statements(sql.quoted)
+    # Only if needed: ALTER TABLE waits for whoever reads the table, as a dump does for hours, and every store that is
+    # opened meanwhile waits behind it.
+    if not (
+        yield Query(
+            "SELECT 1 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid "
+            "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = $1::text AND c.relname = 'schema_migrations' AND a.attname = 'oldest_code'",
+            (sql.schema,),
+        )
+    ):
+        statements += table_statements(sql.quoted)
     if adopt:
         statements.append(admin_sql("adopt").replace("{schema}", sql.quoted))
     for step in steps:
         statements += step_statements(step, sql.quoted)
+    if not adopt:
+        statements += grant_statements(steps, sql.quoted)
     return statements
 
 
 def _unique_index(context: Context) -> Program[None]:
     quoted = context.sql.quoted
-    if (yield Query("SELECT to_regclass($1::text) IS NOT NULL", (f"{quoted}.idx_events_event_id",)))[0][0]:
+    if (yield Query(context.sql.schema_state))[0][2]:
         return
+    if (yield Query("SELECT to_regclass($1::text) IS NOT NULL", (f"{quoted}.idx_events_event_id",)))[0][0]:
+        msg = (
+            f"the index {quoted}.idx_events_event_id keeps no event id unique: it is being built, its building failed, or it "
+            f"is another one; nothing was changed: wait, or DROP INDEX {quoted}.idx_events_event_id and build it again"
+        )
+        raise SchemaError(msg)
     if (yield from layout(context)).partitions:
         msg = (
             f"schema {context.sql.schema!r} keeps its events in partitions by stream, over which no index can keep event ids "
@@ -150,15 +176,25 @@ def _unique_index(context: Context) -> Program[None]:
     yield Query(f"CREATE UNIQUE INDEX IF NOT EXISTS idx_events_event_id ON {quoted}.events (event_id)", is_script=True)
 
 
-def _check_sequence(context: Context) -> Program[None]:
-    """The fence counts on positions that are allocated one by one, upwards, for ever."""
+def check_sequence(context: Context) -> Program[None]:
+    """The fence counts on positions that are allocated one by one, upwards, for ever, and above all that are stored."""
     rows = yield Query(context.sql.sequence_settings)
-    increment, cached, cycles, owner = rows[0]
+    increment, cached, cycles, owner, last, newest = rows[0]
     if cycles or increment != 1 or cached != 1 or owner is None:
         msg = (
             f"the sequence of events.global_position has INCREMENT {increment}, CACHE {cached}"
             f"{', CYCLE' if cycles else ''}: the feed would skip events. Nothing was changed: "
             f"ALTER SEQUENCE {context.sql.quoted}.events_global_position_seq INCREMENT 1 CACHE 1 NO CYCLE"
+        )
+        raise SchemaError(msg)
+    # A role that may not look at the sequence reads no feed either.
+    if last is not None and newest is not None and last < newest:
+        events = f"{context.sql.quoted}.events"
+        mend = f"setval('{events}_global_position_seq', (SELECT max(global_position) FROM {events}))"  # noqa: S608 -- a validated name
+        msg = (
+            f"the sequence of events.global_position is at {last}, behind the newest event's {newest}, as where logical "
+            "replication has moved the events: new events would get positions that readers have gone past. Nothing was "
+            f"changed: SELECT {mend}"
         )
         raise SchemaError(msg)
 
@@ -180,7 +216,7 @@ def check_version(context: Context) -> Program[None]:
     if unique and not context.unique_event_ids:
         msg = f"schema {context.sql.schema!r} keeps event ids unique: open it with unique_event_ids=True as well"
         raise SchemaError(msg)
-    yield from _check_sequence(context)
+    yield from check_sequence(context)
 
 
 def check_current(context: Context) -> Program[bool]:

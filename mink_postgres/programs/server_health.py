@@ -70,6 +70,8 @@ def settings() -> Program[list[Diagnosis]]:
                 f"set it to {_FEWEST_LOCKS} or more",
             )
         )
+    if number >= _OLDEST_SERVER:
+        wrong += yield from _collation()
     if has["idle_in_transaction_session_timeout"] == "0":
         wrong.append(
             Diagnosis(
@@ -80,6 +82,23 @@ def settings() -> Program[list[Diagnosis]]:
             )
         )
     return found + (wrong or [Diagnosis("settings", Level.OK, "durable, and as the feed needs them")])
+
+
+def _collation() -> Program[list[Diagnosis]]:
+    """Whether indexes of text were built in the order in which they are searched now."""
+    built, now = (yield Query(admin_sql("collation")))[0]
+    if built is None or now is None or built == now:
+        return []
+    return [
+        Diagnosis(
+            "collation",
+            Level.CRITICAL,
+            f"the database's indexes were built by version {built} of its collation, and are searched by version {now}: where "
+            "the order is another one, a stream that is there is not found, and begun a second time",
+            "REINDEX DATABASE CONCURRENTLY, then ALTER DATABASE … REFRESH COLLATION VERSION",
+            {"built": built, "now": now},
+        )
+    ]
 
 
 def pooler(session: int, options: PostgresOptions) -> Program[list[Diagnosis]]:

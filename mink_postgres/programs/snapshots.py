@@ -67,7 +67,7 @@ def load_with_tail(
     if rows and rows[0][0]:
         _, version, data, kind, shape, is_json, created_at, *_ = rows.pop(0)
         value = snapshot_data(data, is_json=is_json)
-        snapshot = Snapshot(stream_id, version, value, kind, shape, created_at.astimezone(UTC))
+        snapshot = Snapshot(stream_id, version, value, kind, shape, created_at.replace(tzinfo=UTC))
     events = stored_events(
         [
             (position, stream_id, version, event_id, event_type, data, metadata, timestamp)

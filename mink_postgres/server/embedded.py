@@ -51,6 +51,7 @@ class EmbeddedServer:
         self.folder = folder
         self.binaries = binaries
         self._settings = {**_SETTINGS, **settings}
+        self._temporary = temporary
         self._account = Account.choose()
         self._process = Watched(folder, temporary=temporary, stops=_STOPS)
         self.port = 0
@@ -149,6 +150,8 @@ class EmbeddedServer:
             handle = os.open(self.folder / "password", os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(handle, "w") as file:
                 file.write(secrets.token_hex(16))
+                file.flush()
+                os.fsync(handle)
         # It gets its name when it is whole: what was killed in the middle is begun anew.
         data = self.folder / "data.new"
         shutil.rmtree(data, ignore_errors=True)
@@ -168,7 +171,8 @@ class EmbeddedServer:
                 f"--locale={locale}",
                 "--auth=scram-sha-256",
                 f"--pwfile={readable}",
-                "--no-sync",
+                # What initdb makes, the server itself never writes to the disk.
+                *(["--no-sync"] if self._temporary else []),
             ]
             done = subprocess.run(  # noqa: S603 -- the programs that were found
                 command,
@@ -181,6 +185,7 @@ class EmbeddedServer:
             if done.returncode == 0:
                 readable.unlink()
                 data.rename(self.folder / "data")
+                _sync(self.folder)
                 return
             said = (done.stdout + done.stderr)[-2000:]
             shutil.rmtree(data, ignore_errors=True)
@@ -244,6 +249,15 @@ def _programs_for(folder: Path | None) -> Binaries:
             "mink export and mink import move events from one store to another."
         )
         raise ServerUnavailableError(problem, error.tried, advice=advice) from None
+
+
+def _sync(folder: Path) -> None:
+    """Let the folder's names survive the machine."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _free_port() -> int:

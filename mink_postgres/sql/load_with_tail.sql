@@ -12,7 +12,7 @@ WITH snapshot AS MATERIALIZED (
     ORDER BY a.version DESC
     LIMIT 1
 )
-SELECT true, version, data, snapshot_type, schema_version, is_json, created_at,
+SELECT true, version, data, snapshot_type, schema_version, is_json, created_at AT TIME ZONE 'UTC',
     NULL::bigint, NULL::uuid, NULL::text, NULL::text, NULL::text, NULL::bytea
 FROM snapshot
 UNION ALL (

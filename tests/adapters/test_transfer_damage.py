@@ -72,7 +72,10 @@ def test_verify_reads_the_store_itself(source: Store, target: str) -> None:
             f"UPDATE {schema}.events SET data = '2' WHERE stream_id = 'a' AND version = 3",
             f"UPDATE {schema}.events SET timestamp = timestamp + interval '1 microsecond' WHERE stream_id = 'a'",
             f"DELETE FROM {schema}.events WHERE stream_id = 'a' AND version = 3",
-            f"UPDATE {schema}.events SET global_position = 100000 WHERE stream_id = 'a' AND version = 20",
+            (
+                f"UPDATE {schema}.events SET global_position = 100000 WHERE stream_id = 'a' AND version = 20; "
+                f"SELECT setval('{schema}.events_global_position_seq', 100000)"
+            ),
         ):
             connection.execute(
                 f"SELECT {schema}.allow_rewriting(); CREATE TABLE {schema}.kept AS TABLE {schema}.events; {damage}"

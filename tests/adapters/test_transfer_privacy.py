@@ -84,3 +84,62 @@ def test_an_import_that_is_run_again_leaves_what_happened_since(target: str, sch
                 assert list(moved.read_stream("gone-1")) == []
         finally:
             administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+
+
+def test_a_stream_that_goes_on_while_it_is_exported(target: str, schema: str) -> None:
+    """Its mark is as new as its last append, its events are those that the feed showed: versions keep no hole."""
+    other = target.replace(f"schema={schema}", f"schema={schema}_b")
+    with open_store(target, privacy=True) as store, open_administration(target) as administration:
+        for name in ("purged-1", "again-1", "hidden-1"):
+            store.append(name, [NewEvent("Made", n) for n in range(3)], expected_version=0)
+        store.privacy.purge("purged-1", up_to_version=1, by="dpo")
+        store.privacy.soft_delete("again-1", by="dpo")
+        store.append("again-1", [NewEvent("Again", 3)], expected_version=ExpectedVersion.NO_STREAM)
+        asked = []
+
+        def marks() -> Any:
+            asked.append(None)
+            if len(asked) == 2:  # behind the mark at which the feed ended
+                for name in ("purged-1", "again-1", "hidden-1"):
+                    store.append(name, [NewEvent("Meanwhile", 4)], expected_version=ExpectedVersion.STREAM_EXISTS)
+                store.privacy.soft_delete("hidden-1", by="dpo")
+            return administration.stream_marks()
+
+        out = io.BytesIO()
+        export(store, out.write, marks=marks)
+        assert len(asked) == 2
+        later = io.BytesIO()
+        export(store, later.write, marks=administration.stream_marks)
+        try:
+            with open_administration(other) as beside:
+                beside.migrate()
+            imported(out.getvalue(), other)
+            with open_store(other, privacy=True) as moved:
+                assert moved.check() == []
+                assert [moved.stream_info(name).version for name in ("purged-1", "again-1")] == [3, 4]
+                assert list(moved.read_stream("hidden-1")) == []
+            imported(later.getvalue(), other)
+            with open_store(other, privacy=True) as moved:
+                assert moved.check() == []
+                for name in ("purged-1", "again-1", "hidden-1"):
+                    assert [it.version for it in moved.read_stream(name)] == [
+                        it.version for it in store.read_stream(name)
+                    ]
+                    assert moved.stream_info(name).version == store.stream_info(name).version
+        finally:
+            administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+
+
+def test_a_hole_above_what_was_purged_is_damage(target: str) -> None:
+    """What was purged is missing on purpose, and nothing else."""
+    with open_store(target, privacy=True) as store, open_administration(target) as administration:
+        for name in ("whole-1", "gone-1", "short-1"):
+            store.append(name, [NewEvent("Made", n) for n in range(3)], expected_version=0)
+            store.privacy.purge(name, up_to_version=3 if name == "gone-1" else 1, by="dpo")
+        assert store.check() == []
+        administration._connection.execute(  # type: ignore[attr-defined]
+            f"UPDATE {administration._context.sql.quoted}.streams SET version = 4 WHERE stream_id = 'short-1'"  # type: ignore[attr-defined]
+        )
+        assert [(it.kind, it.subject, it.problem) for it in store.check()] == [
+            ("stream", "short-1", "version 4 in streams, but the newest event has 3: raw writes left it behind")
+        ]

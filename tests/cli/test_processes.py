@@ -30,6 +30,26 @@ def test_a_closed_pipe_ends_quietly() -> None:
         assert reader.stderr.read() == b""
 
 
+def test_whoever_reads_the_results_no_more_stops_no_append() -> None:
+    code = """
+try: mink('append', 'all-1', '--expect', 'any', '--batch', '2')
+except SystemExit as end: sys.stderr.write(f"{end.code or 0} {len(list(store.read_stream('all-1')))}")
+"""
+    with start(code) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        line = b'{"type": "A", "data": 1}\n'
+        writer.stdin.write(line * 2)
+        writer.stdin.flush()
+        assert json.loads(writer.stdout.readline())["last_version"] == 2
+        writer.stdout.close()
+        writer.stdin.write(line * 8)
+        writer.stdin.close()
+        assert writer.stderr.read() == b"0 10"
+        assert writer.wait(60) == 0
+
+
 def test_a_pipe_gets_each_batch_at_once() -> None:
     # The second event is made when the first one was seen here: were that held back, neither would ever come.
     code = "put(1); threading.Thread(target=lambda: (sys.stdin.readline(), put(1)), daemon=True).start()"

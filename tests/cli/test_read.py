@@ -75,6 +75,9 @@ def test_a_line_says_everything_of_its_event(mink: Mink, store: Store) -> None:
         ("--metadata", "tenant"),
         ("--metadata", "tenant={}"),
         ("--since", "yesterday"),
+        ("--since", "0001-01-01T00:00+14:00"),
+        ("--until", "9999-12-31T23:59:59-14:00"),
+        ("--metadata", "tenant=\udcff"),  # as Python gives an argument that is no UTF-8
         ("--category", "a-1"),
         ("a-1", "--type", "X"),
         ("-x-1",),

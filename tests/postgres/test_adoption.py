@@ -109,6 +109,8 @@ REFUSED = {
     "metadata that is no JSON object": "UPDATE {schema}.events SET metadata = '[1]' WHERE version = 2",
     "position below 1": "UPDATE {schema}.events SET global_position = -1 WHERE version = 2",
     "versions from 2 to 2": "DELETE FROM {schema}.events WHERE stream_id = 'order-1' AND version = 1",
+    "stream 'käse' has a time that is infinite": "UPDATE {schema}.events SET timestamp = 'infinity' WHERE stream_id = 'käse'",
+    "stream 'order-1' has a time": "UPDATE {schema}.streams SET updated_at = 'infinity' WHERE stream_id = 'order-1'",
     "stream 'käse' is at version 1 but has no event": "DELETE FROM {schema}.events WHERE stream_id = 'käse'",
 }
 

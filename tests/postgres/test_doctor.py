@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -13,8 +13,9 @@ from mink_core.administration import Diagnosis, Level
 from mink_core.registry import open_administration
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.options import PostgresOptions
+from mink_postgres.programs import server_health
 from mink_postgres.programs.index_health import NEEDED, indexes
-from mink_postgres.query import run
+from mink_postgres.query import Query, run
 from mink_postgres.server import EmbeddedServer
 from tests.postgres.test_migrations import raw
 
@@ -239,6 +240,29 @@ def test_settings_that_put_data_at_risk() -> None:
     # The feed says itself why it cannot be read so.
     assert found["feed"].level is Level.CRITICAL
     assert "REPEATABLE READ" in found["feed"].finding
+
+
+@pytest.mark.parametrize(
+    ("built", "now", "wrong"), [("2.28", "2.36", True), ("2.36", "2.36", False), (None, None, False)]
+)
+def test_an_index_built_by_another_collation(
+    postgres_url: str, built: str | None, now: str | None, wrong: bool
+) -> None:
+    """As after an upgrade of the system, or on a replica of another one. No collation here can be had in two versions."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+
+        def fetch(query: Query) -> Any:
+            rows = psycopg_sync.fetch(connection, query)
+            if "datcollversion" not in query.sql:
+                return rows
+            assert len(rows) == 1
+            assert len(rows[0]) == 2
+            return [(built, now)]
+
+        found = {it.subject: it for it in run(server_health.settings(), fetch)}
+    assert ("collation" in found) is wrong
+    if wrong:
+        assert found["collation"].level is Level.CRITICAL
 
 
 def test_statistics(store: PostgresEventStore, postgres_url: str, schema: str) -> None:

@@ -16,6 +16,7 @@ from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
 from mink_postgres.programs.grants import TABLES
 from tests.postgres.roles import HOSTILE, RAW_INSERT, Open, Roles, admin_in_test_database_url, as_session
+from tests.postgres.test_migrations import raw, to_version
 
 
 def test_the_printed_script_is_what_is_applied(
@@ -76,6 +77,27 @@ def test_functions_that_are_nobody_s_by_default_are_granted(
     with open_store(granted(Access.WRITER)) as store:
         store.append("a-1", [NewEvent("Made", {})], expected_version=0)
         assert len(list(store.read_all())) == 2
+
+
+def test_what_a_migration_adds_is_for_the_roles_that_are_there(postgres_url: str, schema: str, roles: Roles) -> None:
+    """Where new functions are nobody's by default as well, the release before goes on between `migrate` and `grants`."""
+    role = str(conninfo_to_dict(roles["writer"])["user"])
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+        try:
+            to_version(postgres_url, schema, 15)
+            raw(postgres_url, schema, f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {{schema}} TO {role}")
+            with open_administration(f"{postgres_url}?schema={schema}") as administration:
+                raw(postgres_url, schema, administration.migration_script())
+        finally:
+            owner.execute("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC")
+    withheld = raw(
+        postgres_url,
+        schema,
+        f"SELECT proname FROM pg_proc WHERE pronamespace = '{schema}'::regnamespace "
+        f"AND (NOT has_function_privilege('{role}', oid, 'EXECUTE') OR has_function_privilege('public', oid, 'EXECUTE'))",
+    )
+    assert withheld == []
 
 
 def test_nothing_of_somebody_else_s_is_touched(

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 _OLDEST, _NEWEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-stamps = st.sampled_from([_OLDEST, _NEWEST]) | st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=_zones)  # noqa: DTZ001 -- zones are drawn
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+stamps = st.sampled_from([_OLDEST, _LATEST]) | st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=_zones)  # noqa: DTZ001 -- zones are drawn
 WAITING = "SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
 names = st.sampled_from(["a", "order-1", "käse", "😀-1", "back\\slash", "x" * 200])
 
@@ -133,6 +134,20 @@ def test_a_time_that_could_not_be_read_again_is_refused(
         ):
             administration.import_events([event(1), event(2, timestamp=outside)])
         assert list(store.streams()) == []
+
+
+def test_a_time_that_leaves_no_room_for_the_next_event_is_refused(
+    store: PostgresEventStore, postgres_url: str, schema: str
+) -> None:
+    """The event appended after it would be of the year 10000, and nobody could read the feed from there on."""
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        with pytest.raises(UsageError, match=r"later than 9999-12-31T00:00Z"):
+            administration.import_events([event(1), event(2, timestamp=_NEWEST)])
+        assert list(store.streams()) == []
+        assert administration.import_events([event(1, timestamp=_LATEST)]) == 1
+    for version in (1, 2):
+        store.append("x-1", [NewEvent("Made", version)], expected_version=version)
+    assert [it.timestamp - _LATEST for it in store.read_all()] == [timedelta(microseconds=n) for n in range(3)]
 
 
 @pytest.mark.parametrize("wrong", ["1", 1.0, True, 0, -1, 2**63 - 1, 2**70])

@@ -170,6 +170,27 @@ def test_snapshots_that_a_redaction_left_have_a_newest_one(postgres_url: str, sc
         assert [store.snapshots.delete(name) for name in newest] == [2, 1, 2, 1]
 
 
+def test_a_dump_under_way_holds_up_nobody(postgres_url: str, schema: str) -> None:
+    """It reads all tables for as long as it takes: neither does the migration wait for it, nor a store behind that."""
+    to_version(postgres_url, schema, VERSIONS[-2])
+    with psycopg.connect(postgres_url) as dump:
+        tables = raw(
+            postgres_url,
+            schema,
+            f"SELECT relname FROM pg_class WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r'",
+        )
+        for (table,) in tables:
+            dump.execute(f'LOCK TABLE "{schema}"."{table}" IN ACCESS SHARE MODE')
+        with (
+            psycopg.connect(postgres_url, options="-c statement_timeout=20s", autocommit=True) as connection,
+            connection.transaction(),
+        ):
+            context = PostgresOptions(schema=schema).context()
+            assert len(run(programs.migrate(context), partial(psycopg_sync.fetch, connection))) == 1
+        with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+            store.append("order-1", [NewEvent("Placed", {})], expected_version=0)
+
+
 def test_a_failing_migration_changes_nothing(postgres_url: str, schema: str) -> None:
     to_version(postgres_url, schema, 1)
     raw(postgres_url, schema, "CREATE TABLE {schema}.store (already integer)")

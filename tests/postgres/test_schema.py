@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent, SchemaError, UsageError, open_store
+from mink_core import ExpectedVersion, NewEvent, SchemaError, StorageError, UsageError, open_store
+from mink_core.administration import Level
+from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
 
 if TYPE_CHECKING:
@@ -137,7 +139,17 @@ def test_options_in_the_url(postgres_url: str, schema: str) -> None:
     with open_store(f"{postgres_url}?schema={schema}&min_size=1&max_size=2&unique_event_ids=true") as store:
         store.initialize()
         assert store.capabilities
-    for wrong in ("min_size=x", "unique_event_ids=maybe", "lock_timeout=-1", "max_size=0"):
+    for wrong in (
+        "min_size=x",
+        "unique_event_ids=maybe",
+        "lock_timeout=-1",
+        "lock_timeout=nan",
+        "lock_timeout=inf",
+        "lock_timeout=2147484",
+        "pool_timeout=nan",
+        "pool_timeout=inf",
+        "max_size=0",
+    ):
         with pytest.raises(UsageError):
             open_store(f"{postgres_url}?{wrong}")
 
@@ -160,6 +172,56 @@ def test_unique_event_ids_must_agree_with_the_schema(postgres_url: str, schema: 
         pytest.raises(SchemaError, match="as well"),
     ):
         plain.poll(0)
+
+
+@pytest.mark.parametrize("kind", ["failed", "plain"])
+def test_an_index_that_keeps_nothing_unique_is_none(
+    postgres_url: str, schema: str, store: PostgresEventStore, kind: str
+) -> None:
+    """As one whose building was broken off leaves it, or one that is being built: no reason to refuse other stores."""
+    event = NewEvent("Made", {})
+    index = f'"{schema}".idx_events_event_id'
+    for name in ("a-1", "b-1"):
+        store.append(name, [event], expected_version=0)
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        if kind == "failed":
+            with pytest.raises(psycopg.errors.UniqueViolation):
+                owner.execute(f'CREATE UNIQUE INDEX CONCURRENTLY idx_events_event_id ON "{schema}".events (event_id)')
+        else:
+            owner.execute(f'CREATE INDEX idx_events_event_id ON "{schema}".events (event_id)')
+        with PostgresEventStore(postgres_url, schema=schema, unique_event_ids=True, min_size=1) as unique:
+            with pytest.raises(SchemaError, match="unique_event_ids is on"):
+                unique.poll(0)
+            with pytest.raises(SchemaError, match="keeps no event id unique"):
+                unique.initialize()
+        with PostgresEventStore(postgres_url, schema=schema, min_size=1) as plain:
+            assert [it.stream_id for it in plain.poll(0).events] == ["a-1", "b-1"]
+        owner.execute(
+            f'DROP INDEX {index}; SELECT "{schema}".allow_rewriting(); TRUNCATE "{schema}".events, "{schema}".streams'
+        )
+    with PostgresEventStore(postgres_url, schema=schema, unique_event_ids=True, min_size=1) as unique:
+        unique.initialize()
+        assert unique.poll(0).events == []
+
+
+def test_a_sequence_behind_the_events_is_refused(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    """As logical replication leaves it, which moves no sequence: a hole would be filled that readers have gone past."""
+    for name in ("a-1", "b-1"):
+        store.append(name, [NewEvent("Made", {})], expected_version=0)
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(f"SELECT setval('\"{schema}\".events_global_position_seq', 1)")
+        with PostgresEventStore(postgres_url, schema=schema, min_size=1) as moved:
+            with pytest.raises(SchemaError, match="is at 1, behind the newest event's 2") as refused:
+                moved.append("c-1", [NewEvent("Made", {})], expected_version=0)
+            with pytest.raises(SchemaError, match="is at 1"):
+                moved.initialize()
+        with open_administration(f"{postgres_url}?schema={schema}") as administration:
+            assert [it.level for it in administration.diagnose() if "is at 1" in it.finding] == [Level.CRITICAL]
+        with pytest.raises(StorageError, match="the sequence of positions is behind"):  # one that was open before
+            store.append("c-1", [NewEvent("Made", {})], expected_version=0)
+        owner.execute(str(refused.value).partition("changed: ")[2].encode())
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as moved:
+        assert moved.append("c-1", [NewEvent("Made", {})], expected_version=0).first_position == 3
 
 
 def test_no_secret_in_an_error() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+import psycopg
 import pytest
 
-from mink_core import NewEvent
+from mink_core import NewEvent, open_store
 from mink_postgres.programs import snapshots
 
 if TYPE_CHECKING:
@@ -77,3 +79,20 @@ def test_the_decided_table_holds_the_newest_and_other_software_s_rows_are_read(s
     older = store.snapshots.load("b-1", at_version=9)
     assert older is not None
     assert older.data == b"raw"
+
+
+@pytest.mark.parametrize("style", ["German", "SQL, DMY", "Postgres"])
+def test_its_time_comes_whatever_the_date_style(
+    store: PostgresEventStore, postgres_url: str, schema: str, style: str
+) -> None:
+    """As a role's or a database's setting may be; psycopg reads no time with a zone in any but ISO."""
+    store.append("a-1", [NewEvent("Made", 1), NewEvent("Made", 2)], expected_version=0)
+    store.snapshots.save("a-1", 1, {})
+    stored = store.snapshots.load("a-1")
+    options = quote(f"-c DateStyle={style.replace(' ', chr(92) + ' ')} -c TimeZone=Asia/Kathmandu")
+    with open_store(f"{postgres_url}?schema={schema}&options={options}") as other:
+        found = other.snapshots.load_with_tail("a-1")
+        assert found.snapshot == stored
+        assert [event.data for event in found.events] == [2]
+        with psycopg.connect(f"{postgres_url}?options={options}") as connection:
+            assert other.bind(connection).snapshots.load_with_tail("a-1").snapshot == stored

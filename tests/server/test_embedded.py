@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import psycopg
@@ -249,3 +250,21 @@ def test_a_program_that_cannot_be_started_is_told(folder: Path, tmp_path: Path) 
         (folder / name).touch(0o600)
     with pytest.raises(ServerUnavailableError, match="cannot be run"):
         EmbeddedServer.start(folder, binaries=replace(found, bin_dir=folder))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_is_kept_is_on_the_disk_before_the_first_event(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
+) -> None:
+    """The server waits for its log alone: an initdb that does not would leave the rest to the system for half a minute."""
+    real = subprocess.run
+    made: list[list[str]] = []
+
+    def seen(command: list[str], **options: Any) -> Any:
+        made.append([str(it) for it in command])
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", seen)
+    with EmbeddedServer.start(folder if kept else None):
+        (command,) = [it for it in made if it[0].endswith("initdb")]
+    assert ("--no-sync" in command) is not kept

@@ -9,6 +9,7 @@ import typer
 
 from mink_core import AppendResult, Expected, ExpectedVersion, NewEvent, Store, StreamAppend
 from mink_core.cli.event_lines import EventLine, parse_json, parse_lines
+from mink_core.cli.failures import leave_closed_pipe
 from mink_core.cli.output import Printer, batches
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
 from mink_core.cli.views import RESULTS
@@ -74,7 +75,8 @@ def append(
 ) -> None:
     """Append events, all of them or none.
 
-    One event by --type and --data, or JSON lines from stdin. Prints where they are, a result a stream.
+    One event by --type and --data, or JSON lines from stdin. Prints where they are, a result a stream;
+    where nobody reads that any more, the rest is stored all the same.
     """
     session = session_of(ctx, store, as_json, debug)
     expected = parse_expected(expect)
@@ -89,7 +91,11 @@ def append(
     with session.open() as opened:
         appender = Appender(opened, stream, expected)
         for group in batches(lines, batch) if batch else [_at_once(lines)]:
-            printer.batch(appender.send(group))
+            results = appender.send(group)
+            try:
+                printer.batch(results)
+            except BrokenPipeError:
+                leave_closed_pipe()  # nobody reads the results, but all of the input was to be stored
 
 
 def parse_expected(text: str) -> Expected:

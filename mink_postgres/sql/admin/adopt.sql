@@ -80,6 +80,19 @@ BEGIN
             USING ERRCODE = 'MINK1';
     END IF;
 
+    -- An event's time is above those before it in its stream; infinity would be handed on, and no reader takes it.
+    SELECT t.stream_id INTO wrong
+    FROM (
+        SELECT e.stream_id, e.timestamp AS at FROM {schema}.events AS e
+        UNION ALL SELECT s.stream_id, s.created_at FROM {schema}.streams AS s
+        UNION ALL SELECT s.stream_id, s.updated_at FROM {schema}.streams AS s
+    ) AS t
+    WHERE t.at < '0001-01-01 00:00:00+00' OR t.at > '9999-12-31 00:00:00+00' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'stream % has a time that is infinite or of no year from 1 to 9999; nothing was changed: mend it first',
+            quote_literal(wrong.stream_id) USING ERRCODE = 'MINK1';
+    END IF;
+
     SELECT e.stream_id, min(e.version) AS lowest, max(e.version) AS newest, count(*) AS stored INTO wrong
     FROM {schema}.events AS e GROUP BY e.stream_id
     HAVING min(e.version) <> 1 OR max(e.version) <> count(*) LIMIT 1;
