@@ -33,6 +33,8 @@ class CallablePublisher:
     def _one(self, message: ClaimedMessage) -> Exception | None:
         try:
             check_done(self._function(message), "a CallablePublisher's function")
+        except asyncio.CancelledError as error:
+            return failure_of(error)
         except Exception as error:  # noqa: BLE001 -- the outcome of this message
             return error
         return None
