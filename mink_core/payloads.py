@@ -14,6 +14,7 @@ from mink_core.compiled import is_plain_json
 from mink_core.errors import UsageError
 from mink_core.limits import MAX_JSON_DEPTH
 from mink_core.pydantic_models import ModelForm, is_model
+from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,13 +99,14 @@ class TypedPayloads:
         """Decorate a function that lifts the JSON of `from_version` to `from_version + 1`.
 
         Raises:
-            UsageError: When there is one for this version already.
+            UsageError: When there is one for this version already, or the function is a coroutine function or has a yield.
         """
         if (event_type, from_version) in self._upcasters:
             msg = f"event type {event_type!r} has an upcaster from version {from_version} already"
             raise UsageError(msg)
 
         def decorate(function: Callable[[Any], JsonValue]) -> Callable[[Any], JsonValue]:
+            check_plain(function, "an upcaster")
             self._upcasters[event_type, from_version] = function
             return function
 

@@ -37,7 +37,7 @@ from mink_core.runtime.doors import TaskDoor, ThreadDoor
 from mink_core.runtime.inline import append_steps
 from mink_core.runtime.steps import run_steps, run_steps_async
 from mink_core.runtime.switching import switch_steps
-from mink_core.unawaited import check_done, check_plain
+from mink_core.unawaited import check_done, check_plain, check_runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -80,7 +80,7 @@ class Projection:
             where: Which events besides; their types are those that have handlers.
 
         Raises:
-            UsageError: The name or version is wrong, or `where` names event types.
+            UsageError: The name or version is wrong, `where` names event types, or a handler has a yield.
         """
         if type(version) is not int or version < 1:
             msg = f"a projection's version is an int of at least 1, not {version!r:.60}"
@@ -103,7 +103,7 @@ class Projection:
         """Add a handler of these event types, as a decorator.
 
         Raises:
-            UsageError: One of them has a handler already.
+            UsageError: One of them has a handler already, or the handler has a yield.
         """
 
         def add(handler: Handler) -> Handler:
@@ -117,6 +117,7 @@ class Projection:
         if check_event_type(event_type) in self._handlers:
             msg = f"projection {self.name!r} has a handler of {event_type!r} already"
             raise UsageError(msg)
+        check_runs(handler, "a projection's handler")
         self._handlers[event_type] = handler
 
     @property
@@ -246,7 +247,9 @@ def switch(
     Raises:
         TimeoutError: It did not; nothing was changed.
         SubscriptionNotFoundError: One of them never ran.
+        UsageError: `act` is a coroutine function, or has a yield.
     """
+    check_plain(act, "what a switch does on a sync store")
     run_steps(switch_steps(store, ThreadDoor(), old.subscription, new.subscription, act, seconds))
 
 
@@ -259,4 +262,5 @@ async def switch_async(
     seconds: float = 60.0,
 ) -> None:
     """`switch` for asyncio."""
+    check_runs(act, "what a switch does")
     await run_steps_async(switch_steps(store, TaskDoor(), old.subscription, new.subscription, act, seconds))

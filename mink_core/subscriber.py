@@ -220,7 +220,8 @@ class Store(EventStore, Subscriber, Protocol):
         Raises:
             CapabilityNotSupportedError: The adapter lacks `DURABLE_SUBSCRIPTIONS`, `PARTITIONS` for
                 more than one, or `TRANSACTIONS` for `transactional`.
-            UsageError: An argument is wrong; a coroutine function is, as nobody would await it.
+            UsageError: An argument is wrong; a coroutine function is, as nobody would await it, and a function
+                with a yield, as a call of it runs nothing.
         """
         ...
 
@@ -260,7 +261,7 @@ class AsyncStore(AsyncEventStore, AsyncSubscriber, Protocol):
         transactional: bool = False,
         **options: Unpack[SubscriptionOptions],
     ) -> AsyncSubscriptionWorker:
-        """See `Store.subscription`; called without await, the handler is a coroutine function."""
+        """See `Store.subscription`; called without await, the handler is a coroutine function, without a yield."""
         ...
 
     async def check(self) -> list[Finding]:

@@ -238,7 +238,8 @@ class AsyncJetStreamEventStore(AsyncJetStreamEventLog, AsyncUpdating, AsyncFollo
         for follower in list(self._followers):
             follower.stop()
         try:
-            await self._wakeups.close()
+            if not self._connection.is_inherited:
+                await self._wakeups.close()
         finally:  # also where it was interrupted: a second call finds nothing to close
             await self._connection.close()
 

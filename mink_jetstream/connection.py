@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mink_core.errors import StorageError, StoreClosedError
+from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.forks import INHERITED, watch
 from mink_core.runtime.starting import started
 from mink_jetstream.connecting import abort, check_version, connect, leave
 from mink_jetstream.inbox import Inbox
@@ -44,6 +45,10 @@ class Connection:
         self._connected = asyncio.Event()
         self._opened = False
         self._closed = False
+        self.is_inherited = False
+        """Whether this process was forked from the one that made the connection."""
+        self._of_parent: Client | None = None
+        watch(self._is_forked)
         self._servers = Servers()
         self.inbox = Inbox()
         """Where the replies to its requests come."""
@@ -51,6 +56,12 @@ class Connection:
         """Set when the connection was made anew."""
         self.reconnects = 0
         """How often the connection was made anew: whatever was remembered may be another history's."""
+
+    def _is_forked(self) -> None:
+        """In a process that was forked from this one: the connection, if there is one, is the parent's."""
+        if self._client is not None or self._opening is not None:
+            self.is_inherited = True
+            self._of_parent, self._client = self._client, None  # kept: nobody shall close it here
 
     # Opening
 
@@ -102,10 +113,13 @@ class Connection:
 
         Raises:
             StoreClosedError: It is closed.
+            UsageError: It is the connection of the process that this one was forked from.
         """
         if self._closed:
             msg = "the JetStream store is closed; open another one to go on with its events"
             raise StoreClosedError(msg)
+        if self.is_inherited:
+            raise UsageError(INHERITED)
 
     def _opening_ended(self, opening: asyncio.Task[Client]) -> None:
         self._opening = None
@@ -168,6 +182,8 @@ class Connection:
     async def close(self) -> None:
         """Close the connection; who waits for a reply gets `StoreClosedError`. Idempotent."""
         self._closed = True
+        if self.is_inherited:
+            return
         self.inbox.fail(
             partial(
                 StoreClosedError, "the JetStream store was closed while a call waited: what it was to do may be done"

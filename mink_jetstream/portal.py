@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mink_core.errors import StoreClosedError, UsageError
+from mink_core.forks import INHERITED, watch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -22,7 +23,13 @@ class Portal:
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._inherited = False
+        watch(self._is_forked)
+
+    def _is_forked(self) -> None:
+        """In a process that was forked from this one, which has not the thread."""
+        if self._thread is not None or self._guard.locked():
+            self._inherited, self._guard = True, threading.Lock()
 
     @property
     def is_running(self) -> bool:
@@ -34,7 +41,7 @@ class Portal:
 
         Raises:
             StoreClosedError: It is closed.
-            UsageError: This is the loop's own thread, which would wait for itself.
+            UsageError: This is the loop's own thread, which would wait for itself; or a process that was forked since.
         """
         try:
             with self._guard:
@@ -53,6 +60,8 @@ class Portal:
         if self._closed:
             msg = "the JetStream store is closed; open another one to go on with its events"
             raise StoreClosedError(msg)
+        if self._inherited:
+            raise UsageError(INHERITED)
         if self._loop is None or self._thread is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=_work, args=(self._loop,), name="mink-jetstream", daemon=True)
@@ -67,7 +76,7 @@ class Portal:
         with self._guard:
             was_closed, self._closed = self._closed, True
             loop, thread = self._loop, self._thread
-        if was_closed or loop is None or thread is None:
+        if was_closed or loop is None or thread is None or self._inherited:
             last.close()
             return
         asyncio.run_coroutine_threadsafe(_end(last), loop).result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
@@ -12,6 +13,7 @@ from weakref import WeakSet
 
 from mink_core.capability import Capability
 from mink_core.errors import StoreClosedError, UsageError
+from mink_core.forks import watch
 from mink_core.runtime.pace import Sleeper
 from mink_memory.names import open_log
 from mink_memory.open_transaction import OpenTransaction
@@ -90,6 +92,16 @@ class Handle(Generic[S]):
         self._transactions: set[OpenTransaction] = set()
         self._subscriptions: WeakSet[S] = WeakSet()
         self._guard = threading.Lock()
+        watch(self._is_forked)
+
+    def _is_forked(self) -> None:
+        """In a process that was forked from this one, which has a copy: of what is open there nobody will end anything."""
+        self._guard = threading.Lock()
+        self.log.is_forked()
+        for transaction in list(self._transactions):
+            with suppress(UsageError):
+                self.log.rollback(transaction, "is the parent's of this process, which was forked while it was open")
+        self._transactions.clear()
 
     def check_open(self) -> None:
         """Refuse the use of a closed store (LIFE-01).

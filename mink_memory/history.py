@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, cast
 from uuid import uuid4
 
-from mink_core.errors import PositionAheadError
+from mink_core.errors import PositionAheadError, UsageError
 from mink_core.events import StoreIdentity
 from mink_core.stream_state import UNMARKED
 from mink_memory.feed import Feed
@@ -20,6 +20,34 @@ if TYPE_CHECKING:
     from mink_core.runtime.pace import Sleeper
     from mink_memory.drafts import Draft
     from mink_memory.rows import Row
+
+HALF_COPIED = (
+    "this process was forked while another thread was in the middle of a call on the memory store, so that its copy of it is "
+    "not whole; nothing was done: open another one, under another name, or fork while nobody uses it"
+)
+
+
+class HalfCopied:
+    """In the place of a log's lock that a thread had when the process was forked, where nobody would ever let go of it."""
+
+    def acquire(self, *_: object) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(HALF_COPIED)
+
+    def locked(self) -> bool:
+        """For good."""
+        return True
+
+    def __enter__(self) -> NoReturn:
+        """See `acquire`."""
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Never comes."""
 
 
 class History:
@@ -38,6 +66,11 @@ class History:
         self._feed = Feed()
         self._locks = Locks()
         self._tables = Tables(self._feed)
+
+    def is_forked(self) -> None:
+        """In a process that was forked from this one: refuse all use if another thread was in the middle of a transition."""
+        if self._lock.locked():
+            self._lock = cast("threading.Lock", HalfCopied())
 
     def feed_page(self, start: int, end: int) -> list[Row]:
         """The rows at these indexes of the feed, as `feed_bounds` gave them."""

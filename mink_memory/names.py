@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 
 from mink_core.errors import UsageError
 from mink_memory.log import MemoryLog
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _logs: dict[str, MemoryLog] = {}
-_guard = threading.Lock()
 
 
 def open_log(name: str | None, *, unique_event_ids: bool) -> MemoryLog:
@@ -27,10 +25,9 @@ def open_log(name: str | None, *, unique_event_ids: bool) -> MemoryLog:
     if type(name) is not str or not _NAME.fullmatch(name):
         msg = f"a memory store's name has 1 to 100 of the characters A-Z a-z 0-9 _ . -, unlike {name!r:.60}"
         raise UsageError(msg)
-    with _guard:
-        log = _logs.get(name)
-        if log is None:
-            log = _logs[name] = MemoryLog(unique_event_ids=unique_event_ids)
+    log = _logs.get(name)
+    if log is None:  # by one call of C instead of a lock, which a forked process could inherit locked
+        log = _logs.setdefault(name, MemoryLog(unique_event_ids=unique_event_ids))
     if log.unique is not unique_event_ids:
         msg = (
             f"memory://{name} was opened before with unique_event_ids={log.unique}: "
@@ -46,5 +43,4 @@ def forget(name: str) -> None:
     Stores that are open on the dropped log keep it until they are closed. A name that is not in use
     is no error.
     """
-    with _guard:
-        _logs.pop(name, None)
+    _logs.pop(name, None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
+from mink_core.forks import INHERITED, watch
 from mink_core.prepare import prepare_append
 from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.updating import AsyncUpdating
@@ -92,7 +93,8 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
-        self._opened = self._checked = self._closed = self._left = False
+        self._opened = self._checked = self._closed = self._left = self._inherited = False
+        watch(self._is_forked)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -190,7 +192,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
     async def close(self) -> None:
         """See `mink_core.EventStore.close`."""
         self._closed = True
-        if self._left:  # else a second call does what an interrupted one has left
+        if self._left or self._inherited:  # else a second call does what an interrupted one has left
             return
         # Whatever interrupts one of them, the others are closed as well.
         async with AsyncExitStack() as closing:
@@ -225,6 +227,14 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
         if self._closed:
             msg = "the store is closed; nothing was done: open another one"
             raise StoreClosedError(msg)
+        if self._inherited:
+            raise UsageError(INHERITED)
+
+    def _is_forked(self) -> None:
+        """See `PostgresEventStore`."""
+        if self._loop is not None or self._backend.is_shared:
+            self._inherited, self._checked = True, False  # so that every call comes to `_check_open`
+            self._backend.leave_to_parent()
 
     async def _open(self) -> None:
         self._check_open()

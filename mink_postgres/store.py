@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mink_core.capability import Capability
 from mink_core.errors import CapabilityNotSupportedError, StorageError, StoreClosedError, UsageError
+from mink_core.forks import INHERITED, watch
 from mink_core.prepare import prepare_append
 from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.apart import apart
@@ -103,7 +104,8 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         self._lock = threading.Lock()
         self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None
         self._leaving = threading.Lock()
-        self._opened = self._checked = self._closed = self._left = False
+        self._opened = self._checked = self._closed = self._left = self._inherited = False
+        watch(self._is_forked)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -206,6 +208,9 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
 
     def close(self) -> None:
         """See `mink_core.EventStore.close`."""
+        if self._inherited:  # nothing here is this process's
+            self._closed = True
+            return
         with self._lock:
             self._closed = True
         if not self._left:  # else a second call does what an interrupted one has left
@@ -243,6 +248,14 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         if self._closed:
             msg = "the store is closed; nothing was done: open another one"
             raise StoreClosedError(msg)
+        if self._inherited:
+            raise UsageError(INHERITED)
+
+    def _is_forked(self) -> None:
+        """In a process that was forked from this one: what was opened is the parent's, also while it was being opened."""
+        if self._opened or self._lock.locked() or self._leaving.locked() or self._backend.is_shared:
+            self._inherited, self._checked = True, False  # so that every call comes to `_check_open`
+            self._backend.leave_to_parent()
 
     def _open(self) -> None:
         self._check_open()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
-from mink_core.errors import StorageError, StoreClosedError
+from mink_core.errors import StorageError, StoreClosedError, UsageError
+from mink_core.forks import FORKS
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.names import ADAPTER
 from mink_postgres.programs import schema
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from mink_postgres.query import Rows
 
 T = TypeVar("T")
+
+INHERITED = (
+    "this process was forked while the transaction was open, which is the parent's; nothing was sent: leave its block, and "
+    "open a store in this process"
+)
 
 # What the caller did on the connection is not known, so a repeated call could do it twice.
 COMMIT = Query("COMMIT", retry_is_safe=False)
@@ -40,6 +46,7 @@ class _State:
         self._context = context.in_transaction()
         self._connection = connection
         self._lent = self._doubtful = False
+        self._forks = FORKS.count
         self.has_appended = False
         self._ended = False
         self._failed: StorageError | None = None
@@ -59,6 +66,8 @@ class _State:
         self.has_appended = True
 
     def _check_open(self) -> None:
+        if self._forks != FORKS.count:
+            raise UsageError(INHERITED)
         if self._ended:
             msg = "the transaction has ended; nothing was stored by this call: open another one"
             raise StoreClosedError(msg)

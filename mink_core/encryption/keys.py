@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from mink_core.errors import SubjectErasedError
+from mink_core.forks import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,10 @@ class MemorySubjectKeys:
         """Start with no key."""
         self._lock = threading.Lock()
         self._keys: dict[str, bytes | None] = {}
+        watch(self._is_forked)
+
+    def _is_forked(self) -> None:
+        self._lock = threading.Lock()  # another thread may have had it, which is not in this process
 
     def get(self, subject: str) -> bytes | None:
         """See `SubjectKeys.get`."""
@@ -96,6 +101,10 @@ class CachedSubjectKeys:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._erasures = 0
+        watch(self._is_forked)
+
+    def _is_forked(self) -> None:
+        self._lock = threading.Lock()  # as above
 
     def get(self, subject: str) -> bytes | None:
         """See `SubjectKeys.get`."""

@@ -8,6 +8,7 @@
     ├── PositionAheadError                a reader's position is not from this store's history
     ├── CheckpointConflictError           somebody else moved the checkpoint
     ├── HandlerFailedError                a subscription's handler failed each time; its worker has ended
+    ├── HandlerCancelledError             a handler was cancelled by itself; what `on_error` is told, and a cause
     ├── LeaseLostError                    another worker took over; nothing of this one is stored
     ├── DuplicateMessageError             an outbox message id is stored already, by another call
     ├── SagaConflictError                 the saga is not at the expected version, or was deleted
@@ -50,6 +51,7 @@ from mink_core.errors.storage import OutcomeUnknownError, StorageError, Transien
 from mink_core.errors.substores import (
     CheckpointConflictError,
     DuplicateMessageError,
+    HandlerCancelledError,
     HandlerFailedError,
     KeyBusyError,
     LeaseLostError,
@@ -65,6 +67,7 @@ __all__ = [
     "ConcurrencyError",
     "DuplicateEventError",
     "DuplicateMessageError",
+    "HandlerCancelledError",
     "HandlerFailedError",
     "KeyBusyError",
     "LeaseLostError",

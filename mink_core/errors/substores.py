@@ -33,7 +33,7 @@ class CheckpointConflictError(MinkError):
 class HandlerFailedError(MinkError):
     """A durable subscription's handler failed on an event each time it was tried, and its worker has ended.
 
-    What the handler raised last is the error's cause. The checkpoint is before the event, which is
+    What the handler raised last is the error's cause, a `HandlerCancelledError` where that was a cancellation of its own. The checkpoint is before the event, which is
     the first to be handled when a worker starts again.
 
     Attributes:
@@ -52,6 +52,14 @@ class HandlerFailedError(MinkError):
         self.subscription = subscription
         self.position = position
         self.attempts = attempts
+
+
+class HandlerCancelledError(MinkError):
+    """A subscription's handler ended with `asyncio.CancelledError`, though nobody had cancelled its worker.
+
+    A client library cancels futures of its own where it gives up a request. It is the event's failure like any
+    other, and the `CancelledError` is its cause.
+    """
 
 
 class LeaseLostError(MinkError):

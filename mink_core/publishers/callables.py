@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mink_core.publishers.cancelled import failure_of
-from mink_core.unawaited import check_done, check_plain
+from mink_core.unawaited import check_done, check_plain, check_runs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -21,7 +21,7 @@ class CallablePublisher:
         """Keep the function.
 
         Raises:
-            UsageError: It is a coroutine function: those are for `AsyncCallablePublisher`.
+            UsageError: It is a coroutine function, those are for `AsyncCallablePublisher`; or it has a yield.
         """
         check_plain(function, "a CallablePublisher's function")
         self._function = function
@@ -33,6 +33,8 @@ class CallablePublisher:
     def _one(self, message: ClaimedMessage) -> Exception | None:
         try:
             check_done(self._function(message), "a CallablePublisher's function")
+        except asyncio.CancelledError as error:
+            return failure_of(error)
         except Exception as error:  # noqa: BLE001 -- the outcome of this message
             return error
         return None
@@ -48,7 +50,11 @@ class AsyncCallablePublisher:
             function: Publishes one message.
             concurrency: At most so many calls at a time; 1 keeps the order of one `publish`. (Ordered
                 messages of one stream never come in one `publish`.)
+
+        Raises:
+            UsageError: The function has a yield.
         """
+        check_runs(function, "an AsyncCallablePublisher's function")
         self._function = function
         self._concurrency = concurrency
 

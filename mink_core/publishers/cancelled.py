@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import TYPE_CHECKING
 
+from mink_core.cancelled import cancelled_inside, is_asked_for
 from mink_core.publishers.base import PublishError
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def failure_of(error: asyncio.CancelledError) -> PublishError:
-    """What a cancellation inside a publisher says of its messages: a client library cancels futures of its own, too.
+    """What a cancellation inside a publisher says of its messages.
 
     Raises:
         asyncio.CancelledError: It is the running task that is to end.
     """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+    if is_asked_for():
         raise error
-    said = "cancelled inside the publisher"
-    failure = PublishError(f"{said}: {error}" if str(error) else said)
+    failure = PublishError(cancelled_inside("publisher", error))
     failure.__cause__ = error
     return failure

@@ -11,6 +11,7 @@ from mink_core.errors import StorageError, StoreClosedError
 from mink_core.publishers.cancelled import failure_of
 from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
 from mink_core.runtime.task_waiting import wait_until_set
+from mink_core.unawaited import check_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +35,10 @@ class AsyncOutboxRelay:
             options: The fields of `RelayOptions`.
 
         Raises:
-            UsageError: An option is wrong.
+            UsageError: An option is wrong, or the publisher's `publish` has a yield.
             CapabilityNotSupportedError: The store has no outbox.
         """
+        check_runs(publisher.publish, "an AsyncOutboxRelay's publisher")
         self._outbox = store.outbox
         self._publisher = publisher
         self._options = RelayOptions(**options).checked()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mink_core.errors import HandlerFailedError, LeaseLostError, MinkError, StorageError, StoreClosedError
-from mink_core.runtime.delivery import Delivery, HandlerError
+from mink_core.runtime.delivery import Delivery, HandlerError, failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,8 @@ class AtLeastOnce(Delivery):
                     outcome = handler(event)
                     if outcome is not None:
                         yield outcome
+                except CancelledError as error:
+                    yield from self._again(event, failure_of(error))
                 except Exception as error:  # noqa: BLE001 -- whatever a handler raises
                     yield from self._again(event, error)
                 progress.position = event.global_position
@@ -61,6 +64,9 @@ class AtLeastOnce(Delivery):
                 outcome = self._settings.handler(event)
                 if outcome is not None:
                     yield outcome
+            except CancelledError as again:
+                error = failure_of(again)
+                attempt += 1
             except Exception as again:  # noqa: BLE001 -- as above
                 error = again
                 attempt += 1

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
+from mink_core.cancelled import cancelled_inside, is_asked_for
 from mink_core.capability import Capability
-from mink_core.errors import HandlerFailedError, LeaseLostError
+from mink_core.errors import HandlerCancelledError, HandlerFailedError, LeaseLostError
 from mink_core.handling import NextStep, SubscriptionFailure, WhenExhausted
 from mink_core.runtime.doors import within
 from mink_core.runtime.failures import tell
@@ -30,6 +32,19 @@ class HandlerError(Exception):
         super().__init__()
         self.index = index
         self.error = error
+
+
+def failure_of(error: CancelledError) -> HandlerCancelledError:
+    """What a cancellation inside the handler says of its event.
+
+    Raises:
+        CancelledError: It is the worker that is to end.
+    """
+    if is_asked_for():
+        raise error
+    failure = HandlerCancelledError(cancelled_inside("handler", error))
+    failure.__cause__ = error
+    return failure
 
 
 class Delivery(ABC):
@@ -70,6 +85,8 @@ class Delivery(ABC):
             outcome = self._settings.handler(*arguments)
             if outcome is not None:
                 yield outcome
+        except CancelledError as error:
+            raise failure_of(error) from error
         finally:
             self.in_handler = False
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mink_core.runtime.settings import SubscriptionSettings
 from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
-from mink_core.unawaited import check_plain
+from mink_core.unawaited import check_plain, check_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +71,7 @@ class AsyncDurable(_Settling):
         **options: Unpack[SubscriptionOptions],
     ) -> AsyncSubscriptionWorker:
         """See `Store.subscription`."""
+        check_runs(handler, "an async store's handler")
         worker = AsyncSubscriptionWorker(self, self._settings(name, handler, options, transactional=transactional))
         self._watch(worker)
         return worker

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from mink_core.errors import KeyBusyError, MinkError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, Reservation
+from mink_core.unawaited import check_runs, is_coroutine_function
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,6 +48,7 @@ def idempotent(
         wait: Seconds that another caller waits for it.
 
     Raises:
+        UsageError: The function has a yield.
         KeyBusyError: From the call: the first caller has not finished in `wait` seconds.
 
     Example:
@@ -59,8 +60,10 @@ def idempotent(
     times = _Times(ttl, keep, wait)
 
     def decorated(function: Callable[P, T]) -> Callable[P, T]:
-        if inspect.iscoroutinefunction(function):
-            coroutine = _awaited(cast("AsyncIdempotencyStore", store.idempotency), key, times, function)
+        check_runs(function, "a function whose work is done once a key")
+        if is_coroutine_function(function):
+            awaitable = cast("Callable[P, Awaitable[Any]]", function)
+            coroutine = _awaited(cast("AsyncIdempotencyStore", store.idempotency), key, times, awaitable)
             return cast("Callable[P, T]", coroutine)
         return _called(cast("IdempotencyStore", store.idempotency), key, times, function)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
+from mink_core.publishers.cancelled import failure_of
 from mink_core.runtime.bell import Bell
 from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
 from mink_core.unawaited import check_plain
@@ -102,6 +104,8 @@ class OutboxRelay:
     def _publish(self, batch: Batch, chunk: Sequence[ClaimedMessage]) -> None:
         try:
             batch.judge(chunk, self._publisher.publish(chunk))
+        except CancelledError as error:
+            batch.judge(chunk, failure_of(error))
         except Exception as error:  # noqa: BLE001 -- the outcome of these messages
             batch.judge(chunk, error)
 

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar
 
 from mink_core.errors import UsageError
-from mink_core.unawaited import check_done
+from mink_core.unawaited import GENERATORS, check_done, check_ran
 
 T = TypeVar("T")
 
@@ -46,6 +46,12 @@ async def run_steps_async(steps: Steps[T]) -> T:
                 try:
                     value = await value
                 except BaseException as error:  # noqa: BLE001 -- also a cancellation is the steps' own to clean up after
+                    value = steps.throw(error)
+                    continue
+            elif type(value) in GENERATORS:
+                try:
+                    check_ran(value, "a function given to an async store")
+                except UsageError as error:
                     value = steps.throw(error)
                     continue
             value = steps.send(value)

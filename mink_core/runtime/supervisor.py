@@ -41,7 +41,8 @@ class Supervisor:
         self._store = store
         self._door = door
         self._settings = settings
-        self._owner = owner
+        self.owner = owner
+        """The worker's name."""
         self._consumers: dict[int, Consumer] = {}
         self._alive_until = 0.0
 
@@ -105,7 +106,7 @@ class Supervisor:
         began = time.monotonic()
         found = yield self._store.subscriptions.hold(
             self._settings.name,
-            self._owner,
+            self.owner,
             partitions=self._settings.partitions,
             seconds=self._settings.lease_seconds,
         )
@@ -181,6 +182,6 @@ class Supervisor:
 
     def _leave(self) -> Steps[None]:
         try:
-            yield self._store.subscriptions.leave(self._settings.name, self._owner)
+            yield self._store.subscriptions.leave(self._settings.name, self.owner)
         except MinkError:
             return  # its time runs out by itself

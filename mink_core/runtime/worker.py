@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
+from mink_core.forks import watch
 from mink_core.runtime.apart import apart
 from mink_core.runtime.bell import Bell
 from mink_core.runtime.doors import TaskDoor, ThreadDoor
@@ -47,6 +48,16 @@ class SubscriptionWorker:
         self._bell = threading.Lock()
         self._bell.acquire()
         self._error: BaseException | None = None
+        watch(self._is_forked)
+
+    def _is_forked(self) -> None:
+        """In a process that was forked from this one: without its threads it has ended; not begun, it is another worker."""
+        if self._started:
+            self._ended = Bell()
+            self._ended.set()
+        else:
+            self.owner = new_owner()
+            self._supervisor.owner = self.owner
 
     def run(self) -> None:
         """Work until `stop`, or the store's end, while this thread waits.
@@ -159,6 +170,12 @@ class AsyncSubscriptionWorker:
         self._task: asyncio.Task[None] | None = None
         self._started = self._stopped = False
         self._ended = asyncio.Event()
+        watch(self._is_forked)
+
+    def _is_forked(self) -> None:
+        """See `SubscriptionWorker`."""
+        if not self._started:
+            self.owner = new_owner()
 
     async def run(self) -> None:
         """See `SubscriptionWorker.run`; a cancellation ends it as well."""

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from mink_core.runtime.updating import AsyncUpdating
+from mink_core.unawaited import check_ran, check_runs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
@@ -107,12 +108,15 @@ class AsyncInstrumentedStore(_Recorded, AsyncUpdating):
 
     def subscription(self, name: str, handler: Callable[..., Any], **options: Any) -> Any:
         """See `mink_core.Store.subscription`; each delivery is recorded."""
+        check_runs(handler, "an async store's handler")
 
         async def recorded(event: StoredEvent, *rest: Any) -> None:
             with self._signals.delivery(name, event):
                 outcome = handler(event, *rest)
                 if isawaitable(outcome):
                     await outcome
+                else:
+                    check_ran(outcome, "an async store's handler")
 
         return self._inner.subscription(name, recorded, **options)
 

@@ -20,6 +20,7 @@ from mink_core.transfer.lines import (
     parse,
 )
 from mink_core.transfer.progress import Progress, unseen
+from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -71,7 +72,9 @@ def export(
 
     Raises:
         PositionAheadError: `after` is of another store, or of another epoch of it.
+        UsageError: `write` is a coroutine function, or has a yield.
     """
+    check_plain(write, "what an export writes by")
     identity = after.identity if after else store.identity()
     digests = after.digests if after else Digests()
     position = after.position if after else 0

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import asyncpg
 
+from mink_core.forks import FORKS
 from mink_core.runtime.starting import started
 from mink_postgres.backends.closing import Closing
+from mink_postgres.backends.forked import cut_off, keep_async, refuse_async
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import asyncpg_options, begin, patient
 from mink_postgres.drivers import asyncpg as driver
@@ -37,7 +40,7 @@ class _AsyncpgDriver:
     @asynccontextmanager
     async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:
         """See `sync_psycopg.transaction`."""
-        block = connection.transaction()
+        block, forks = connection.transaction(), FORKS.count
         try:
             await block.start()
         except driver.ERRORS as error:
@@ -45,6 +48,9 @@ class _AsyncpgDriver:
         try:
             yield
         except BaseException:
+            if forks != FORKS.count:  # nor is anything waited for, as the event loop is the parent's, too
+                cut_off([connection])
+                raise
             with suppress(*driver.ERRORS):
                 await block.rollback()
             raise
@@ -65,6 +71,7 @@ class AsyncpgBackend(_AsyncpgDriver):
         self._pool = pool
         self._owned = pool is None
         self._options = options
+        self._connections: WeakSet[Any] = WeakSet()
         self._closing = Closing()
         self._leases = Leases(self._take, self._give, driver.is_closed, kept=KEPT if self._owned else 0)
         self.acquire, self.release = self._leases.acquire, self._leases.release
@@ -107,7 +114,9 @@ class AsyncpgBackend(_AsyncpgDriver):
             raise
 
     async def _connect(self, _: str | None, **options: Any) -> Any:
-        return await driver.connect_to_any(reach_of(self.conninfo or ""), **options)
+        connection = await driver.connect_to_any(reach_of(self.conninfo or ""), **options)
+        self._connections.add(connection)
+        return connection
 
     async def _configure(self, connection: Any) -> None:
         self.on_connect()
@@ -125,6 +134,18 @@ class AsyncpgBackend(_AsyncpgDriver):
         with suppress(*driver.ERRORS):
             await self._pool.release(connection)
 
+    @property
+    def is_shared(self) -> bool:
+        """See `sync_psycopg.PsycopgBackend.is_shared`."""
+        return not self._owned and bool(getattr(self._pool, "_initialized", True))
+
+    def leave_to_parent(self) -> None:
+        """See `sync_psycopg.PsycopgBackend.leave_to_parent`."""
+        self.acquire = self.fetch = refuse_async
+        self.release = keep_async
+        if self._owned:
+            cut_off(self._connections)
+
     def pool_status(self) -> dict[str, int]:
         """Connections by state; asyncpg does not tell who waits."""
         if self._pool is None:
@@ -141,16 +162,20 @@ class AsyncpgBoundBackend(_AsyncpgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
     conninfo = None
-
-    fetch = staticmethod(driver.fetch)
+    is_shared = True
 
     def __init__(self, connection: Any) -> None:
         """Keep it."""
         self._connection = connection
+        self.fetch: Callable[[Any, Query], Coroutine[Any, Any, Rows]] = driver.fetch
         self.on_connect: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Nothing to open."""
+
+    def leave_to_parent(self) -> None:
+        """See `sync_psycopg.BoundBackend.leave_to_parent`."""
+        self.fetch = refuse_async
 
     async def acquire(self) -> Any:
         """The connection, as it is."""

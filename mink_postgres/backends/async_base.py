@@ -30,6 +30,15 @@ class AsyncBackend(Protocol):
         """An array argument, in the form that costs the driver least."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether a process that is forked now has connections of the caller's in common with this one."""
+        ...
+
+    def leave_to_parent(self) -> None:
+        """Refuse all use, as this process was forked from the one whose connections these are."""
+        ...
+
     async def open(self) -> None:
         """Reach the server, then open the pool."""
         ...

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from mink_core.forks import FORKS
 from mink_core.runtime.starting import started
 from mink_postgres.backends.closing import Closing
+from mink_postgres.backends.forked import cut_off, keep_async, quiet, refuse_async
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_async
@@ -41,7 +44,7 @@ class _PsycopgDriver:
     @asynccontextmanager
     async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
         """See `sync_psycopg.transaction`."""
-        block = connection.transaction()
+        block, forks = connection.transaction(), FORKS.count
         try:
             await block.__aenter__()
         except psycopg.Error as error:
@@ -49,6 +52,8 @@ class _PsycopgDriver:
         try:
             yield
         except BaseException as error:
+            if forks != FORKS.count:
+                cut_off([connection])
             with suppress(psycopg.Error):
                 await block.__aexit__(type(error), error, error.__traceback__)
             raise
@@ -77,6 +82,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         self._options = options
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
+        self._connections: WeakSet[Connection] = WeakSet()
         self._giving: set[asyncio.Future[None]] = set()
         self._closing = Closing()
         self._leases = Leases(
@@ -127,6 +133,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         await self._pool.open()
 
     async def _configure(self, connection: Connection) -> None:
+        self._connections.add(connection)
         self.on_connect()
         if not self._options.transaction_pooler:
             await connection.execute(SETTINGS, (self._options.lock_timeout_ms,))
@@ -165,6 +172,19 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         pool: Any = self._pool
         await pool.putconn(connection)
 
+    @property
+    def is_shared(self) -> bool:
+        """See `sync_psycopg.PsycopgBackend.is_shared`."""
+        return not self._owned and self._pool is not None and not self._pool.closed
+
+    def leave_to_parent(self) -> None:
+        """See `sync_psycopg.PsycopgBackend.leave_to_parent`."""
+        self.acquire = self.fetch = refuse_async
+        self.release = keep_async
+        if self._owned and self._pool is not None:
+            quiet(self._pool)
+            cut_off(self._connections)
+
     def pool_status(self) -> dict[str, int]:
         """See `sync_psycopg.PsycopgBackend.pool_status`."""
         if self._pool is None:
@@ -181,16 +201,20 @@ class AsyncBoundPsycopgBackend(_PsycopgDriver):
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
     conninfo = None
-
-    fetch = staticmethod(psycopg_async.fetch)
+    is_shared = True
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
         self._connection = connection
+        self.fetch: Callable[[Connection, Query], Coroutine[Any, Any, Rows]] = psycopg_async.fetch
         self.on_connect: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Nothing to open."""
+
+    def leave_to_parent(self) -> None:
+        """See `sync_psycopg.BoundBackend.leave_to_parent`."""
+        self.fetch = refuse_async
 
     async def acquire(self) -> Connection:
         """The connection, as it is."""

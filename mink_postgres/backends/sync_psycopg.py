@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_core.errors import UsageError
+from mink_core.forks import FORKS
+from mink_postgres.backends.forked import cut_off, keep, quiet, refuse
 from mink_postgres.backends.leases import KEPT
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.backends.thread_leases import ThreadLeases
@@ -49,6 +52,7 @@ class PsycopgBackend:
         self._options = options
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
+        self._connections: WeakSet[Connection] = WeakSet()
         self._leases = ThreadLeases(self._take, self._give, _is_clean, kept=KEPT if self._owned else 0)
         # Lends connections that commit each statement by itself; see there how to use one.
         self.lend, self.acquire, self.release = self._leases.lend, self._leases.acquire, self._leases.release
@@ -100,6 +104,7 @@ class PsycopgBackend:
         )
 
     def _configure(self, connection: Connection) -> None:
+        self._connections.add(connection)
         self.on_connect()
         if not self._options.transaction_pooler:
             connection.execute(psycopg_sync.SETTINGS, (self._options.lock_timeout_ms,))
@@ -129,6 +134,19 @@ class PsycopgBackend:
         pool: Any = self._pool
         pool.putconn(connection)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether a process that is forked now has connections of the caller's in common with this one."""
+        return not self._owned and self._pool is not None and not self._pool.closed
+
+    def leave_to_parent(self) -> None:
+        """Refuse all use, as this process was forked from the one whose connections these are."""
+        self.lend = self.acquire = self.fetch = refuse
+        self.release = keep
+        if self._owned and self._pool is not None:
+            quiet(self._pool)
+            cut_off(self._connections)
+
     def pool_status(self) -> dict[str, int]:
         """Connections by state, and calls that wait for one."""
         if self._pool is None:
@@ -153,11 +171,12 @@ class BoundBackend:
     """The caller's connection: never committed, rolled back or closed here (TX-02)."""
 
     conninfo = None
-    fetch = staticmethod(psycopg_sync.fetch)
+    is_shared = True
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
         self._connection = connection
+        self.fetch: Callable[[Connection, Query], Rows] = psycopg_sync.fetch
         self.on_connect: Callable[[], None] = lambda: None
 
     @staticmethod
@@ -167,6 +186,10 @@ class BoundBackend:
 
     def open(self) -> None:
         """Nothing to open."""
+
+    def leave_to_parent(self) -> None:
+        """See `PsycopgBackend.leave_to_parent`; the connection stays the caller's here, too."""
+        self.fetch = refuse
 
     def lend(self, work: Callable[[Connection], T]) -> T:
         """What work makes of the connection."""
@@ -212,8 +235,9 @@ def transaction(connection: Connection, commit: Query, *, ours: bool = False) ->
 
     `commit` tells what a reply lost at COMMIT means; errors of the block pass through as they are. A connection that is
     `ours` is closed where Ctrl-C came while psycopg took note of the transaction: it would refuse all later ones.
+    In a process that was forked in the block, the transaction is the parent's to end.
     """
-    noting = True
+    noting, forks = True, FORKS.count
     try:
         block = connection.transaction()
         try:
@@ -225,6 +249,8 @@ def transaction(connection: Connection, commit: Query, *, ours: bool = False) ->
             yield
         except BaseException as error:
             noting = True
+            if forks != FORKS.count:
+                cut_off([connection])
             # A connection that is gone has rolled back by itself.
             with suppress(psycopg.Error):
                 block.__exit__(type(error), error, error.__traceback__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from mink_core.errors import StreamNotFoundError
+from mink_core.errors import StreamNotFoundError, UsageError
 from mink_core.json_codec import decode_json
 from mink_core.limits import category_of
 from mink_core.privacy import PrivacyOperation, PrivacyRecord
@@ -33,6 +33,7 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
     context: Context, stream_id: str, version: int, data: Any, metadata: dict[str, Any] | None, by: str, reason: str
 ) -> Program[PrivacyRecord]:
     """Replace an event's content; its type and id are read first, as transforms may need them."""
+    yield from _refuse_old_snapshot()
     found = yield Query(context.sql.event_head, (stream_id, version))
     if not found:
         raise StreamNotFoundError(stream_id)
@@ -44,8 +45,21 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
 
 def purge(context: Context, stream_id: str, up_to_version: int | None, by: str, reason: str) -> Program[PrivacyRecord]:
     """Remove events for good."""
+    yield from _refuse_old_snapshot()
     up_to = _ALL if up_to_version is None else up_to_version
     return (yield from _done(context.sql.purge_stream, (stream_id, up_to, by, reason)))
+
+
+def _refuse_old_snapshot() -> Program[None]:
+    """Refuse what would not see, and so not erase, what others have committed since the caller's transaction began."""
+    [(level,)] = yield Query("SELECT current_setting('transaction_isolation')")
+    if level not in {"read committed", "read uncommitted"}:
+        msg = (
+            "an event cannot be redacted or purged in a REPEATABLE READ or SERIALIZABLE transaction: its snapshot may be older than "
+            "what others keep of the event, which would stay; nothing was done: do it in a transaction at READ COMMITTED, or "
+            "outside of one"
+        )
+        raise UsageError(msg)
 
 
 def _done(sql: str, args: tuple[Any, ...]) -> Program[PrivacyRecord]:

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from mink_core import AsyncCallablePublisher, AsyncOutboxRelay, MessageStatus, OutboxMessage, open_async_store
+from mink_core import (
+    AsyncCallablePublisher,
+    AsyncOutboxRelay,
+    CallablePublisher,
+    MessageStatus,
+    OutboxMessage,
+    OutboxRelay,
+    open_async_store,
+    open_store,
+)
 
 
 async def its_own_future_is_cancelled() -> None:
@@ -48,6 +57,21 @@ def test_a_publish_that_was_cancelled_by_the_publisher_counts_for_all_its_messag
             assert (relay.counts.published, relay.counts.failed) == (0, 2)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("by_function", [True, False])
+def test_so_it_is_in_a_thread_whose_publisher_ran_a_loop_of_its_own(*, by_function: bool) -> None:
+    def send(_: Any) -> None:
+        asyncio.run(its_own_future_is_cancelled())
+
+    class Plain:
+        publish = staticmethod(send)
+
+    with open_store("memory://") as store:
+        store.outbox.add([OutboxMessage("orders", {"n": n}) for n in range(2)])
+        relay = OutboxRelay(store, CallablePublisher(send) if by_function else Plain())  # type: ignore[arg-type]
+        assert relay.run_once() == 2
+        assert (relay.counts.published, relay.counts.failed) == (0, 2)
 
 
 @pytest.mark.parametrize("by_function", [True, False])

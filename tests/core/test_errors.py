@@ -28,6 +28,7 @@ EVERY = [
     errors.TransientStorageError("failed", sqlstate="40001"),
     errors.OutcomeUnknownError("lost", retry_is_safe=True, sqlstate="08006"),
     errors.OutcomeUnknownError("lost", retry_is_safe=False),
+    errors.HandlerCancelledError("cancelled inside the handler"),
     errors.HandlerFailedError("balances", 7, "Paid", 3, "ValueError: no"),
     errors.LeaseLostError("balances", 3),
     errors.DuplicateMessageError(ID),

@@ -1,0 +1,82 @@
+"""A forked process is refused its parent's store, and waits for no thread that it has not. Each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAD = """
+import asyncio, os, signal, sys, traceback
+from mink_core import ExpectedVersion, NewEvent, UsageError
+from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
+signal.alarm(60)
+url, ANY = sys.argv[1], ExpectedVersion.ANY
+NEW = [NewEvent("Made", {})]
+
+def forked(child):
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    signal.alarm(40)
+    try:
+        child()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+"""
+
+THREADS = """
+store = JetStreamEventStore(url)
+store.append("a-1", [NewEvent("Made", 1)], expected_version=0)
+lazy = JetStreamEventStore(url)
+
+def child():
+    for call in (lambda: store.append("a-1", NEW, expected_version=ANY), store.head_position, lambda: list(store.read_all())):
+        try:
+            call()
+        except UsageError as error:
+            assert "forked" in str(error), error
+        else:
+            raise AssertionError
+    store.close()
+    assert lazy.append("a-1", [NewEvent("Made", 2)], expected_version=1).last_version == 2
+    lazy.close()
+
+assert forked(child) == 0
+assert store.append("a-1", [NewEvent("Made", 3)], expected_version=2).last_version == 3
+store.close()
+lazy.close()
+"""
+
+TASKS = """
+loop = asyncio.new_event_loop()
+store = AsyncJetStreamEventStore(url)
+loop.run_until_complete(store.append("a-1", [NewEvent("Made", 1)], expected_version=0))
+
+async def in_child():
+    for call in (lambda: store.append("a-1", NEW, expected_version=ANY), store.head_position, store.ping):
+        try:
+            await asyncio.wait_for(call(), 20)
+        except UsageError as error:
+            assert "forked" in str(error), error
+        else:
+            raise AssertionError
+    await store.close()
+    async with AsyncJetStreamEventStore(url) as own:
+        await own.append("a-1", [NewEvent("Made", 2)], expected_version=1)
+
+assert forked(lambda: asyncio.run(in_child())) == 0
+loop.run_until_complete(store.append("a-1", [NewEvent("Made", 3)], expected_version=2))
+loop.run_until_complete(store.close())
+loop.close()
+"""
+
+
+@pytest.mark.parametrize("program", [pytest.param(THREADS, id="threads"), pytest.param(TASKS, id="tasks")])
+def test_a_child_is_refused_and_the_parent_goes_on(store, url: str, program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + program, url], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert not done.returncode, done.stderr

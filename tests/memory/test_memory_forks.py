@@ -1,0 +1,163 @@
+"""A forked process has a copy of a memory store; what other threads had under way in it is not waited for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAD = """
+import asyncio, os, signal, sys, threading, traceback
+from mink_core import ExpectedVersion, NewEvent, StoreClosedError, UsageError
+from mink_memory import AsyncMemoryEventStore, MemoryEventStore
+signal.alarm(60)
+ANY = ExpectedVersion.ANY
+NEW = [NewEvent("Made", {})]
+
+def forked(child):
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    signal.alarm(40)
+    try:
+        child()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    sys.exit(0)
+"""
+
+A_COPY = """
+store = MemoryEventStore("shared")
+store.append("a", NEW, expected_version=0)
+
+def child():
+    assert store.append("a", NEW, expected_version=1).last_version == 2
+    async def beside():
+        async with AsyncMemoryEventStore("shared") as other:
+            assert (await other.append("a", NEW, expected_version=2)).last_version == 3
+    asyncio.run(beside())
+    assert len(list(store.read_all())) == 3
+    store.close()
+
+assert forked(child) == 0
+assert store.stream_info("a").version == 1
+assert store.append("a", NEW, expected_version=1).last_version == 2
+"""
+
+OPEN_TRANSACTIONS = """
+store = MemoryEventStore(lock_timeout=5)
+begun, may_end, waits = threading.Event(), threading.Event(), threading.Event()
+def hold():
+    with store.transaction() as tx:
+        tx.append("held", NEW, expected_version=0)
+        begun.set()
+        may_end.wait()
+def wait():
+    waits.set()
+    store.append("held", NEW, expected_version=ANY)
+threads = [threading.Thread(target=hold), threading.Thread(target=wait)]
+threads[0].start()
+begun.wait()
+threads[1].start()
+waits.wait()
+while not store._handle.log._locks._queues:
+    pass
+mine = store.transaction()
+tx = mine.__enter__()
+tx.append("mine", NEW, expected_version=0)
+
+def child():
+    assert store.append("held", NEW, expected_version=0).last_version == 1
+    assert store.append("mine", NEW, expected_version=0).last_version == 1
+    assert len(list(store.read_all())) == 2, "nothing is held back for those who are gone"
+    try:
+        tx.append("mine", NEW, expected_version=ANY)
+    except StoreClosedError as error:
+        assert "parent" in str(error), error
+    else:
+        raise AssertionError
+    store.close()
+
+assert forked(child) == 0
+tx.append("mine", NEW, expected_version=1)
+mine.__exit__(None, None, None)
+may_end.set()
+for thread in threads:
+    thread.join()
+assert store.stream_info("held").version == 2 and store.stream_info("mine").version == 2
+"""
+
+IN_THE_MIDDLE = """
+from datetime import UTC, datetime
+begun, may_end = threading.Event(), threading.Event()
+def clock():
+    'Asked in the middle of an append.'
+    if threading.current_thread() is not threading.main_thread():
+        begun.set()
+        may_end.wait()
+    return datetime.now(UTC)
+store = MemoryEventStore(clock=clock)
+thread = threading.Thread(target=store.append, args=("a", NEW), kwargs={"expected_version": 0})
+thread.start()
+begun.wait()
+
+def child():
+    for call in (lambda: store.append("b", NEW, expected_version=ANY), lambda: list(store.read_all()), store.head_position):
+        try:
+            call()
+        except UsageError as error:
+            assert "not whole" in str(error), error
+        else:
+            raise AssertionError
+    store.close()
+    with MemoryEventStore() as other:
+        other.append("a", NEW, expected_version=0)
+
+assert forked(child) == 0
+may_end.set()
+thread.join()
+assert store.stream_info("a").version == 1
+"""
+
+WORKERS = """
+store = MemoryEventStore()
+store.append("a", NEW, expected_version=0)
+seen = threading.Event()
+working = store.subscription("s", lambda event: seen.set(), poll_interval=0.01)
+working.start()
+waiting = store.subscription("t", lambda event: taken.append(event), poll_interval=0.01)
+seen.wait()
+taken, owner = [], waiting.owner
+
+def child():
+    assert working.wait()
+    working.close()
+    assert waiting.owner != owner
+    waiting.start()
+    while not taken:
+        pass
+    waiting.close()
+
+assert forked(child) == 0
+assert waiting.owner == owner and not taken
+assert not working.wait(0.05)
+working.close()
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(A_COPY, id="a copy"),
+        pytest.param(OPEN_TRANSACTIONS, id="open transactions"),
+        pytest.param(IN_THE_MIDDLE, id="in the middle of an append"),
+        pytest.param(WORKERS, id="workers"),
+    ],
+)
+def test_a_forked_process(program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + program], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert not done.returncode, done.stderr
+    assert not done.stderr

@@ -1,0 +1,377 @@
+"""A forked process does not use its parent's connections, is told so, and leaves them unharmed. Each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+HEAD = """
+import asyncio, gc, os, signal, sys, threading, traceback
+from mink_core import ExpectedVersion, NewEvent, Projection, UsageError, open_async_store, open_store
+signal.alarm(60)  # what hangs is ended, also in a child: not by faulthandler, which a fork breaks
+url, ANY = sys.argv[1], ExpectedVersion.ANY
+NEW = [NewEvent("Made", {})]
+
+def forked(child):
+    'Run it in a child, to the end of its process as of any other; gives its exit status.'
+    if pid := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    signal.alarm(40)
+    try:
+        child()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    sys.exit(0)
+
+def refused(call, match="forked"):
+    try:
+        call()
+    except UsageError as error:
+        assert match in str(error) and "nothing was" in str(error), error
+    else:
+        raise AssertionError("it was not refused")
+"""
+
+SYNC = """
+store = open_store(url)
+store.initialize()
+store.append("parent", NEW, expected_version=0)
+"""
+
+SYNC_ENDS = """
+for n in range(1, 20):
+    assert store.append("parent", NEW, expected_version=n).first_version == n + 1
+assert store.pool_status()["used"] == 0
+store.close()
+"""
+
+
+def run(url: str, *parts: str, says: str = "") -> None:
+    """Run a program, which may say something of that kind on the way."""
+    text = "\n".join([HEAD, *(textwrap.dedent(part) for part in parts)])
+    done = subprocess.run([sys.executable, "-c", text, url], capture_output=True, text=True, timeout=100, check=False)
+    assert not done.returncode, done.stderr
+    assert not done.stderr or (says and says in done.stderr), done.stderr
+
+
+def at(url: str, schema: str, more: str = "") -> str:
+    return f"{url}{'&' if '?' in url else '?'}schema={schema}{more}"
+
+
+@pytest.mark.parametrize("more", ["", "&wakeups=true", "&transaction_pooler=true"])
+def test_a_child_s_calls_are_refused_and_the_parent_s_go_on(postgres_url: str, schema: str, more: str) -> None:
+    run(
+        at(postgres_url, schema, more),
+        SYNC,
+        """
+        def child():
+            refused(lambda: store.append("child", NEW, expected_version=ANY))
+            refused(store.head_position)
+            refused(lambda: list(store.read_all()))
+            refused(lambda: list(store.read_stream("parent")))
+            refused(store.ping)
+            refused(store.initialize)
+            refused(lambda: store.transaction().__enter__())
+            refused(lambda: store.checkpoints.load("x"))
+            refused(lambda: store.subscribe())
+            refused(lambda: store.subscription("s", print))
+            refused(lambda: store.bind(object()))
+            with open_store(url) as own:  # what it is told to do
+                own.append("child", NEW, expected_version=0)
+
+        assert forked(child) == 0
+        assert store.stream_info("child").version == 1
+        """,
+        SYNC_ENDS,
+    )
+
+
+@pytest.mark.parametrize("how", ["store.close()", "forget()", "pass", "store.__exit__(None, None, None)"])
+def test_a_child_that_ends_leaves_the_parent_s_sessions_alone(postgres_url: str, schema: str, how: str) -> None:
+    """libpq's farewell and a socket's shutdown would end them."""
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        f"""
+        def forget():
+            global store
+            del store
+            gc.collect()
+
+        def child():
+            {how}
+
+        pid = store._backend.lend(lambda it: it.info.backend_pid)
+        assert forked(child) == 0
+        assert store._backend.lend(lambda it: it.info.backend_pid) == pid
+        """,
+        SYNC_ENDS,
+    )
+
+
+def test_threads_that_append_while_others_fork(postgres_url: str, schema: str) -> None:
+    """Whatever lock a thread has at that moment: the child has no such thread, and must not wait for it."""
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        """
+        going, done = True, []
+        def work(stream):
+            n = 0
+            while going:
+                n = store.append(stream, NEW, expected_version=n).last_version
+            done.append(n)
+        threads = [threading.Thread(target=work, args=(f"t-{number}",)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+
+        def child():
+            refused(lambda: store.append("child", NEW, expected_version=ANY))
+            store.close()
+
+        for _ in range(15):
+            assert forked(child) == 0
+        going = False
+        for thread in threads:
+            thread.join()
+        assert len(done) == 6 and all(done)
+        """,
+        SYNC_ENDS,
+    )
+
+
+def test_a_child_leaves_the_block_that_its_parent_began(postgres_url: str, schema: str) -> None:
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        """
+        pid = None
+        try:
+            with store.transaction() as tx:
+                tx.append("in", NEW, expected_version=0)
+                pid = os.fork()
+                if pid:
+                    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+                    tx.append("in", NEW, expected_version=1)
+        except UsageError as error:
+            assert not pid and "forked" in str(error)
+            os._exit(7)
+        assert pid and store.stream_info("in").version == 2
+        """,
+        SYNC_ENDS,
+        says="error ignored in rollback",  # psycopg, in the child
+    )
+
+
+def test_a_read_that_was_begun_is_not_gone_on_with(postgres_url: str, schema: str) -> None:
+    """Its next page is on its way, in answer to the parent."""
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        """
+        store.append("many", [NewEvent("Made", {}) for _ in range(5000)], expected_version=0)
+        reading = store.read_all()
+        first = [next(reading) for _ in range(10)]
+
+        def child():
+            refused(lambda: list(reading))
+
+        assert forked(child) == 0
+        assert [event.global_position for event in [*first, *reading]] == list(range(1, 5002))
+        """,
+        SYNC_ENDS,
+    )
+
+
+def test_a_store_that_was_not_opened_is_the_child_s(postgres_url: str, schema: str) -> None:
+    """As of a server that loads the application, then forks: gunicorn's preload."""
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        """
+        lazy = open_store(url)
+        worker = lazy.subscription("s", print)
+        owner = worker.owner
+
+        def child():
+            assert worker.owner != owner, "two processes would be one worker"
+            lazy.append("child", NEW, expected_version=0)
+            with worker:
+                pass
+            lazy.close()
+
+        assert forked(child) == 0
+        assert lazy.append("child", NEW, expected_version=1).first_version == 2
+        assert worker.owner == owner
+        lazy.close()
+        """,
+        SYNC_ENDS,
+    )
+
+
+def test_a_worker_in_the_child_has_ended(postgres_url: str, schema: str) -> None:
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        """
+        seen = threading.Event()
+        worker = store.subscription("s", lambda event: seen.set(), poll_interval=0.01)
+        worker.start()
+        assert seen.wait(50)
+
+        def child():
+            assert worker.wait()
+            worker.close()
+
+        assert forked(child) == 0
+        assert not worker.wait(0.1)
+        worker.close()
+        """,
+        SYNC_ENDS,
+    )
+
+
+@pytest.mark.parametrize("given", ["pool", "connection"])
+def test_so_is_what_the_caller_gave(postgres_url: str, schema: str, given: str) -> None:
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        f"""
+        import psycopg, psycopg_pool
+        from mink_postgres import PostgresEventStore
+        plain = url.partition("?schema")[0].partition("&schema")[0]
+        pool = psycopg_pool.ConnectionPool(plain, min_size=1, open=True)
+        connection = psycopg.connect(plain, autocommit=True)
+        closed = psycopg_pool.ConnectionPool(plain, min_size=1, open=False)
+        theirs = PostgresEventStore({given}={given}, schema={schema!r})
+        bound = store.bind(connection)
+        lazy = PostgresEventStore(pool=closed, schema={schema!r})
+
+        def child():
+            refused(lambda: theirs.append("child", NEW, expected_version=ANY))
+            refused(lambda: bound.append("child", NEW, expected_version=ANY))
+            theirs.close()
+            closed.open()
+            lazy.append("child", NEW, expected_version=0)
+            closed.close()
+            os._exit(0)  # the pool of the caller's waits for its threads otherwise
+
+        assert forked(child) == 0
+        for n in range(10):
+            theirs.append("theirs", NEW, expected_version=n)
+            bound.append("bound", NEW, expected_version=n)
+        pool.close()
+        connection.close()
+        """,
+        SYNC_ENDS,
+    )
+
+
+ASYNC = """
+async def opened():
+    store = open_async_store(url)
+    await store.initialize()
+    await store.append("parent", NEW, expected_version=0)
+    return store
+
+async def refused_async(call):
+    try:
+        await call()
+    except UsageError as error:
+        assert "nothing was" in str(error), error
+    else:
+        raise AssertionError("it was not refused")
+
+async def go_on(store):
+    for n in range(1, 20):
+        assert (await store.append("parent", NEW, expected_version=n)).first_version == n + 1
+    await store.close()
+
+loop = asyncio.new_event_loop()
+store = loop.run_until_complete(opened())
+"""
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+@pytest.mark.parametrize("same_loop", [True, False])
+@pytest.mark.parametrize("after", ["close", "forget", "nothing"])
+def test_tasks(postgres_url: str, schema: str, driver: str, same_loop: bool, after: str) -> None:
+    url = at(postgres_url, schema).replace(
+        "postgresql://", f"postgresql+{driver}://" if driver == "asyncpg" else "postgresql://"
+    )
+    run(
+        url,
+        ASYNC,
+        f"""
+        async def in_child():
+            await refused_async(lambda: store.append("child", NEW, expected_version=ANY))
+            await refused_async(store.head_position)
+            await refused_async(store.ping)
+            async def block():
+                async with store.transaction():
+                    pass
+            await refused_async(block)
+            async def read():
+                return [event async for event in store.read_all()]
+            await refused_async(read)
+            if {after == "close"}:
+                await store.close()
+            if not {same_loop}:  # whose epoll the parent has as well
+                async with open_async_store(url) as own:
+                    await own.append("child", NEW, expected_version=0)
+
+        def child():
+            global store
+            if {same_loop}:
+                loop.run_until_complete(in_child())
+            else:
+                asyncio.run(in_child())
+            if {after == "forget"}:
+                import warnings
+                warnings.simplefilter("ignore")
+                del store
+                gc.collect()
+            os._exit(0)
+
+        assert forked(child) == 0
+        loop.run_until_complete(go_on(store))
+        loop.close()
+        """,
+        says="Task was destroyed" if after == "forget" else "",
+    )
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, driver: str) -> None:
+    url = at(postgres_url, schema).replace(
+        "postgresql://", f"postgresql+{driver}://" if driver == "asyncpg" else "postgresql://"
+    )
+    run(
+        url,
+        ASYNC,
+        """
+        block = store.transaction()
+        tx = loop.run_until_complete(block.__aenter__())
+        loop.run_until_complete(tx.append("in", NEW, expected_version=0))
+
+        def child():
+            error = ValueError()
+            try:
+                loop.run_until_complete(block.__aexit__(ValueError, error, None))
+            except ValueError:
+                pass
+            os._exit(0)
+
+        assert forked(child) == 0
+        loop.run_until_complete(tx.append("in", NEW, expected_version=1))
+        loop.run_until_complete(block.__aexit__(None, None, None))
+        assert loop.run_until_complete(store.stream_info("in")).version == 2
+        loop.run_until_complete(go_on(store))
+        loop.close()
+        """,
+        says="error ignored in rollback",
+    )
