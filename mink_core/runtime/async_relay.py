@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
@@ -88,7 +89,9 @@ class AsyncOutboxRelay:
 
     async def _publish(self, batch: Batch, chunk: Sequence[ClaimedMessage]) -> None:
         try:
-            batch.judge(chunk, await self._publisher.publish(chunk))
+            outcome: Any = self._publisher.publish(chunk)
+            # One made for threads has published by now: it keeps the loop, but its messages must not go out again.
+            batch.judge(chunk, await outcome if isawaitable(outcome) else outcome)
         except asyncio.CancelledError as error:
             batch.judge(chunk, failure_of(error))
         except Exception as error:  # noqa: BLE001 -- the outcome of these messages

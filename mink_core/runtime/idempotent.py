@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
-from mink_core.errors import KeyBusyError, MinkError
+from mink_core.errors import KeyBusyError, MinkError, UsageError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, Reservation
 from mink_core.unawaited import check_runs, is_coroutine_function
 
@@ -48,7 +48,7 @@ def idempotent(
         wait: Seconds that another caller waits for it.
 
     Raises:
-        UsageError: The function has a yield.
+        UsageError: The function has a yield, or is for the other door.
         KeyBusyError: From the call: the first caller has not finished in `wait` seconds.
 
     Example:
@@ -61,7 +61,12 @@ def idempotent(
 
     def decorated(function: Callable[P, T]) -> Callable[P, T]:
         check_runs(function, "a function whose work is done once a key")
-        if is_coroutine_function(function):
+        is_awaited = is_coroutine_function(function)
+        if is_awaited is not is_coroutine_function(store.idempotency.reserve):
+            wanted = "plain function" if is_awaited else "coroutine function"
+            msg = f"a {wanted} is wanted by this store's door, unlike {function!r:.60}; no key was reserved"
+            raise UsageError(msg)
+        if is_awaited:
             awaitable = cast("Callable[P, Awaitable[Any]]", function)
             coroutine = _awaited(cast("AsyncIdempotencyStore", store.idempotency), key, times, awaitable)
             return cast("Callable[P, T]", coroutine)
