@@ -1,0 +1,85 @@
+"""Pooled sessions that are of no more use, though their connections are well: they are given up, and others serve."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mink_core import NewEvent, StorageError, TransientStorageError
+from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPOILED = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+"""As a session is that was opened while the role, the database or the server took no writes."""
+DRIVERS = pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+GROUPED = pytest.mark.parametrize("grouped", [True, False])
+
+
+def made() -> list[NewEvent]:
+    return [NewEvent("Made", {})]
+
+
+@GROUPED
+def test_a_session_that_takes_no_writes_is_not_kept(
+    store: PostgresEventStore, postgres_url: str, schema: str, grouped: bool
+) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1, max_size=1, group_commits=grouped) as narrow:
+        for version in range(6):
+            narrow.append("a-1", made(), expected_version=version)
+        for version in (6, 7):
+            with narrow.transaction() as tx:
+                tx.connection.execute(SPOILED)
+            with pytest.raises(TransientStorageError, match="takes no writes"):
+                narrow.append("a-1", made(), expected_version=version)
+            narrow.append("a-1", made(), expected_version=version)
+        with pytest.raises(TransientStorageError, match="takes no writes"), narrow.transaction() as tx:
+            tx.connection.execute("SET TRANSACTION READ ONLY")
+            tx.append("a-1", made(), expected_version=8)
+        assert narrow.append("a-1", made(), expected_version=8).last_version == 9
+    assert store.stream_info("a-1").version == 9
+
+
+async def refused_once(
+    url: str, schema: str, grouped: bool, driver: Any, spoil: Callable[[Any], Any], error: type[StorageError]
+) -> str:
+    """What an append says after its session was spoiled; the next one has to succeed."""
+    async with AsyncPostgresEventStore(
+        url, driver=driver, schema=schema, min_size=1, max_size=1, group_commits=grouped
+    ) as narrow:
+        for version in range(6):
+            await narrow.append("a-1", made(), expected_version=version)
+        async with narrow.transaction() as tx:
+            await spoil(tx.connection)
+        with pytest.raises(error) as caught:
+            await narrow.append("a-1", made(), expected_version=6)
+        await narrow.append("a-1", made(), expected_version=6)
+        assert (await narrow.stream_info("a-1")).version == 7
+    return str(caught.value)
+
+
+@DRIVERS
+@GROUPED
+@pytest.mark.usefixtures("store")
+def test_a_session_that_takes_no_writes_is_not_kept_async(
+    postgres_url: str, schema: str, driver: str, grouped: bool
+) -> None:
+    said = asyncio.run(
+        refused_once(postgres_url, schema, grouped, driver, lambda it: it.execute(SPOILED), TransientStorageError)
+    )
+    assert "takes no writes" in said
+
+
+@DRIVERS
+@GROUPED
+@pytest.mark.usefixtures("store")
+def test_a_session_without_its_prepared_statements_serves_again(
+    postgres_url: str, schema: str, driver: str, grouped: bool
+) -> None:
+    said = asyncio.run(
+        refused_once(postgres_url, schema, grouped, driver, lambda it: it.execute("DEALLOCATE ALL"), StorageError)
+    )
+    assert "does not exist" in said
