@@ -39,17 +39,17 @@ class _AsyncpgDriver:
         """See `sync_psycopg.transaction`."""
         block = connection.transaction()
         try:
-            await block.start()
+            await block.__aenter__()
         except driver.ERRORS as error:
             raise driver.translated(error, None, lost=driver.is_closed(connection)) from error
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             with suppress(*driver.ERRORS):
-                await block.rollback()
+                await block.__aexit__(type(error), error, error.__traceback__)
             raise
         try:
-            await block.commit()
+            await block.__aexit__(None, None, None)
         except driver.ERRORS as error:
             raise driver.translated(error, commit, lost=driver.is_closed(connection)) from error
 

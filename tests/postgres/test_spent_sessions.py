@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,3 +84,25 @@ def test_a_session_without_its_prepared_statements_serves_again(
         refused_once(postgres_url, schema, grouped, driver, lambda it: it.execute("DEALLOCATE ALL"), StorageError)
     )
     assert "does not exist" in said
+
+
+@pytest.mark.usefixtures("store")
+def test_a_cancelled_transaction_is_no_error_of_the_event_loop(postgres_url: str, schema: str) -> None:
+    """asyncpg complains there of a transaction that it has to roll back itself, as of one whose BEGIN was cancelled."""
+    told: list[str] = []
+
+    async def act() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+        async with AsyncPostgresEventStore(
+            postgres_url, driver="asyncpg", schema=schema, min_size=1, max_size=1
+        ) as narrow:
+            await narrow.append("a-1", made(), expected_version=0)
+            for number in range(600):
+                with suppress(TimeoutError, StorageError):
+                    async with asyncio.timeout(number * 0.000005), narrow.transaction() as tx:
+                        await tx.append(f"b-{number}", made(), expected_version=0)
+            await narrow.append("a-1", made(), expected_version=1)
+            assert narrow.pool_status()["used"] == 0
+
+    asyncio.run(act())
+    assert told == []
