@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
+ROLLBACK_SECONDS = 10.0
+"""Seconds that a transaction's end may take once its block has failed; psycopg waits so long for a statement that was cancelled."""
+
 
 class _AsyncpgDriver:
     """What a pool and a single connection have in common."""
@@ -45,13 +48,24 @@ class _AsyncpgDriver:
         try:
             yield
         except BaseException as error:
-            with suppress(*driver.ERRORS):
-                await block.__aexit__(type(error), error, error.__traceback__)
+            await _roll_back(connection, block, error)
             raise
         try:
             await block.__aexit__(None, None, None)
         except driver.ERRORS as error:
             raise driver.translated(error, commit, lost=driver.is_closed(connection)) from error
+
+
+async def _roll_back(connection: Any, block: Any, error: BaseException) -> None:
+    # Of a statement that was cancelled, asyncpg first waits for the server to end it, and without a limit. What is the caller's
+    # must be rolled back, however long it takes.
+    limit = asyncio.timeout(ROLLBACK_SECONDS if driver.is_of_a_store(connection) else None)
+    with suppress(*driver.ERRORS):
+        async with limit:
+            await block.__aexit__(type(error), error, error.__traceback__)
+        return
+    if limit.expired():
+        connection.terminate()
 
 
 class AsyncpgBackend(_AsyncpgDriver):

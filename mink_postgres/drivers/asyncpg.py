@@ -42,10 +42,15 @@ async def fetch(connection: Any, query: Query) -> Rows:
     except ERRORS as error:
         lost = is_closed(connection)
         # Of a statement that the session has let go of, asyncpg would ask again each time.
-        if getattr(error, "sqlstate", None) in _GIVEN_UP and getattr(connection, "is_of_a_store", False):
+        if getattr(error, "sqlstate", None) in _GIVEN_UP and is_of_a_store(connection):
             connection.terminate()
         raise translated(error, query, lost=lost) from error
     return rows
+
+
+def is_of_a_store(connection: Any) -> bool:
+    """Whether a connection was opened for a store's own pool, which makes another where it is gone."""
+    return getattr(connection, "is_of_a_store", False)
 
 
 def is_closed(connection: Any) -> bool:

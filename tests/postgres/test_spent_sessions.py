@@ -7,9 +7,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from mink_core import NewEvent, StorageError, TransientStorageError
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from mink_postgres.backends import async_asyncpg
+from tests.postgres.cut_proxy import CutProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,3 +109,43 @@ def test_a_cancelled_transaction_is_no_error_of_the_event_loop(postgres_url: str
 
     asyncio.run(act())
     assert told == []
+
+
+@pytest.mark.usefixtures("store")
+def test_a_cancelled_transaction_ends_though_the_server_says_no_more(
+    postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is alive, so that no time-out of the network's ends it."""
+    monkeypatch.setattr(async_asyncpg, "ROLLBACK_SECONDS", 0.2)
+    place = conninfo_to_dict(postgres_url)
+
+    async def act(proxy: CutProxy) -> None:
+        url = url_through(place, proxy.port)
+        async with AsyncPostgresEventStore(
+            url, driver="asyncpg", schema=schema, min_size=1, max_size=1, pool_timeout=60
+        ) as narrow:
+            await narrow.append("a-1", made(), expected_version=0)
+
+            async def stuck() -> None:
+                async with narrow.transaction() as tx:
+                    proxy.swallows = True
+                    await tx.append("a-1", made(), expected_version=1)
+
+            working = asyncio.create_task(stuck())
+            await asyncio.sleep(0.3)
+            working.cancel()
+            ended, _ = await asyncio.wait([working], timeout=30)
+            proxy.swallows = False
+            if not ended:
+                proxy.cut()
+            assert ended
+            assert working.cancelled()
+            await narrow.append("a-1", made(), expected_version=1)
+
+    with CutProxy(int(str(place["port"]))) as proxy:
+        asyncio.run(act(proxy))
+
+
+def url_through(place: dict[str, Any], port: int) -> str:
+    secret = f":{place['password']}" if place.get("password") else ""
+    return f"postgresql://{place['user']}{secret}@127.0.0.1:{port}/{place['dbname']}"
