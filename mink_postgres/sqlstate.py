@@ -13,11 +13,16 @@ _CANNOT_ADOPT = "MINK1"  # raised by sql/admin/adopt.sql
 _MESSAGE_IDS = "idx_outbox_message_id"
 _SAGAS = "idx_sagas_"
 _NOT_THERE = {"42P01", "42883", "3F000", "42703"}  # undefined table, function, schema, column
+READ_ONLY = "25006"
+"""A session of a pool that answers so is given up. It may have been opened while the server, the role or the database took no
+writes, and go on refusing them when they do again; or lead to a standby, while new ones find the primary."""
+LET_GO = "26000"
+"""No such prepared statement: the session has let go of it, by DISCARD ALL for instance."""
 _TRANSIENT = {
     "40001": "the database could not serialize the transaction",
     "40P01": "the database found a deadlock",
     "55P03": "another transaction holds a lock for longer than the lock time-out",
-    "25006": "the server takes no writes: it is a standby, as a former primary is after a failover "
+    READ_ONLY: "the server takes no writes: it is a standby, as a former primary is after a failover "
     "(target_session_attrs=read-write in the URL finds the primary)",
     "57014": "the statement was cancelled or ran into statement_timeout",
     "25P03": "the transaction was idle for longer than the database allows",
@@ -25,7 +30,7 @@ _TRANSIENT = {
     "53200": "the database is out of memory",
     "53100": "the database's disk is full",
 }
-_OTHER_SESSION = {"26000", "42P05"}  # no such prepared statement; there is one of that name
+_OTHER_SESSION = {LET_GO, "42P05"}  # no such prepared statement; there is one of that name
 # The server ended the session, maybe after it had committed: only class 57P's shutdown codes and class 08.
 _LOST = {"57P01", "57P02", "57P03", "57P05"}
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
+ROLLBACK_SECONDS = 10.0
+"""Seconds that a transaction's end may take once its block has failed; psycopg waits so long for a statement that was cancelled."""
+
 
 class _AsyncpgDriver:
     """What a pool and a single connection have in common."""
@@ -42,22 +45,33 @@ class _AsyncpgDriver:
         """See `sync_psycopg.transaction`."""
         block, forks = connection.transaction(), FORKS.count
         try:
-            await block.start()
+            await block.__aenter__()
         except driver.ERRORS as error:
             raise driver.translated(error, None, lost=driver.is_closed(connection)) from error
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if forks != FORKS.count:  # nor is anything waited for, as the event loop is the parent's, too
                 cut_off([connection])
                 raise
-            with suppress(*driver.ERRORS):
-                await block.rollback()
+            await _roll_back(connection, block, error)
             raise
         try:
-            await block.commit()
+            await block.__aexit__(None, None, None)
         except driver.ERRORS as error:
             raise driver.translated(error, commit, lost=driver.is_closed(connection)) from error
+
+
+async def _roll_back(connection: Any, block: Any, error: BaseException) -> None:
+    # Of a statement that was cancelled, asyncpg first waits for the server to end it, and without a limit. What is the caller's
+    # must be rolled back, however long it takes.
+    limit = asyncio.timeout(ROLLBACK_SECONDS if driver.is_of_a_store(connection) else None)
+    with suppress(*driver.ERRORS):
+        async with limit:
+            await block.__aexit__(type(error), error, error.__traceback__)
+        return
+    if limit.expired():
+        connection.terminate()
 
 
 class AsyncpgBackend(_AsyncpgDriver):

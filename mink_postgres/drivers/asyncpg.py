@@ -9,7 +9,7 @@ import asyncpg
 from mink_core.errors import StoreClosedError, TransientStorageError
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.reaching import Reach, reach_of
-from mink_postgres.sqlstate import translate
+from mink_postgres.sqlstate import LET_GO, READ_ONLY, translate
 
 if TYPE_CHECKING:
     from mink_core.errors import MinkError
@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 # What asyncpg raises: the server's errors, its own, the socket's, and a time-out's.
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
+_GIVEN_UP = {READ_ONLY, LET_GO}
+
 
 class PlainConnection(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
     """A pooled connection without the reset on release: the store leaves nothing to reset, and it is a round trip."""
+
+    is_of_a_store = True
+    """A pool's stand-in for the connection answers this too."""
 
     def get_reset_query(self) -> str:
         """Nothing."""
@@ -35,8 +40,17 @@ async def fetch(connection: Any, query: Query) -> Rows:
             return ()
         rows: Rows = await connection.fetch(query.sql, *query.args)
     except ERRORS as error:
-        raise translated(error, query, lost=is_closed(connection)) from error
+        lost = is_closed(connection)
+        # Of a statement that the session has let go of, asyncpg would ask again each time.
+        if getattr(error, "sqlstate", None) in _GIVEN_UP and is_of_a_store(connection):
+            connection.terminate()
+        raise translated(error, query, lost=lost) from error
     return rows
+
+
+def is_of_a_store(connection: Any) -> bool:
+    """Whether a connection was opened for a store's own pool, which makes another where it is gone."""
+    return getattr(connection, "is_of_a_store", False)
 
 
 def is_closed(connection: Any) -> bool:

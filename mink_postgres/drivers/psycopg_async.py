@@ -11,6 +11,7 @@ from mink_postgres.conninfo import check_conninfo
 from mink_postgres.drivers.psycopg_errors import has_rows, refuse_pipeline, translated, unwritable
 from mink_postgres.drivers.psycopg_prepared import Preparing
 from mink_postgres.reaching import libpq_options
+from mink_postgres.sqlstate import READ_ONLY
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -32,7 +33,10 @@ async def fetch(connection: psycopg.AsyncConnection[Any], query: Query) -> Rows:
         await cursor.execute(sql, query.args)
         return await cursor.fetchall() if has_rows(cursor.pgresult) else ()
     except psycopg.Error as error:
-        raise translated(error, query, lost=connection.broken) from error
+        lost = connection.broken
+        if error.sqlstate == READ_ONLY and isinstance(connection, PooledConnection):
+            await connection.close()
+        raise translated(error, query, lost=lost) from error
     except UnicodeEncodeError as error:
         raise unwritable(connection, error) from None
 

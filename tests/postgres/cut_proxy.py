@@ -10,10 +10,11 @@ from typing import Self
 
 
 class CutProxy:
-    """Forwards connections to a port, until they are cut: both ends then get a reset."""
+    """Forwards connections to a port, until they are cut: both ends then get a reset. Or it takes all that comes, and passes none of it on."""
 
     def __init__(self, port: int) -> None:
         self._target = port
+        self.swallows = False
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -38,7 +39,8 @@ class CutProxy:
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
+                if not self.swallows:
+                    sink.sendall(data)
         for end in (source, sink):
             self._open.discard(end)
             with suppress(OSError):
