@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal
+from conformance_tests.looking import paged
 from mink_core import Capability, Direction, ExpectedVersion, NewEvent, StreamAppend
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def reader_changes_what_it_was_given(lab: Lab) -> None:
     reads: tuple[Callable[[], Iterable[StoredEvent]], ...] = (
         lambda: store.read_stream("order-1"),
         store.read_all,
-        lambda: store.poll(0).events,
+        lambda: paged(store, 0, 100),
     )
     for read in reads:
         for _ in range(2):
