@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _OLDEST = (2, 12, 3)
 _LOG = logging.getLogger("mink.jetstream")
 _PING = 5
+_REFUSED = "authorization violation"
 _FLUSH = 1.0
 """Seconds that a publish waits for room to be written; the client's own setting is without end."""
 _LEAVE = 2.0
@@ -45,6 +46,18 @@ async def connect(
         StorageError: The server is too old, or refuses the user.
     """
     client = Client()
+    refusals = 0
+    connected = False
+
+    async def noted(error: Exception) -> None:
+        nonlocal refusals
+        await note(error)
+        refusals += _REFUSED in str(error).lower()
+        # The client would try again until the time-out, which would then say that nobody can be reached.
+        if not connected and refusals >= len(options.servers):
+            msg = f"NATS refuses the user at {', '.join(options.servers)} ({said(error)}); nothing was done"
+            raise StorageError(msg) from error
+
     try:
         async with asyncio.timeout(options.timeout):
             await client.connect(
@@ -54,7 +67,7 @@ async def connect(
                 password=options.password,
                 user_credentials=options.creds,
                 tls=tls_context() if options.tls else None,
-                error_cb=note,
+                error_cb=noted,
                 disconnected_cb=lost,
                 reconnected_cb=found,
                 allow_reconnect=True,
@@ -65,6 +78,7 @@ async def connect(
                 flush_timeout=_FLUSH,
                 reconnect_to_server_handler=choose,
             )
+        connected = True
         check_version(client)
         inbox = client.new_inbox()
         await client.subscribe(f"{inbox}.*", cb=replied, pending_msgs_limit=0, pending_bytes_limit=0)

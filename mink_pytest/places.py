@@ -93,4 +93,6 @@ def _told() -> Generator[None]:
     try:
         yield
     except MinkError as error:
-        pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+        # From None: else pytest tells each error that led to it once more.
+        msg = f"{type(error).__name__}: {error}"
+        raise pytest.fail.Exception(msg, pytrace=False) from None

@@ -81,7 +81,8 @@ def _mink_places() -> Generator[Places]:  # pyright: ignore[reportUnusedFunction
 @pytest.fixture
 def _mink_place(request: pytest.FixtureRequest) -> str:  # pyright: ignore[reportUnusedFunction] -- pytest finds it
     """The URL that the run chose."""
-    return str(getattr(request, "param", None) or _chosen(request.config)[0])
+    # Not `or`: a marker's empty URL, of a variable that is not set say, is an error and no leave to take another store.
+    return str(request.param if hasattr(request, "param") else _chosen(request.config)[0])
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal
-from mink_core import Capability, ExpectedVersion, NewEvent, StreamAppend
+from conformance_tests.looking import paged
+from mink_core import Capability, Direction, ExpectedVersion, NewEvent, StreamAppend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -101,7 +102,7 @@ def reader_changes_what_it_was_given(lab: Lab) -> None:
     reads: tuple[Callable[[], Iterable[StoredEvent]], ...] = (
         lambda: store.read_stream("order-1"),
         store.read_all,
-        lambda: store.poll(0).events,
+        lambda: paged(store, 0, 100),
     )
     for read in reads:
         for _ in range(2):
@@ -113,3 +114,62 @@ def reader_changes_what_it_was_given(lab: Lab) -> None:
             second.metadata["added"] = 1
             second.data["added"] = 1
     _expect_whole(kept, "that another reader holds")
+
+
+@check("READ-08", needs={Capability.BACKWARDS})
+def reader_changes_what_it_was_given_backward(lab: Lab) -> None:
+    """Changing an event that was read backward changes nothing that is read afterwards, either way."""
+    store = lab.open()
+    store.append("order-1", [lab.event(_value(), metadata=_value())], expected_version=0)
+    reads: tuple[Callable[[], Iterable[StoredEvent]], ...] = (
+        lambda: store.read_stream("order-1", direction=Direction.BACKWARD),
+        lambda: store.read_all(direction=Direction.BACKWARD),
+        lambda: store.read_stream("order-1"),
+    )
+    for _ in range(2):
+        for read in reads:
+            (event,) = read()
+            _expect_whole([event], "after a reader changed it")
+            _spoil(event.data)
+            _spoil(event.metadata)
+
+
+@check("READ-08", needs={Capability.SUBSCRIBE})
+def subscriber_changes_what_it_was_given(lab: Lab) -> None:
+    """Changing an event of a subscription's batch changes nothing that another subscription is given."""
+    store = lab.open()
+    store.append("order-1", [lab.event(_value(), metadata=_value())], expected_version=0)
+    for _ in range(3):
+        with store.subscribe(poll_interval=0.05) as subscription:
+            (event,) = next(iter(subscription))
+            _expect_whole([event], "after a subscriber changed it")
+            _spoil(event.data)
+            _spoil(event.metadata)
+
+
+@check("APPEND-08")
+def a_call_leaves_what_it_was_given(lab: Lab) -> None:
+    """The list of events, the items of a batch and what the events hold are the caller's: an append changes none of them."""
+    store = lab.open()
+
+    def made(number: int) -> list[NewEvent]:
+        return [lab.event(_value(), metadata=_value() if part else None) for part in range(number)]
+
+    def expect(given: list[NewEvent], kept: list[NewEvent]) -> None:
+        equal([event.event_id for event in given], [event.event_id for event in kept], "the caller's list after a call")
+        for part, event in enumerate(given):
+            equal((event.data, event.metadata), (_value(), _value() if part else None), "its events' data and metadata")
+
+    events = made(3)
+    kept = list(events)
+    for _ in range(2):  # and as a repeat
+        store.append("order-1", events, expected_version=0)
+        expect(events, kept)
+    if Capability.APPEND_BATCH in lab.capabilities:
+        first, second = made(2), made(1)
+        items = [StreamAppend("order-3", first, 0), StreamAppend("order-2", second, 0)]
+        given, lists = list(items), (list(first), list(second))
+        store.append_batch(items)
+        equal([it.stream_id for it in items], [it.stream_id for it in given], "the caller's list of items")
+        expect(first, lists[0])
+        expect(second, lists[1])

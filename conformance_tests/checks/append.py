@@ -262,7 +262,7 @@ def result_equals_what_a_read_returns(lab: Lab) -> None:
 
 @check("READ-07", "APPEND-10")
 def timestamps_tell_when(lab: Lab) -> None:
-    """A timestamp is an aware time in UTC about now, moves on with time, and never decreases in a stream."""
+    """A timestamp, of an event or a stream, is an aware time in UTC about now, moves on, and never decreases in a stream."""
     store, other = lab.open(), lab.open()
     for number in range(20):
         (store if number % 2 else other).append("order-1", lab.events(1 + number % 3), expected_version=ANY)
@@ -278,3 +278,6 @@ def timestamps_tell_when(lab: Lab) -> None:
     info = store.stream_info("order-1")
     equal(info.updated_at, stamps[-1], "updated_at and the newest event's timestamp")
     true(info.created_at <= stamps[0], "created_at", expected=f"at or before {stamps[0]}", seen=info.created_at)
+    for it in (info, *store.streams()):
+        for stamp in (it.created_at, it.updated_at):
+            true(stamp.utcoffset() == timedelta(0), "a stream's time in UTC", seen=repr(stamp))

@@ -252,6 +252,40 @@ def filters_backward(lab: Lab) -> None:
             equal(told(list(store.read_all(where=where, limit=limit))), told(want[:limit]), f"forward, limit {limit}")
 
 
+@check("READ-05", "READ-03", needs={Capability.BACKWARDS, Capability.METADATA_FILTER})
+def filters_by_metadata_backward(lab: Lab) -> None:
+    """Filtered by metadata, the feed backward is the feed forward, reversed; the limit counts what passed."""
+    store = lab.open()
+    for number in range(24):
+        metadata = {"k": _METADATA[1 + number % 8], "other": number % 3}
+        store.append(_STREAMS[number % 3], [lab.event(number, metadata=metadata)], expected_version=ANY)
+    filters = [EventFilter(metadata={"k": value}) for value in (None, True, 0, 1.0, "missing")]
+    filters += [EventFilter(metadata={"k": 1, "other": 0}), EventFilter(metadata={"other": 1}, categories=("order",))]
+    _expect_reversed(store, filters)
+
+
+@check("READ-05", "READ-03", needs={Capability.BACKWARDS, Capability.TIME_FILTER})
+def filters_by_time_backward(lab: Lab) -> None:
+    """Filtered by time, the feed backward is the feed forward, reversed; the limit counts what passed."""
+    store = lab.open()
+    for number in range(12):
+        store.append(_STREAMS[number % 3], lab.events(1 + number % 2), expected_version=ANY)
+    stamps = sorted({event.timestamp for event in store.read_all()})
+    middle = stamps[len(stamps) // 2]
+    since, until = EventFilter(since=middle), EventFilter(until=middle)
+    both = EventFilter(since=stamps[1], until=middle, stream_ids=_STREAMS[:2])
+    _expect_reversed(store, [since, until, both, EventFilter(since=datetime(2999, 1, 1, tzinfo=UTC))])
+
+
+def _expect_reversed(store: EventLog, filters: Iterable[EventFilter]) -> None:
+    everything = list(store.read_all())
+    for where in filters:
+        want = [event for event in everything if passes(event, where)]
+        for limit in (None, 1, 3, 1000):
+            got = list(store.read_all(where=where, limit=limit, direction=Direction.BACKWARD))
+            equal(told(got), told(want[::-1][:limit]), f"backward with {where}, limit {limit}")
+
+
 @check("SUB-09", "READ-05", needs={Capability.PARTITIONS})
 def filters_by_partition(lab: Lab) -> None:
     """A share of the feed is that of `partition_of`, by itself and together with every other axis."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
+from conformance_tests.checks.records import expect_times
 from conformance_tests.expect import equal, raises, true
-from conformance_tests.looking import versions
+from conformance_tests.looking import paged, versions
 from mink_core import (
     Capability,
     ConcurrencyError,
     Direction,
     ExpectedVersion,
     NewEvent,
+    PrivacyOperation,
     StreamAppend,
     StreamNotFoundError,
     StreamTombstonedError,
@@ -85,8 +87,8 @@ def a_redacted_event_keeps_its_place(lab: Lab) -> None:
     page = store.poll(0, limit=5)
     for stream, version in (("a-1", 1), ("a-2", 4)):
         _sub_store(lab.open()).redact(stream, version, data={"n": None}, by="kit")
-    rest = store.poll(page.next_position, limit=100)
-    seen = [event.global_position for event in [*page.events, *rest.events]]
+    rest = paged(store, page.next_position, 100)
+    seen = [event.global_position for event in [*page.events, *rest]]
     equal(seen, [event.global_position for event in before], "the positions that a reader got")
     for old, new in zip(before, store.read_all(), strict=True):
         changed = (old.stream_id, old.version) in {("a-1", 1), ("a-2", 4)}
@@ -107,9 +109,35 @@ def a_purge_leaves_holes_and_gives_no_version_twice(lab: Lab) -> None:
     _sub_store(store).purge("a-1", by="kit")
     equal(store.stream_info("a-1").version, 3, "its version")
     equal(store.append("a-1", lab.events(1), expected_version=3).first_version, 4, "where it goes on")
-    equal([(it.stream_id, it.version) for it in store.poll(0).events], [("b-1", 1), ("a-1", 4)], "the feed in the end")
+    equal([(it.stream_id, it.version) for it in paged(store, 0, 100)], [("b-1", 1), ("a-1", 4)], "the feed in the end")
     records = _sub_store(store).audit()
     equal([record.version for record in records], [2, 3], "what the audit says")
     equal(_sub_store(store).audit(limit=1), records[:1], "the audit, of one record")
     equal(_sub_store(store).audit(after=records[0].number), records[1:], "the audit after the first record")
     equal(_sub_store(store).audit(stream_id="b-1"), [], "the audit of another stream")
+
+
+@check("PRIV-03", "PRIV-04", needs=PRIVACY)
+def a_privacy_operation_tells_what_it_did(lab: Lab) -> None:
+    """What is given stands in place of what was redacted; each record has who, why, when and how much; what is not there is told."""
+    store = lab.open()
+    privacy = _sub_store(store)
+    store.append("a-1", [NewEvent("Made", {"n": 1}, {"who": "Ann"}) for _ in range(3)], expected_version=0)
+    done = [privacy.redact("a-1", 2, data=[1.0, None], metadata={"who": "\u00e9", "f": 1.0}, by="kit", reason="asked")]
+    seen = [(event.data, event.metadata) for event in store.read_stream("a-1")]
+    before = ({"n": 1}, {"who": "Ann"})
+    equal(seen, [before, ([1.0, None], {"who": "\u00e9", "f": 1.0}), before], "the events after a redaction")
+    for version in (4, 10**9):
+        with raises(StreamNotFoundError, f"redacting version {version} of 3"):
+            privacy.redact("a-1", version, by="kit")
+    with raises(StreamNotFoundError, "redacting an event of a missing stream"):
+        privacy.redact("none-1", 1, by="kit")
+    with raises(StreamNotFoundError, "purging a missing stream"):
+        privacy.purge("none-1", by="kit")
+    done.append(privacy.purge("a-1", up_to_version=2, by="kit", reason="asked"))
+    equal(done[-1].counts.get("events"), 2, "how many events a purge counts")
+    equal(list(privacy.audit()), done, "the audit")
+    told = [(it.operation, it.stream_id, it.version, it.by, it.reason) for it in done]
+    wanted = [(PrivacyOperation.REDACT, "a-1", 2, "kit", "asked"), (PrivacyOperation.PURGE, "a-1", 2, "kit", "asked")]
+    equal(told, wanted, "what the records say")
+    expect_times("a privacy record", *(it.done_at for it in done))

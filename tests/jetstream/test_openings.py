@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 
 import pytest
 
@@ -87,3 +88,14 @@ def test_no_server_is_told_in_time():
     with pytest.raises(TransientStorageError, match=r"127\.0\.0\.1:1"):
         store.ping()
     store.close()
+
+
+def test_a_refused_user_is_told_at_once(url):
+    wrong = re.sub(r"//([^:@]*):[^@]*@", r"//\1:wrong@", url)
+    assert wrong != url
+    begun = time.monotonic()
+    with pytest.raises(StorageError, match="refuses the user") as told, JetStreamEventStore(wrong) as refused:
+        refused.ping()
+    assert not isinstance(told.value, TransientStorageError)  # to try again would be of no use
+    assert time.monotonic() - begun < 10  # the time-out is 15 s
+    assert "wrong" not in str(told.value)

@@ -19,7 +19,7 @@ IDEMPOTENCY, SAGAS = [Capability.IDEMPOTENCY], [Capability.SAGAS]
 PRIVACY = [Capability.PRIVACY]
 
 
-class _Part:
+class Part:
     """Hands everything on to the inner sub-store."""
 
     def __init__(self, inner: Any, owner: Any) -> None:
@@ -30,18 +30,18 @@ class _Part:
         return getattr(self.inner, name)
 
 
-class _Around(Wrapped):
+class Around(Wrapped):
     """Has one sub-store of its own kind."""
 
     part: ClassVar[str]
-    kind: ClassVar[type[_Part]]
+    kind: ClassVar[type[Part]]
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.store, name)
         return self.kind(found, self) if name == self.part else found
 
 
-class _LastSaver(_Part):
+class _LastSaver(Part):
     def save(self, stream_id: str, version: int, data: Any, **more: Any) -> bool:
         if not self.inner.save(stream_id, version, data, **more):
             self.inner.delete(stream_id)
@@ -50,25 +50,25 @@ class _LastSaver(_Part):
 
 
 @breaks("SNAP-01", needs=SNAPSHOTS)
-class LastSaverWins(_Around):
+class LastSaverWins(Around):
     """Saves a snapshot whatever is there: a slow saver overwrites a newer state."""
 
     part, kind = "snapshots", _LastSaver
 
 
-class _Untyped(_Part):
+class _Untyped(Part):
     def save(self, stream_id: str, version: int, data: Any, *, keep: int = 1, **_more: Any) -> bool:
         return bool(self.inner.save(stream_id, version, data, keep=keep))
 
 
 @breaks("SNAP-02", needs=SNAPSHOTS)
-class ForgetsTheShape(_Around):
+class ForgetsTheShape(Around):
     """Keeps neither type nor schema version: a new release loads the state of an old one."""
 
     part, kind = "snapshots", _Untyped
 
 
-class _Repeating(_Part):
+class _Repeating(Part):
     def load_with_tail(self, stream_id: str, **wanted: Any) -> Any:
         snapshot, _ = self.inner.load_with_tail(stream_id, **wanted)
         after = snapshot.version - 1 if snapshot else 0
@@ -76,7 +76,7 @@ class _Repeating(_Part):
 
 
 @breaks("SNAP-03", needs=SNAPSHOTS)
-class TailBeginsTooEarly(_Around):
+class TailBeginsTooEarly(Around):
     """Reads the tail from the snapshot's own version on: its last event is applied twice."""
 
     part, kind = "snapshots", _Repeating
@@ -93,27 +93,27 @@ class MessagesAfterTheAppend(Wrapped):
         return result
 
 
-class _Trusting(_Part):
+class _Trusting(Part):
     def complete(self, message: Any) -> None:
         with suppress(LeaseLostError):
             self.inner.complete(message)
 
 
 @breaks("OUTBOX-02", needs=OUTBOX)
-class TrustsLateWorkers(_Around):
+class TrustsLateWorkers(Around):
     """Takes an acknowledgement after its lease."""
 
     part, kind = "outbox", _Trusting
 
 
-class _Patient(_Part):
+class _Patient(Part):
     def add(self, messages: Any) -> None:
         given: Iterable[Any] = [messages] if isinstance(messages, OutboxMessage) else messages
         self.inner.add([replace(it, max_attempts=10**6) if isinstance(it, OutboxMessage) else it for it in given])
 
 
 @breaks("OUTBOX-03", needs=OUTBOX)
-class NeverGivesUp(_Around):
+class NeverGivesUp(Around):
     """Claims a message again for ever, whoever it ends."""
 
     part, kind = "outbox", _Patient
@@ -129,20 +129,20 @@ class KeepsNoOrder(Wrapped):
         return self.store.append(stream_id, events, expected_version=expected_version, outbox=outbox)
 
 
-class _Sweeping(_Part):
+class _Sweeping(Part):
     def purge(self, *, older_than: float, dead: bool = False, limit: int = 1000) -> int:
         del dead
         return int(self.inner.purge(older_than=older_than, dead=True, limit=limit))
 
 
 @breaks("OUTBOX-05", needs=OUTBOX)
-class PurgesDeadLetters(_Around):
+class PurgesDeadLetters(Around):
     """Deletes dead letters that nobody has looked at."""
 
     part, kind = "outbox", _Sweeping
 
 
-class _ByKey(_Part):
+class _ByKey(Part):
     def reserve(self, key: str, **more: Any) -> Any:
         reservation = self.inner.reserve(key, **more)
         if reservation.is_mine:
@@ -158,37 +158,37 @@ class _ByKey(_Part):
 
 
 @breaks("IDEM-01", needs=IDEMPOTENCY)
-class ReleasesByKey(_Around):
+class ReleasesByKey(Around):
     """Completes and releases by key, without an owner: an expired holder ends another's reservation."""
 
     part, kind = "idempotency", _ByKey
 
 
-class _ObjectsOnly(_Part):
+class _ObjectsOnly(Part):
     def complete(self, reservation: Any, response: Any, **more: Any) -> Any:
         return self.inner.complete(reservation, response if isinstance(response, dict) else None, **more)
 
 
 @breaks("IDEM-02", needs=IDEMPOTENCY)
-class LosesResponses(_Around):
+class LosesResponses(Around):
     """Stores null where the response is no object."""
 
     part, kind = "idempotency", _ObjectsOnly
 
 
-class _Lasting(_Part):
+class _Lasting(Part):
     def complete(self, reservation: Any, response: Any, *, ttl: float = 86_400.0) -> Any:
         return self.inner.complete(reservation, response, ttl=ttl + 3600)
 
 
 @breaks("IDEM-03", needs=IDEMPOTENCY)
-class ExpiresAnHourLate(_Around):
+class ExpiresAnHourLate(Around):
     """Expires by a clock that is an hour behind."""
 
     part, kind = "idempotency", _Lasting
 
 
-class _Upserting(_Part):
+class _Upserting(Part):
     def save(self, saga: Any, *, expected_version: int) -> Any:
         try:
             return self.inner.save(saga, expected_version=expected_version)
@@ -199,62 +199,62 @@ class _Upserting(_Part):
 
 
 @breaks("SAGA-01", needs=SAGAS)
-class SagasAreUpserted(_Around):
+class SagasAreUpserted(Around):
     """Saves a saga whatever version it has."""
 
     part, kind = "sagas", _Upserting
 
 
-class _Running(_Part):
+class _Running(Part):
     def save(self, saga: Any, *, expected_version: int) -> Any:
         return self.inner.save(replace(saga, status=SagaStatus.RUNNING), expected_version=expected_version)
 
 
 @breaks("SAGA-02", needs=SAGAS)
-class ForgetsTheStatus(_Around):
+class ForgetsTheStatus(Around):
     """Saves every saga as running."""
 
     part, kind = "sagas", _Running
 
 
-class _Leaseless(_Part):
+class _Leaseless(Part):
     def claim_due(self, **more: Any) -> Any:
         return self.inner.claim_due(**{**more, "lease": 1e-9})
 
 
 @breaks("SAGA-03", needs=SAGAS)
-class ClaimsWithoutALease(_Around):
+class ClaimsWithoutALease(Around):
     """Gives a due saga to everybody who asks."""
 
     part, kind = "sagas", _Leaseless
 
 
-class _Purging(_Part):
+class _Purging(Part):
     def soft_delete(self, stream_id: str, **who: Any) -> Any:
         self.owner.store.stream_info(stream_id)
         return self.inner.purge(stream_id, **who)
 
 
 @breaks("PRIV-01", needs=PRIVACY)
-class SoftDeletePurges(_Around):
+class SoftDeletePurges(Around):
     """Takes the events away where it should hide them."""
 
     part, kind = "privacy", _Purging
 
 
-class _Opening(_Part):
+class _Opening(Part):
     def tombstone(self, stream_id: str, **who: Any) -> Any:
         return self.inner.soft_delete(stream_id, **who)
 
 
 @breaks("PRIV-02", needs=PRIVACY)
-class TombstoneCanBeUndone(_Around):
+class TombstoneCanBeUndone(Around):
     """Deletes a stream where it should close it: the next append opens it again."""
 
     part, kind = "privacy", _Opening
 
 
-class _DataOnly(_Part):
+class _DataOnly(Part):
     def redact(self, stream_id: str, version: int, *, data: Any = None, **more: Any) -> Any:
         for event in self.owner.store.read_stream(stream_id, after_version=version - 1, limit=1):
             more["metadata"] = event.metadata
@@ -262,20 +262,20 @@ class _DataOnly(_Part):
 
 
 @breaks("PRIV-03", needs=PRIVACY)
-class LeavesTheMetadata(_Around):
+class LeavesTheMetadata(Around):
     """Redacts the data, and leaves who it was in the metadata."""
 
     part, kind = "privacy", _DataOnly
 
 
-class _Hiding(_Part):
+class _Hiding(Part):
     def purge(self, stream_id: str, *, up_to_version: int | None = None, **who: Any) -> Any:
         del up_to_version
         return self.inner.soft_delete(stream_id, **who)
 
 
 @breaks("PRIV-04", needs=PRIVACY)
-class PurgeHidesOnly(_Around):
+class PurgeHidesOnly(Around):
     """Hides the events where it should remove them: they stay in the feed."""
 
     part, kind = "privacy", _Hiding
