@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
-from weakref import WeakMethod
+from typing import TYPE_CHECKING, cast
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import MethodType
 
 INHERITED = (
     "this process was forked from the one that opened the store, whose connections and threads are the parent's; "
@@ -33,7 +34,12 @@ class Forks:
 
 FORKS = Forks()
 
-_watched: set[WeakMethod[Callable[[], None]]] = set()
+# By object the function to call with it. Not WeakMethod: one complains as the interpreter ends.
+_watched: dict[ref[object], Callable[[object], None]] = {}
+
+
+def _forget(gone: ref[object], watched: dict[ref[object], Callable[[object], None]] = _watched) -> None:
+    watched.pop(gone, None)
 
 
 def watch(inherited: Callable[[], None]) -> None:
@@ -41,15 +47,16 @@ def watch(inherited: Callable[[], None]) -> None:
 
     It runs where no other thread is, with every lock as it was at the fork: it must neither take one that is not its own, nor wait.
     """
-    _watched.add(WeakMethod(inherited, _watched.discard))
+    method = cast("MethodType", inherited)
+    _watched[ref(method.__self__, _forget)] = method.__func__
 
 
 def _in_child() -> None:
     FORKS.count += 1
     with ExitStack() as all_of_them:  # whatever one of them raises
-        for watched in list(_watched):
-            if (inherited := watched()) is not None:
-                all_of_them.callback(inherited)
+        for watched, inherited in list(_watched.items()):
+            if (alive := watched()) is not None:
+                all_of_them.callback(inherited, alive)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -157,7 +157,11 @@ working.close()
 )
 def test_a_forked_process(program: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + program], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", HEAD + program],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
     assert not done.returncode, done.stderr
     assert not done.stderr

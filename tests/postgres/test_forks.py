@@ -53,7 +53,13 @@ store.close()
 def run(url: str, *parts: str, says: str = "") -> None:
     """Run a program, which may say something of that kind on the way."""
     text = "\n".join([HEAD, *(textwrap.dedent(part) for part in parts)])
-    done = subprocess.run([sys.executable, "-c", text, url], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", text, url],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert not done.returncode, done.stderr
     assert not done.stderr or (says and says in done.stderr), done.stderr
 
