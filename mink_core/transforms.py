@@ -6,7 +6,10 @@ a list of them; events go out through it in order, and come back in through it r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mink_core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +32,25 @@ class EventTransform(Protocol):
     def incoming(self, event: StoredEvent) -> StoredEvent:
         """The event to hand to the reader. Keeps what identifies it: stream, version, position, id."""
         ...
+
+
+def checked_transforms(given: object) -> tuple[EventTransform, ...]:
+    """What a store was given, once it is known to be transforms.
+
+    Raises:
+        UsageError: It is no series of objects with both methods.
+    """
+    found: tuple[Any, ...] | None = tuple(given) if isinstance(given, Iterable) else None
+    wrong = [given] if found is None else [one for one in found if not _is_transform(one)]
+    if found is None or wrong:
+        msg = f"transforms must be a list of objects with the methods outgoing and incoming, unlike {wrong[0]!r:.60}"
+        raise UsageError(msg)
+    return found
+
+
+def _is_transform(value: object) -> bool:
+    # Not a class: TypedPayloads has both methods, and its object was meant.
+    return not isinstance(value, type) and all(callable(getattr(value, way, None)) for way in ("outgoing", "incoming"))
 
 
 def apply_outgoing(transforms: Sequence[EventTransform], stream_id: str, event: NewEvent) -> NewEvent:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable  # noqa: TC003 -- msgspec resolves a Struct's annotations at run time
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -11,7 +10,7 @@ import msgspec
 
 from mink_core.errors import UsageError
 from mink_core.limits import check_between, check_seconds
-from mink_core.transforms import EventTransform  # noqa: TC001 -- as above
+from mink_core.transforms import EventTransform, checked_transforms
 
 SCHEME = "nats://"
 EMBEDDED = "nats+embedded://"
@@ -148,10 +147,6 @@ def _path(value: object) -> str | None:
     return value
 
 
-def _transforms(value: Iterable[EventTransform]) -> tuple[EventTransform, ...]:
-    return tuple(value)
-
-
 def _seconds(value: object) -> float:
     return check_seconds(value, "timeout")
 
@@ -161,5 +156,5 @@ _CHECKS: dict[str, Any] = {
     "replicas": _replicas,
     "timeout": _seconds,
     "tls": _flag,
-    "transforms": _transforms,
+    "transforms": checked_transforms,
 }

@@ -15,6 +15,7 @@ from mink_core.capability import Capability
 from mink_core.errors import StoreClosedError, UsageError
 from mink_core.forks import watch
 from mink_core.runtime.pace import Sleeper
+from mink_core.transforms import checked_transforms
 from mink_memory.names import open_log
 from mink_memory.open_transaction import OpenTransaction
 
@@ -83,7 +84,7 @@ class Handle(Generic[S]):
                 msg = f"{option} must be a bool, not {given!r:.60}"
                 raise UsageError(msg)
         self.lock_timeout = check_lock_timeout(lock_timeout)
-        self.transforms = tuple(transforms)
+        self.transforms = checked_transforms(transforms)
         self.clock = clock
         self.log = open_log(name, unique_event_ids=unique_event_ids)
         optional = {Capability.UNIQUE_EVENT_IDS: unique_event_ids, Capability.PRIVACY: privacy}

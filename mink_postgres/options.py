@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mink_core.errors import UsageError
 from mink_core.limits import check_seconds
+from mink_core.transforms import checked_transforms
 from mink_postgres.conninfo import check_conninfo
 from mink_postgres.context import Context
 from mink_postgres.statements import Statements
@@ -71,6 +72,7 @@ class PostgresOptions:
             if self.unique_event_ids:
                 msg = "no index over partitions by stream can keep event ids unique: give hash_partitions or unique_event_ids"
                 raise UsageError(msg)
+        object.__setattr__(self, "transforms", checked_transforms(self.transforms))
         check_seconds(self.pool_timeout, "pool_timeout")
         if check_seconds(self.lock_timeout, "lock_timeout") > _LONGEST_LOCK:
             msg = f"lock_timeout must be at most {_LONGEST_LOCK:,} seconds, not {self.lock_timeout!r:.60}"
