@@ -29,6 +29,7 @@ from mink_core.errors import (
     SubscriptionNotFoundError,
     TransientStorageError,
     UnknownAdapterError,
+    UnreadableEventError,
     UsageError,
 )
 from mink_core.event_store import AsyncEventLog, AsyncEventStore, AsyncTransaction, EventLog, EventStore, Transaction
@@ -192,6 +193,7 @@ __all__ = [
     "TransientStorageError",
     "TypedPayloads",
     "UnknownAdapterError",
+    "UnreadableEventError",
     "UsageError",
     "Verdict",
     "WhenExhausted",

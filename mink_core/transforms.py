@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mink_core.errors import UsageError
+from mink_core.errors import StorageError, StoreClosedError, UnreadableEventError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,17 @@ def apply_outgoing(transforms: Sequence[EventTransform], stream_id: str, event: 
 
 
 def apply_incoming(transforms: Sequence[EventTransform], event: StoredEvent) -> StoredEvent:
-    """Send an event back through every transform, in reverse order."""
-    for transform in reversed(transforms):
-        event = transform.incoming(event)
+    """Send an event back through every transform, in reverse order.
+
+    Raises:
+        UnreadableEventError: One of them raised. What tells of a storage, where keys are kept say, passes as it is.
+    """
+    stored = event
+    try:
+        for transform in reversed(transforms):
+            event = transform.incoming(event)
+    except (StorageError, StoreClosedError):
+        raise
+    except Exception as error:
+        raise UnreadableEventError(stored, error) from error
     return event

@@ -16,6 +16,7 @@
     ├── StreamNotFoundError               also LookupError
     ├── SubscriptionNotFoundError         also LookupError
     ├── UsageError                        also ValueError; refused before anything was sent
+    │   └── UnreadableEventError          a transform of the store cannot read a stored event
     ├── StoreClosedError                  the store (or subscription, or transaction) is closed
     ├── SchemaError                       not initialized, or newer or older than this code
     ├── CapabilityNotSupportedError       the adapter does not offer what was asked
@@ -45,6 +46,7 @@ from mink_core.errors.log import (
     StreamNotFoundError,
     StreamTombstonedError,
     SubjectErasedError,
+    UnreadableEventError,
 )
 from mink_core.errors.root import MinkError, SchemaError, StoreClosedError, UsageError
 from mink_core.errors.storage import OutcomeUnknownError, StorageError, TransientStorageError
@@ -84,6 +86,7 @@ __all__ = [
     "SubscriptionNotFoundError",
     "TransientStorageError",
     "UnknownAdapterError",
+    "UnreadableEventError",
     "UsageError",
 ]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.errors.root import MinkError
+from mink_core.errors.root import MinkError, UsageError
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from mink_core.events import StoredEvent
     from mink_core.expected import ExpectedVersion
 
 
@@ -115,3 +116,22 @@ class PositionAheadError(MinkError):
         )
         self.position = position
         self.high = high
+
+
+class UnreadableEventError(UsageError):
+    """One of the store's transforms raised on a stored event, which can therefore not be read. Nothing was changed.
+
+    What it raised is the error's cause. To a durable subscription it is a failure of the event's, like one of the handler's.
+
+    Attributes:
+        event: The event as it is stored: no transform was applied.
+    """
+
+    def __init__(self, event: StoredEvent, error: Exception) -> None:
+        """Keep the event, and say what was raised."""
+        super().__init__(
+            f"event {event.event_type!r} at position {event.global_position}, version {event.version} of stream "
+            f"{event.stream_id!r}, cannot be read, as a transform of the store raised {type(error).__name__}: {error}; nothing "
+            "was changed: mend the transform, or open the store without it"
+        )
+        self.event = event

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mink_core.backoff import backoff
-from mink_core.errors import CheckpointConflictError, LeaseLostError, StorageError, StoreClosedError
+from mink_core.errors import (
+    CheckpointConflictError,
+    LeaseLostError,
+    StorageError,
+    StoreClosedError,
+    UnreadableEventError,
+)
 from mink_core.handling import NextStep
 from mink_core.partitions import Partition
 from mink_core.runtime.at_least_once import AtLeastOnce
@@ -24,6 +30,7 @@ from mink_core.runtime.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mink_core.events import StoredEvent
     from mink_core.leases import Lease
     from mink_core.parked import ParkedEvent
     from mink_core.runtime.doors import Door
@@ -65,6 +72,8 @@ class Consumer:
         self._delivery = kind(store, door, settings, lease, self._progress)
         self._delivery.may_work = self._may_work
         self._replays_at = 0.0
+        self._unreadable_at = self._attempts = 0
+        """Where the last event is that a transform could not read, and how often it was tried."""
         self._failures = 0
         """Of the storage, since the last page that was polled, delivered and saved."""
 
@@ -112,9 +121,14 @@ class Consumer:
         while self._may_work():
             yield from self._replay_parked()
             self.wake.clear()  # before the poll: a hint that comes while it runs is not lost
-            page = yield self._store.poll(
-                progress.position, limit=self._settings.batch_size, where=self._where, identity=progress.identity
-            )
+            limit = 1 if progress.position < self._unreadable_at else self._settings.batch_size
+            try:
+                page = yield self._store.poll(
+                    progress.position, limit=limit, where=self._where, identity=progress.identity
+                )
+            except UnreadableEventError as unreadable:
+                yield from self._failed(unreadable, limit)
+                continue
             if page.events:
                 pace.busy()
                 yield from self._delivery.deliver(page.events)
@@ -130,6 +144,15 @@ class Consumer:
                 yield self.wake.wait(pace.idle())
         yield from progress.save()
 
+    def _failed(self, unreadable: UnreadableEventError, limit: int) -> Steps[None]:
+        """Treat it as the handler's failure, once nothing before it is left: events are taken one by one up to there."""
+        event = unreadable.event
+        if event.global_position != self._unreadable_at:
+            self._unreadable_at, self._attempts = event.global_position, 0
+        if limit == 1:
+            self._attempts += 1
+            yield from self._delivery.failed(event, unreadable, self._attempts)
+
     def _replay_parked(self) -> Steps[None]:
         """Try again what an operator asked for, as often as the worker beats."""
         if time.monotonic() < self._replays_at:
@@ -141,15 +164,24 @@ class Consumer:
                 yield from self._replay(parked)
 
     def _replay(self, parked: ParkedEvent) -> Steps[None]:
-        page = yield self._store.poll(parked.global_position - 1, limit=1)
-        if not page.events or page.events[0].global_position != parked.global_position:
+        event: StoredEvent | None = None
+        error: Exception | None = None
+        try:
+            page = yield self._store.poll(parked.global_position - 1, limit=1)
+            if page.events:
+                event = page.events[0]
+        except UnreadableEventError as unreadable:
+            event, error = unreadable.event, unreadable
+        if event is None or event.global_position != parked.global_position:
             # The log has it no longer: there is nothing to try again.
             yield self._store.parked.remove(parked.subscription, parked.global_position)
             return
-        event, attempts = page.events[0], parked.attempts + 1
-        try:
-            yield from self._delivery.replay(event)
-        except HandlerError as failed:
-            said = f"{type(failed.error).__name__}: {failed.error}"
-            yield from self._delivery.park(event, attempts, said, self._progress.saved)
-            self._delivery.tell(failed.error, event, attempts, NextStep.PARK)
+        if error is None:
+            try:
+                yield from self._delivery.replay(event)
+            except HandlerError as failed:
+                error = failed.error
+        if error is not None:
+            attempts = parked.attempts + 1
+            yield from self._delivery.park(event, attempts, f"{type(error).__name__}: {error}", self._progress.saved)
+            self._delivery.tell(error, event, attempts, NextStep.PARK)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from mink_core import Capability, ExpectedVersion, errors
+from mink_core import Capability, ExpectedVersion, StoredEvent, errors
 
 ID = UUID(int=7)
 EVERY = [
@@ -36,6 +37,9 @@ EVERY = [
     errors.KeyBusyError("pay-1"),
     errors.SubscriptionNotFoundError("balances"),
     errors.SubjectErasedError("customer-1"),
+    errors.UnreadableEventError(
+        StoredEvent("order-1", 1, 1, ID, "Placed", {}, {}, datetime(2026, 11, 30, tzinfo=UTC)), KeyError("currency")
+    ),
 ]
 
 
