@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-HEAD = """
-import asyncio, os, signal, sys, traceback
-from mink_core import ExpectedVersion, NewEvent, UsageError
-from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
-signal.alarm(60)
-url, ANY = sys.argv[1], ExpectedVersion.ANY
-NEW = [NewEvent("Made", {})]
+from tests import forking
 
-def forked(child):
-    if pid := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    signal.alarm(40)
-    try:
-        child()
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+HEAD = """
+from mink_jetstream import AsyncJetStreamEventStore, JetStreamEventStore
+url, leave = sys.argv[1], os._exit
 """
 
 THREADS = """
@@ -76,7 +60,4 @@ loop.close()
 
 @pytest.mark.parametrize("program", [pytest.param(THREADS, id="threads"), pytest.param(TASKS, id="tasks")])
 def test_a_child_is_refused_and_the_parent_goes_on(store, url: str, program: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", HEAD + program, url], capture_output=True, text=True, timeout=100, check=False
-    )
-    assert not done.returncode, done.stderr
+    forking.run(HEAD, program, argument=url, says=None)

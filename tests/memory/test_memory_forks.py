@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-HEAD = """
-import asyncio, os, signal, sys, threading, traceback
-from mink_core import ExpectedVersion, NewEvent, StoreClosedError, UsageError
-from mink_memory import AsyncMemoryEventStore, MemoryEventStore
-signal.alarm(60)
-ANY = ExpectedVersion.ANY
-NEW = [NewEvent("Made", {})]
+from tests import forking
 
-def forked(child):
-    if pid := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    signal.alarm(40)
-    try:
-        child()
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    sys.exit(0)
-"""
+HEAD = "from mink_memory import AsyncMemoryEventStore, MemoryEventStore"
 
 A_COPY = """
 store = MemoryEventStore("shared")
@@ -156,12 +137,4 @@ working.close()
     ],
 )
 def test_a_forked_process(program: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", HEAD + program],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    assert not done.stderr
+    forking.run(HEAD, program)

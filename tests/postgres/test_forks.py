@@ -2,39 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
-
 import pytest
 
-HEAD = """
-import asyncio, gc, os, signal, sys, threading, traceback
-from mink_core import ExpectedVersion, NewEvent, Projection, UsageError, open_async_store, open_store
-signal.alarm(60)  # what hangs is ended, also in a child: not by faulthandler, which a fork breaks
-url, ANY = sys.argv[1], ExpectedVersion.ANY
-NEW = [NewEvent("Made", {})]
-
-def forked(child):
-    'Run it in a child, to the end of its process as of any other; gives its exit status.'
-    if pid := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    signal.alarm(40)
-    try:
-        child()
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    sys.exit(0)
-
-def refused(call, match="forked"):
-    try:
-        call()
-    except UsageError as error:
-        assert match in str(error) and "nothing was" in str(error), error
-    else:
-        raise AssertionError("it was not refused")
-"""
+from tests import forking
 
 SYNC = """
 store = open_store(url)
@@ -51,17 +21,8 @@ store.close()
 
 
 def run(url: str, *parts: str, says: str = "") -> None:
-    """Run a program, which may say something of that kind on the way."""
-    text = "\n".join([HEAD, *(textwrap.dedent(part) for part in parts)])
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", text, url],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert not done.returncode, done.stderr
-    assert not done.stderr or (says and says in done.stderr), done.stderr
+    """See `forking.run`."""
+    forking.run("url = sys.argv[1]", *parts, argument=url, says=says)
 
 
 def at(url: str, schema: str, more: str = "") -> str:
