@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ANY = ExpectedVersion.ANY
 
-_STREAMS = (
+STREAMS = (
     "order",
     "order-1",
     "order-10",
@@ -34,7 +34,7 @@ _STREAMS = (
     "\u00e9-1",
     "e\u0301-1",
 )
-_TYPES = ("Placed", "placed", "Place", "PlacedTwice", "Pl_ced", "Pl%", "Placed ", "\u00e9", "-")
+TYPES = ("Placed", "placed", "Place", "PlacedTwice", "Pl_ced", "Pl%", "Placed ", "\u00e9", "-")
 
 
 def expect_filtered(store: EventLog, where: EventFilter, everything: list[StoredEvent], what: str) -> list[StoredEvent]:
@@ -82,15 +82,15 @@ def filters_by_stream_category_and_type(lab: Lab) -> None:
     """Streams, categories and types match whole and exactly: no prefix, no pattern, no folding."""
     store = lab.open()
     for round_ in range(3):
-        for number, stream_id in enumerate(_STREAMS):
-            kinds = [_TYPES[(number + round_ + part) % len(_TYPES)] for part in range(1 + number % 2)]
+        for number, stream_id in enumerate(STREAMS):
+            kinds = [TYPES[(number + round_ + part) % len(TYPES)] for part in range(1 + number % 2)]
             store.append(stream_id, [lab.event(None, event_type=kind) for kind in kinds], expected_version=ANY)
     everything = list(store.read_all())
-    categories = sorted({stream_id.split("-")[0] for stream_id in _STREAMS} | {"ORDER", "orde", "ord?r", "%", "_"})
+    categories = sorted({stream_id.split("-")[0] for stream_id in STREAMS} | {"ORDER", "orde", "ord?r", "%", "_"})
     filters = [EventFilter()]
-    filters += [EventFilter(stream_ids=(name,)) for name in (*_STREAMS, "order-", "ORDER-1", "order%", "missing")]
+    filters += [EventFilter(stream_ids=(name,)) for name in (*STREAMS, "order-", "ORDER-1", "order%", "missing")]
     filters += [EventFilter(categories=(name,)) for name in categories]
-    filters += [EventFilter(event_types=(name,)) for name in (*_TYPES, "PLACED", "Placed%", "Missing")]
+    filters += [EventFilter(event_types=(name,)) for name in (*TYPES, "PLACED", "Placed%", "Missing")]
     filters += [
         EventFilter(stream_ids=("order-1", "order-10", "missing")),
         EventFilter(categories=("order", "\u00e9")),
@@ -104,7 +104,7 @@ def filters_by_stream_category_and_type(lab: Lab) -> None:
 
 
 _ABSENT = object()
-_METADATA: tuple[Any, ...] = (
+METADATA: tuple[Any, ...] = (
     _ABSENT,
     None,
     True,
@@ -151,7 +151,7 @@ _METADATA: tuple[Any, ...] = (
 def filters_by_metadata(lab: Lab) -> None:
     """Numbers compare as numbers, true is no number, an absent key is not null, a list holding it is not the scalar."""
     store = lab.open()
-    for number, value in enumerate(_METADATA):
+    for number, value in enumerate(METADATA):
         metadata = {"other": number % 3, "third": "yes" if number % 2 else "no"}
         if value is not _ABSENT:
             metadata["k"] = value
@@ -159,7 +159,7 @@ def filters_by_metadata(lab: Lab) -> None:
     store.append("bare-1", [lab.event(1, metadata=None), lab.event({"k": 1}, metadata={"K": 1})], expected_version=0)
     store.append("nested-1", [lab.event(1, metadata={"n": {"k": 1}})], expected_version=0)
     everything = list(store.read_all())
-    scalars = [value for value in _METADATA if value is not _ABSENT and not isinstance(value, (list, dict))]
+    scalars = [value for value in METADATA if value is not _ABSENT and not isinstance(value, (list, dict))]
     filters = [EventFilter(metadata={"k": value}) for value in (*scalars, "missing", 3, 0.2, -0.0, 1e15, 2**53 + 2)]
     filters += [
         EventFilter(metadata={"k": 1, "other": 0}),
@@ -231,74 +231,19 @@ def sparse_filters_move_on(lab: Lab) -> None:
             equal(found, passed[::-1], f"read_all of {category} backward, across pages")
 
 
-@check("READ-05", "READ-03", needs={Capability.BACKWARDS})
-def filters_backward(lab: Lab) -> None:
-    """A filtered feed backward is the filtered feed forward, reversed; its limit counts what passed."""
-    store = lab.open()
-    for number in range(30):
-        kinds = [_TYPES[(number + part) % 3] for part in range(2)]
-        store.append(_STREAMS[number % 5], [lab.event(None, event_type=kind) for kind in kinds], expected_version=ANY)
-    everything = list(store.read_all())
-    for where in (
-        EventFilter(event_types=("Placed",)),
-        EventFilter(categories=("order",), event_types=("placed", "Place")),
-        EventFilter(stream_ids=("order-1",)),
-        EventFilter(stream_ids=("missing",)),
-    ):
-        want = [event for event in everything if passes(event, where)]
-        for limit in (None, 0, 1, 3, 1000):
-            got = list(store.read_all(where=where, limit=limit, direction=Direction.BACKWARD))
-            equal(told(got), told(want[::-1][:limit]), f"backward with {where}, limit {limit}")
-            equal(told(list(store.read_all(where=where, limit=limit))), told(want[:limit]), f"forward, limit {limit}")
-
-
-@check("READ-05", "READ-03", needs={Capability.BACKWARDS, Capability.METADATA_FILTER})
-def filters_by_metadata_backward(lab: Lab) -> None:
-    """Filtered by metadata, the feed backward is the feed forward, reversed; the limit counts what passed."""
-    store = lab.open()
-    for number in range(24):
-        metadata = {"k": _METADATA[1 + number % 8], "other": number % 3}
-        store.append(_STREAMS[number % 3], [lab.event(number, metadata=metadata)], expected_version=ANY)
-    filters = [EventFilter(metadata={"k": value}) for value in (None, True, 0, 1.0, "missing")]
-    filters += [EventFilter(metadata={"k": 1, "other": 0}), EventFilter(metadata={"other": 1}, categories=("order",))]
-    _expect_reversed(store, filters)
-
-
-@check("READ-05", "READ-03", needs={Capability.BACKWARDS, Capability.TIME_FILTER})
-def filters_by_time_backward(lab: Lab) -> None:
-    """Filtered by time, the feed backward is the feed forward, reversed; the limit counts what passed."""
-    store = lab.open()
-    for number in range(12):
-        store.append(_STREAMS[number % 3], lab.events(1 + number % 2), expected_version=ANY)
-    stamps = sorted({event.timestamp for event in store.read_all()})
-    middle = stamps[len(stamps) // 2]
-    since, until = EventFilter(since=middle), EventFilter(until=middle)
-    both = EventFilter(since=stamps[1], until=middle, stream_ids=_STREAMS[:2])
-    _expect_reversed(store, [since, until, both, EventFilter(since=datetime(2999, 1, 1, tzinfo=UTC))])
-
-
-def _expect_reversed(store: EventLog, filters: Iterable[EventFilter]) -> None:
-    everything = list(store.read_all())
-    for where in filters:
-        want = [event for event in everything if passes(event, where)]
-        for limit in (None, 1, 3, 1000):
-            got = list(store.read_all(where=where, limit=limit, direction=Direction.BACKWARD))
-            equal(told(got), told(want[::-1][:limit]), f"backward with {where}, limit {limit}")
-
-
 @check("SUB-09", "READ-05", needs={Capability.PARTITIONS})
 def filters_by_partition(lab: Lab) -> None:
     """A share of the feed is that of `partition_of`, by itself and together with every other axis."""
     store = lab.open()
-    for number, stream_id in enumerate((*_STREAMS, *(f"order-{extra}" for extra in range(100, 120)))):
-        events = [lab.event(None, event_type=_TYPES[number % 2]), lab.event(None, event_type="Placed")]
+    for number, stream_id in enumerate((*STREAMS, *(f"order-{extra}" for extra in range(100, 120)))):
+        events = [lab.event(None, event_type=TYPES[number % 2]), lab.event(None, event_type="Placed")]
         store.append(stream_id, events, expected_version=0)
     everything = list(store.read_all())
     axes_beside: list[dict[str, Any]] = [
         {},
         {"event_types": ("Placed",)},
         {"categories": ("order",)},
-        {"stream_ids": _STREAMS},
+        {"stream_ids": STREAMS},
     ]
     for of in (1, 3):
         for index in range(of):

@@ -1,0 +1,112 @@
+"""As `test_forks.py`, for the stores of tasks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.postgres.forked_programs import at, run
+
+ASYNC = """
+async def opened():
+    store = open_async_store(url)
+    await store.initialize()
+    await store.append("parent", NEW, expected_version=0)
+    return store
+
+async def refused_async(call):
+    try:
+        await call()
+    except UsageError as error:
+        assert "nothing was" in str(error), error
+    else:
+        raise AssertionError("it was not refused")
+
+async def go_on(store):
+    for n in range(1, 20):
+        assert (await store.append("parent", NEW, expected_version=n)).first_version == n + 1
+    await store.close()
+
+loop = asyncio.new_event_loop()
+store = loop.run_until_complete(opened())
+"""
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+@pytest.mark.parametrize("same_loop", [True, False])
+@pytest.mark.parametrize("after", ["close", "forget", "nothing"])
+def test_tasks(postgres_url: str, schema: str, driver: str, same_loop: bool, after: str) -> None:
+    url = at(postgres_url, schema).replace(
+        "postgresql://", f"postgresql+{driver}://" if driver == "asyncpg" else "postgresql://"
+    )
+    run(
+        url,
+        ASYNC,
+        f"""
+        async def in_child():
+            await refused_async(lambda: store.append("child", NEW, expected_version=ANY))
+            await refused_async(store.head_position)
+            await refused_async(store.ping)
+            async def block():
+                async with store.transaction():
+                    pass
+            await refused_async(block)
+            async def read():
+                return [event async for event in store.read_all()]
+            await refused_async(read)
+            if {after == "close"}:
+                await store.close()
+            if not {same_loop}:  # whose epoll the parent has as well
+                async with open_async_store(url) as own:
+                    await own.append("child", NEW, expected_version=0)
+
+        def child():
+            global store
+            if {same_loop}:
+                loop.run_until_complete(in_child())
+            else:
+                asyncio.run(in_child())
+            if {after == "forget"}:
+                import warnings
+                warnings.simplefilter("ignore")
+                del store
+                gc.collect()
+            os._exit(0)
+
+        assert forked(child) == 0
+        loop.run_until_complete(go_on(store))
+        loop.close()
+        """,
+        says="Task was destroyed" if after == "forget" else "",
+    )
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, driver: str) -> None:
+    url = at(postgres_url, schema).replace(
+        "postgresql://", f"postgresql+{driver}://" if driver == "asyncpg" else "postgresql://"
+    )
+    run(
+        url,
+        ASYNC,
+        """
+        block = store.transaction()
+        tx = loop.run_until_complete(block.__aenter__())
+        loop.run_until_complete(tx.append("in", NEW, expected_version=0))
+
+        def child():
+            error = ValueError()
+            try:
+                loop.run_until_complete(block.__aexit__(ValueError, error, None))
+            except ValueError:
+                pass
+            os._exit(0)
+
+        assert forked(child) == 0
+        loop.run_until_complete(tx.append("in", NEW, expected_version=1))
+        loop.run_until_complete(block.__aexit__(None, None, None))
+        assert loop.run_until_complete(store.stream_info("in")).version == 2
+        loop.run_until_complete(go_on(store))
+        loop.close()
+        """,
+        says="error ignored in rollback",
+    )
