@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from mink_core.backoff import Backoff
 from mink_core.errors import UsageError
 from mink_core.json_codec import decode_json, encode_json
 from mink_core.limits import (
@@ -23,9 +24,10 @@ from mink_core.outbox import ClaimedMessage, OutboxMessage, Verdict
 from mink_core.prepare import PreparedAppend, PreparedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _MAX_ERROR = 2000
+_BACKOFF = Backoff()
 
 
 def prepare_messages(messages: object, append: PreparedAppend | None = None) -> tuple[PreparedMessage, ...]:
@@ -117,7 +119,7 @@ def message_headers(headers: str, message_id: UUID, event_id: UUID | None) -> di
     return found
 
 
-def prepare_verdicts(verdicts: object, delay_of: Callable[[int], float]) -> list[Verdict]:
+def prepare_verdicts(verdicts: object) -> list[Verdict]:
     """Check verdicts, and put in the backoff where a failure has none; an error is cut to 2,000 characters.
 
     Raises:
@@ -137,7 +139,7 @@ def prepare_verdicts(verdicts: object, delay_of: Callable[[int], float]) -> list
         if verdict.error is None:
             prepared.append(verdict)
             continue
-        retry_in = delay_of(verdict.message.attempts) if verdict.retry_in is None else verdict.retry_in
+        retry_in = _BACKOFF.delay(verdict.message.attempts) if verdict.retry_in is None else verdict.retry_in
         error = str(verdict.error)[:_MAX_ERROR].encode(errors="replace").decode().replace("\0", "?")
         retry_in = check_seconds(retry_in, "retry_in", zero=True)
         prepared.append(msgspec.structs.replace(verdict, error=error, retry_in=retry_in))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import StorageError, StoreClosedError
 from mink_core.publishers.cancelled import failure_of
-from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
+from mink_core.runtime.relaying import PURGE_EVERY, SETTLE_AGAIN, Batch, RelayCounts, RelayOptions
 from mink_core.runtime.task_waiting import wait_until_set
 from mink_core.unawaited import check_runs
 
@@ -108,7 +108,7 @@ class AsyncOutboxRelay:
                 if batch.is_lost():
                     batch.lost(self.counts)
                     raise
-                await asyncio.sleep(min(0.05 * 2**failures, 1.0))
+                await asyncio.sleep(SETTLE_AGAIN.delay(failures))
 
     async def _purge(self) -> None:
         if self._options.retention is None or time.monotonic() - self._purged_at < PURGE_EVERY:
