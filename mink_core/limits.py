@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -241,6 +242,22 @@ def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
     least = "of at least" if zero else "above"
     msg = f"{what} must be a number of seconds {least} 0, at most ten years, not {value!r:.60}"
     raise UsageError(msg)
+
+
+def check_moment(value: object, what: str) -> datetime:
+    """Refuse what is no moment; it comes back in UTC, as it will be read.
+
+    Raises:
+        UsageError: When it is no datetime with a time zone, or of a year in UTC that Python does not know.
+    """
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        msg = f"{what} must be a datetime with a time zone, not {value!r:.60}"
+        raise UsageError(msg)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        msg = f"{what} must be within the years 1 to 9999 of UTC, not {value!r:.100}"
+        raise UsageError(msg) from None
 
 
 def check_between(value: object, what: str, low: int, high: int) -> int:

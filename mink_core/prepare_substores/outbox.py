@@ -15,12 +15,15 @@ from mink_core.limits import (
     MAX_CALL_BYTES,
     MAX_CALL_EVENTS,
     MAX_INT32,
+    MAX_WORKER_NAME,
     check_between,
+    check_count,
     check_destination,
     check_seconds,
     check_stream_id,
+    check_text,
 )
-from mink_core.outbox import ClaimedMessage, OutboxMessage, Verdict
+from mink_core.outbox import ClaimedMessage, MessageStatus, OutboxMessage, Verdict
 from mink_core.prepare import PreparedAppend, PreparedMessage
 
 if TYPE_CHECKING:
@@ -144,3 +147,51 @@ def prepare_verdicts(verdicts: object) -> list[Verdict]:
         retry_in = check_seconds(retry_in, "retry_in", zero=True)
         prepared.append(msgspec.structs.replace(verdict, error=error, retry_in=retry_in))
     return prepared
+
+
+def check_claim(worker: object, limit: object, lease: object) -> None:
+    """Check the arguments of `claim`.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    check_text(worker, "worker", MAX_WORKER_NAME)
+    check_between(limit, "limit", 1, MAX_CALL_EVENTS)
+    check_seconds(lease, "lease")
+
+
+def check_message_id(message_id: object) -> None:
+    """Refuse what is no message id.
+
+    Raises:
+        UsageError: It is no UUID.
+    """
+    if not isinstance(message_id, UUID):
+        msg = f"message_id must be a UUID, not {message_id!r:.60}"
+        raise UsageError(msg)
+
+
+def check_list(status: object, after: object, limit: object) -> None:
+    """Check the arguments of `list` and `dead_letters`.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    if status is not None and not isinstance(status, MessageStatus):
+        msg = f"status must be a MessageStatus or None, not {status!r:.60}"
+        raise UsageError(msg)
+    check_count(after, "after")
+    check_count(limit, "limit")
+
+
+def check_purge(older_than: object, dead: object, limit: object) -> None:
+    """Check the arguments of `purge`. A mistyped filter must never delete more than was meant.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    check_seconds(older_than, "older_than", zero=True)
+    check_count(limit, "limit")
+    if type(dead) is not bool:
+        msg = f"dead must be a bool, not {dead!r:.60}"
+        raise UsageError(msg)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from mink_core.errors import StreamNotFoundError, TransientStorageError
+from mink_core.prepare_substores.privacy import redacted_event
 from mink_core.privacy import PrivacyOperation, PrivacyRecord
-from mink_core.runtime.privacy_checks import redacted_event
 from mink_memory.changes import idempotency, outbox, parked, sagas, snapshots
 from mink_memory.holes import hole, is_hole
 from mink_memory.records import Change

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mink_core.outbox import LEASE, ClaimedMessage, MessageStatus, OutboxMessage, StoredMessage, Verdict
-from mink_core.prepare_substores.outbox import prepare_messages, prepare_verdicts
-from mink_core.runtime.outbox_checks import check_claim, check_list, check_message_id, check_purge
+from mink_core.prepare_substores.outbox import (
+    check_claim,
+    check_list,
+    check_message_id,
+    check_purge,
+    prepare_messages,
+    prepare_verdicts,
+)
 from mink_memory.changes import outbox
 from mink_memory.substores.base import AsyncSubStore, SubStore
 
