@@ -8,8 +8,9 @@ import time
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from mink_core.cancelled import failure_of
 from mink_core.errors import StorageError, StoreClosedError
-from mink_core.publishers.cancelled import failure_of
+from mink_core.publishers.base import PublishError
 from mink_core.runtime.relaying import PURGE_EVERY, SETTLE_AGAIN, Batch, RelayCounts, RelayOptions
 from mink_core.runtime.task_waiting import wait_until_set
 from mink_core.unawaited import check_runs
@@ -93,7 +94,7 @@ class AsyncOutboxRelay:
             # One made for threads has published by now: it keeps the loop, but its messages must not go out again.
             batch.judge(chunk, await outcome if isawaitable(outcome) else outcome)
         except asyncio.CancelledError as error:
-            batch.judge(chunk, failure_of(error))
+            batch.judge(chunk, failure_of(error, "publisher", PublishError))
         except Exception as error:  # noqa: BLE001 -- the outcome of these messages
             batch.judge(chunk, error)
 

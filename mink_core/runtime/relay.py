@@ -7,8 +7,9 @@ import time
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
+from mink_core.cancelled import failure_of
 from mink_core.errors import StorageError, StoreClosedError
-from mink_core.publishers.cancelled import failure_of
+from mink_core.publishers.base import PublishError
 from mink_core.runtime.bell import Bell
 from mink_core.runtime.relaying import PURGE_EVERY, SETTLE_AGAIN, Batch, RelayCounts, RelayOptions
 from mink_core.unawaited import check_plain
@@ -105,7 +106,7 @@ class OutboxRelay:
         try:
             batch.judge(chunk, self._publisher.publish(chunk))
         except CancelledError as error:
-            batch.judge(chunk, failure_of(error))
+            batch.judge(chunk, failure_of(error, "publisher", PublishError))
         except Exception as error:  # noqa: BLE001 -- the outcome of these messages
             batch.judge(chunk, error)
 
