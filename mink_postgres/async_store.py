@@ -14,6 +14,7 @@ from mink_core.prepare import prepare_append
 from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.updating import AsyncUpdating
 from mink_postgres.async_ahead import pages_ahead
+from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.choose import choose_backend
 from mink_postgres.backends.names import ADAPTER, capabilities
 from mink_postgres.following import AsyncFollowing
@@ -21,6 +22,7 @@ from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, schema
 from mink_postgres.query import Program, Query, run_async
+from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.substores.privacy import AsyncPostgresPrivacy
 from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
 from mink_postgres.wakeups import Wakeups
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class AsyncPostgresEventStore(AsyncFollowing, AsyncUpdating):
+class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPostgresSubStores):
     """See `mink_core.AsyncEventStore` and `mink_core.AsyncSubscriber`. For the tasks of one event loop.
 
     Example:

@@ -24,7 +24,9 @@ from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, schema
 from mink_postgres.query import Program, Query, run
 from mink_postgres.source import ServerSource, Source
+from mink_postgres.substores import PostgresSubStores
 from mink_postgres.substores.privacy import PostgresPrivacy
+from mink_postgres.sync_log import SyncLog
 from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, BoundPostgresTransaction, PostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class PostgresEventStore(Following, Updating):
+class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     """See `mink_core.EventStore` and `mink_core.Subscriber`. Safe to use from several threads.
 
     Example:

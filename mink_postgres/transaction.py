@@ -13,6 +13,7 @@ from mink_postgres.async_log import AsyncLog
 from mink_postgres.backends.names import ADAPTER
 from mink_postgres.programs import schema
 from mink_postgres.query import Program, Query, run, run_async
+from mink_postgres.substores import AsyncPostgresSubStores, PostgresSubStores
 from mink_postgres.sync_log import SyncLog
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ PROBE = Query("SELECT 1")
 """Fails in a transaction that has failed."""
 
 
-class PostgresTransaction(_State, SyncLog):
+class PostgresTransaction(_State, SyncLog, PostgresSubStores):
     """See `mink_core.Transaction`."""
 
     def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Rows]) -> None:
@@ -116,7 +117,7 @@ class PostgresTransaction(_State, SyncLog):
             raise
 
 
-class AsyncPostgresTransaction(_State, AsyncLog):
+class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
     """See `mink_core.AsyncTransaction`."""
 
     def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Awaitable[Rows]]) -> None:
