@@ -56,7 +56,7 @@ class MemoryPrivacy(SubStore):
     def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:
         """See `PrivacyStore.audit`."""
         check_audit(stream_id, after, limit)
-        return self._run(privacy.audit(self._handle, stream_id, after, limit))
+        return self._run(privacy.audit(stream_id, after, limit))
 
 
 class AsyncMemoryPrivacy(AsyncSubStore):
@@ -102,4 +102,4 @@ class AsyncMemoryPrivacy(AsyncSubStore):
     async def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:
         """See `PrivacyStore.audit`."""
         check_audit(stream_id, after, limit)
-        return await self._run(privacy.audit(self._handle, stream_id, after, limit))
+        return await self._run(privacy.audit(stream_id, after, limit))
