@@ -21,7 +21,7 @@ from mink_postgres.following import AsyncFollowing
 from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, schema
-from mink_postgres.query import Program, Query, run_async
+from mink_postgres.query import Program, Query, ask, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.substores.privacy import AsyncPostgresPrivacy
 from mink_postgres.transaction import (
@@ -30,7 +30,6 @@ from mink_postgres.transaction import (
     READ_ONLY,
     AsyncBoundPostgresTransaction,
     AsyncPostgresTransaction,
-    probe,
 )
 from mink_postgres.wakeups import Wakeups
 
@@ -132,7 +131,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
     async def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
         await self._open()
-        await self._run_now(probe())
+        await self._run_now(ask(PROBE))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncPostgresTransaction]:

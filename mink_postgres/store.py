@@ -23,12 +23,12 @@ from mink_postgres.following import Following
 from mink_postgres.grouping.sync_runner import Grouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, schema
-from mink_postgres.query import Program, Query, run
+from mink_postgres.query import Program, Query, ask, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
 from mink_postgres.substores.privacy import PostgresPrivacy
 from mink_postgres.sync_log import SyncLog
-from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, BoundPostgresTransaction, PostgresTransaction, probe
+from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, BoundPostgresTransaction, PostgresTransaction
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
         self._open()
-        self._run_now(probe())
+        self._run_now(ask(PROBE))
 
     @contextmanager
     def transaction(self) -> Generator[PostgresTransaction]:

@@ -97,11 +97,6 @@ PROBE = Query("SELECT 1")
 """Fails in a transaction that has failed."""
 
 
-def probe() -> Program[None]:
-    """Reach the server and come back."""
-    yield PROBE
-
-
 class PostgresTransaction(_State, SyncLog, PostgresSubStores):
     """See `mink_core.Transaction`."""
 
