@@ -99,7 +99,7 @@ class AsyncPooled(ABC):
         self._source = source
         self.conninfo: str | None = None
         """Where to connect, once it is open."""
-        self._pool = pool
+        self._pool: Any = pool
         self._owned = pool is None
         self._options = options
         self._connections: WeakSet[Any] = WeakSet()
