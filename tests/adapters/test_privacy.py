@@ -56,7 +56,7 @@ def test_the_audit_is_complete_and_paged(door: Door) -> None:
         ):
             with pytest.raises(UsageError):
                 await script(wrong())
-        with pytest.raises(UsageError, match="^up_to_version must be an int from 1"):
+        with pytest.raises(UsageError, match=r"^up_to_version must be an int from 1"):
             await script(privacy.purge("a-1", up_to_version=True, by="x"))
 
     play(door, scenario, privacy=True)
