@@ -25,21 +25,8 @@ class Backoff(msgspec.Struct, frozen=True):
 
     def delay(self, attempts: int) -> float:
         """Seconds to wait after so many attempts, at least 1."""
-        # The exponent is bounded, as a float's is.
-        longest = min(self.most, self.first * self.factor ** min(attempts - 1, 100))
+        try:
+            longest = min(self.most, self.first * float(self.factor) ** (attempts - 1))
+        except OverflowError:  # no float is so large
+            longest = self.most
         return longest * (1 - self.jitter * chance())
-
-
-DEFAULT = Backoff()
-"""1 s, 2 s, 4 s … up to 5 min, each shortened by up to a half."""
-
-
-def backoff(attempt: int, first: float, longest: float) -> float:
-    """Seconds to wait after a failed attempt: doubling, and spread by a random factor of 0.5 to 1.
-
-    Args:
-        attempt: How many attempts have failed, from 1.
-        first: The most after the first one.
-        longest: The most after any.
-    """
-    return min(first * 2.0 ** min(attempt - 1, 60), longest) * (0.5 + chance() / 2)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 -- looked up at run time by get_type_hints
 from typing import Any
 
 import msgspec
 
 from mink_core.errors import UsageError
 from mink_core.json_codec import encode_json
-from mink_core.limits import check_category, check_event_type, check_stream_id
+from mink_core.limits import check_category, check_event_type, check_moment, check_stream_id
 from mink_core.partitions import Partition
 
 
@@ -40,8 +40,8 @@ class EventFilter(msgspec.Struct, frozen=True):
         put(self, "stream_ids", _names(self.stream_ids, "stream_ids", check_stream_id))
         put(self, "categories", _names(self.categories, "categories", check_category))
         put(self, "metadata", _scalars(self.metadata))
-        put(self, "since", _utc(self.since, "since"))
-        put(self, "until", _utc(self.until, "until"))
+        put(self, "since", None if self.since is None else check_moment(self.since, "since"))
+        put(self, "until", None if self.until is None else check_moment(self.until, "until"))
         if self.partition is not None and type(self.partition) is not Partition:
             msg = f"partition must be a Partition, not {type(self.partition).__name__}"
             raise UsageError(msg)
@@ -49,7 +49,7 @@ class EventFilter(msgspec.Struct, frozen=True):
     @property
     def is_empty(self) -> bool:
         """Whether every event passes."""
-        return self == _EVERYTHING
+        return self == EVERYTHING
 
 
 def _names(value: object, axis: str, check: Any) -> tuple[str, ...]:
@@ -74,19 +74,5 @@ def _scalars(value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def _utc(value: object, axis: str) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        msg = f"{axis} must be a datetime with a time zone, not {value!r:.60}"
-        raise UsageError(msg)
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        msg = f"{axis} must be within the years 1 to 9999 of UTC, not {value!r:.100}"
-        raise UsageError(msg) from None
-
-
-_EVERYTHING = EventFilter()
-EVERYTHING = _EVERYTHING
+EVERYTHING = EventFilter()
 """The filter that leaves nothing out."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import msgspec
 
-from mink_core.backoff import backoff
+from mink_core.backoff import Backoff
 from mink_core.errors import UsageError
 from mink_core.events import StoredEvent  # noqa: TC001 -- looked up at run time by get_type_hints
 
@@ -69,7 +69,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def wait_after(self, attempt: int) -> float:
         """Seconds to wait after so many failed attempts."""
-        return backoff(attempt, self.first_wait, self.longest_wait)
+        return Backoff(self.first_wait, most=self.longest_wait).delay(attempt)
 
 
 class SubscriptionFailure(msgspec.Struct, frozen=True):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 JsonScalar: TypeAlias = "str | int | float | bool | None"
 JsonValue: TypeAlias = "JsonScalar | list[JsonValue] | dict[str, JsonValue]"
-JsonObject: TypeAlias = "dict[str, JsonValue]"
 
 _encode = msgspec.json.Encoder().encode
 decode_json = msgspec.json.Decoder().decode

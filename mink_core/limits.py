@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -28,7 +29,7 @@ MAX_SECONDS = 10 * 365 * 86_400
 MAX_INT32 = 2**31 - 1
 """The attempts of a message, and a snapshot's schema version."""
 MAX_SUBSCRIPTION_NAME = 200
-"""Characters in the name of a subscription, and of a worker."""
+"""Characters in the name of a subscription."""
 MAX_JSON_DEPTH = 128
 """Objects and arrays inside one another, in data and in metadata."""
 MAX_JSON_BYTES = 8 * 1024 * 1024
@@ -79,10 +80,9 @@ def check_stream_id(stream_id: object) -> str:
         UsageError: When it is no str, empty, above `MAX_STREAM_ID` characters, holds a control
             character or a lone surrogate, or its category is empty or above `MAX_CATEGORY`.
     """
-    _check_name(stream_id, "stream id", MAX_STREAM_ID)
-    assert isinstance(stream_id, str)  # noqa: S101 -- told to the type checker; _check_name raised otherwise
-    check_category(category_of(stream_id))
-    return stream_id
+    name = check_text(stream_id, "stream id", MAX_STREAM_ID)
+    check_category(category_of(name))
+    return name
 
 
 def checked_category(stream_id: str) -> str:
@@ -112,12 +112,11 @@ def check_category(category: object) -> str:
     if category == "":
         msg = "a stream id must not begin with '-': what stands before the first '-' is its category (1-250 characters)"
         raise UsageError(msg)
-    _check_name(category, "category", MAX_CATEGORY)
-    assert isinstance(category, str)  # noqa: S101 -- as above
-    if "-" in category:
-        msg = f"a category holds no '-', as it ends before the first one: {category!r:.100}"
+    name = check_text(category, "category", MAX_CATEGORY)
+    if "-" in name:
+        msg = f"a category holds no '-', as it ends before the first one: {name!r:.100}"
         raise UsageError(msg)
-    return category
+    return name
 
 
 def check_event_type(event_type: object) -> str:
@@ -129,14 +128,12 @@ def check_event_type(event_type: object) -> str:
     """
     if type(event_type) is str:  # an equal str of a subclass is none
         return _checked_event_type(event_type)
-    _check_name(event_type, "event type", MAX_EVENT_TYPE)
-    raise AssertionError  # pragma: no cover -- refused above
+    return check_text(event_type, "event type", MAX_EVENT_TYPE)
 
 
 @lru_cache(maxsize=1024)
 def _checked_event_type(event_type: str) -> str:
-    _check_name(event_type, "event type", MAX_EVENT_TYPE)
-    return event_type
+    return check_text(event_type, "event type", MAX_EVENT_TYPE)
 
 
 def check_event_id(event_id: object) -> UUID:
@@ -188,9 +185,7 @@ def check_checkpoint_name(name: object) -> str:
         UsageError: When it is no str, empty, above `MAX_CHECKPOINT_NAME` characters, or holds a
             control character or a lone surrogate.
     """
-    _check_name(name, "checkpoint name", MAX_CHECKPOINT_NAME)
-    assert isinstance(name, str)  # noqa: S101 -- as above
-    return name
+    return check_text(name, "checkpoint name", MAX_CHECKPOINT_NAME)
 
 
 def check_subscription_name(name: object) -> str:
@@ -200,31 +195,16 @@ def check_subscription_name(name: object) -> str:
         UsageError: When it is no str, empty, above `MAX_SUBSCRIPTION_NAME` characters, or holds a
             `#`, a control character or a lone surrogate.
     """
-    _check_name(name, "subscription name", MAX_SUBSCRIPTION_NAME)
-    assert isinstance(name, str)  # noqa: S101 -- as above
-    if "#" in name:
-        msg = f"a subscription's name holds no '#', which separates its partitions' numbers: {name!r:.100}"
+    text = check_text(name, "subscription name", MAX_SUBSCRIPTION_NAME)
+    if "#" in text:
+        msg = f"a subscription's name holds no '#', which separates its partitions' numbers: {text!r:.100}"
         raise UsageError(msg)
-    return name
+    return text
 
 
 def check_owner(owner: object) -> str:
     """Refuse what is no worker's name, as `check_subscription_name`, but with `#` allowed."""
-    _check_name(owner, "owner", MAX_SUBSCRIPTION_NAME)
-    assert isinstance(owner, str)  # noqa: S101 -- as above
-    return owner
-
-
-def _check_name(value: object, what: str, limit: int) -> None:
-    if type(value) is not str:
-        msg = f"{what} must be a str, not {type(value).__name__}"
-        raise UsageError(msg)
-    if not 0 < len(value) <= limit:
-        msg = f"{what} must have 1 to {limit} characters, not {len(value)}: {value[:40]!r}"
-        raise UsageError(msg)
-    if bad := _FORBIDDEN.search(value):
-        msg = f"{what} holds {bad.group()!r} at index {bad.start()}; control characters and lone surrogates are refused"
-        raise UsageError(msg)
+    return check_text(owner, "owner", MAX_WORKER_NAME)
 
 
 def check_text(value: object, what: str, limit: int = MAX_SUBSTORE_NAME) -> str:
@@ -234,8 +214,15 @@ def check_text(value: object, what: str, limit: int = MAX_SUBSTORE_NAME) -> str:
         UsageError: When it is no str, empty, above the limit, or holds a control character or a
             lone surrogate.
     """
-    _check_name(value, what, limit)
-    assert isinstance(value, str)  # noqa: S101 -- as above
+    if type(value) is not str:
+        msg = f"{what} must be a str, not {type(value).__name__}"
+        raise UsageError(msg)
+    if not 0 < len(value) <= limit:
+        msg = f"{what} must have 1 to {limit} characters, not {len(value)}: {value[:40]!r}"
+        raise UsageError(msg)
+    if bad := _FORBIDDEN.search(value):
+        msg = f"{what} holds {bad.group()!r} at index {bad.start()}; control characters and lone surrogates are refused"
+        raise UsageError(msg)
     return value
 
 
@@ -255,6 +242,22 @@ def check_seconds(value: object, what: str, *, zero: bool = False) -> float:
     least = "of at least" if zero else "above"
     msg = f"{what} must be a number of seconds {least} 0, at most ten years, not {value!r:.60}"
     raise UsageError(msg)
+
+
+def check_moment(value: object, what: str) -> datetime:
+    """Refuse what is no moment; it comes back in UTC, as it will be read.
+
+    Raises:
+        UsageError: When it is no datetime with a time zone, or of a year in UTC that Python does not know.
+    """
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        msg = f"{what} must be a datetime with a time zone, not {value!r:.60}"
+        raise UsageError(msg)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        msg = f"{what} must be within the years 1 to 9999 of UTC, not {value!r:.100}"
+        raise UsageError(msg) from None
 
 
 def check_between(value: object, what: str, low: int, high: int) -> int:

@@ -269,5 +269,5 @@ def _named(key: Key) -> str:
     return f"{key[0]} {key[1]!r}" if isinstance(key, tuple) else f"event id {key}"
 
 
-def _keys(change: Change[Any], records: Records) -> tuple[RecordKey, ...]:
+def _keys(change: Change[Any], records: Records) -> tuple[Key, ...]:
     return change.keys(records) if callable(change.keys) else change.keys

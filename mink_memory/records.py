@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mink_core.events import StoreIdentity
     from mink_memory.at_once import Step
     from mink_memory.feed import Feed
-    from mink_memory.keys import RecordKey
+    from mink_memory.keys import Key, RecordKey
     from mink_memory.rewriting import Rewriter
     from mink_memory.rows import Row
 
@@ -78,7 +78,7 @@ class Records:
         self.identity = identity
         """The store's present identity."""
         self.is_locked = is_locked
-        """Whether another open transaction has changed a record."""
+        """Whether another open transaction has changed a record, which is then left out as with SKIP LOCKED."""
         self.rewriters: dict[str, Rewriter] = {}
         """By stream, what is to be done to what is stored, together with what was put and dropped here."""
 
@@ -101,10 +101,6 @@ class Records:
         if (record := self.get(table, key)) is not None:
             self.put(table, key, record)
 
-    def take(self, table: str, key: Any) -> bool:
-        """Whether a record may be changed now, as with SKIP LOCKED: another transaction may have it."""
-        return not self.is_locked((table, key))
-
     def items(self, table: str) -> Iterator[tuple[Any, Any]]:
         """The keys and records of a table, in no order."""
         for key, record in tuple(self._tables.committed[table].items()):
@@ -125,12 +121,12 @@ class Records:
         return filterfalse(is_hole, rows) if feed.has_holes else rows
 
 
-Keys: TypeAlias = "tuple[RecordKey, ...] | Callable[[Records], tuple[RecordKey, ...]]"
+Keys: TypeAlias = "tuple[Key, ...] | Callable[[Records], tuple[Key, ...]]"
 
 
 class Change(NamedTuple, Generic[T]):
     """What a sub-store wants done: waits while an open transaction has changed one of `keys`."""
 
     keys: Keys
-    """What it may put or drop; or a function that finds it."""
+    """What it may put or drop, and the streams that it rewrites; or a function that finds it."""
     apply: Callable[[Records], T]

@@ -29,7 +29,7 @@ def write(
     handle: Handle[Any],
     transaction: OpenTransaction,
     items: list[PreparedAppend],
-    beside: Change[None] | None = None,
+    beside: Change[None] | None,
 ) -> list[AppendResult]:
     """Append in a transaction, waiting for its locks; with `beside`, a change of records as well, or neither."""
     keys = _keys(handle, items, beside)
@@ -46,7 +46,7 @@ async def write_async(
     handle: Handle[Any],
     transaction: OpenTransaction,
     items: list[PreparedAppend],
-    beside: Change[None] | None = None,
+    beside: Change[None] | None,
 ) -> list[AppendResult]:
     """`write` for asyncio."""
     keys = _keys(handle, items, beside)

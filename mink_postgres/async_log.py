@@ -13,6 +13,7 @@ from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
 from mink_postgres.rows import consumed
+from mink_postgres.substores import AsyncPostgresSubStores
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -20,20 +21,13 @@ if TYPE_CHECKING:
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
     from mink_core.outbox import OutboxMessage
-    from mink_postgres.context import Context
     from mink_postgres.query import Program
 
 T = TypeVar("T")
 
 
-class AsyncLog:
+class AsyncLog(AsyncPostgresSubStores):
     """Implements `mink_core.AsyncEventLog` over `_run`."""
-
-    _context: Context
-
-    @abstractmethod
-    async def _run(self, program: Program[T]) -> T:
-        """Run one program on one connection."""
 
     async def _run_whole(self, program: Program[T]) -> T:
         """Run a program whose statements rest on each other: one server answers them all, or it fails."""

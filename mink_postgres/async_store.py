@@ -15,16 +15,22 @@ from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.updating import AsyncUpdating
 from mink_postgres.async_ahead import pages_ahead
 from mink_postgres.async_log import AsyncLog
-from mink_postgres.backends.choose import choose_backend
-from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.backends.choose import check_given, choose_backend
+from mink_postgres.capabilities import ADAPTER, capabilities_of
 from mink_postgres.following import AsyncFollowing
 from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, schema
-from mink_postgres.query import Program, Query, run_async
+from mink_postgres.query import Program, Query, ask, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.substores.privacy import AsyncPostgresPrivacy
-from mink_postgres.transaction import COMMIT, PROBE, READ_ONLY, AsyncBoundPostgresTransaction, AsyncPostgresTransaction
+from mink_postgres.transaction import (
+    COMMIT,
+    PROBE,
+    READ_ONLY,
+    AsyncBoundPostgresTransaction,
+    AsyncPostgresTransaction,
+)
 from mink_postgres.wakeups import Wakeups
 
 if TYPE_CHECKING:
@@ -76,13 +82,8 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
             UsageError: Not exactly one of the three was given, or an option is wrong.
         """
         super().__init__()
-        if sum(given is not None for given in (conninfo, pool, connection)) != 1:
-            msg = "give exactly one of conninfo, pool and connection"
-            raise UsageError(msg)
         self._options = PostgresOptions.of(options)
-        if self._options.wakeups and conninfo is None:
-            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
-            raise UsageError(msg)
+        check_given(conninfo, pool, connection, self._options)
         self._context = self._options.context()
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
         self._backend.on_connect = self._context.settled.forget
@@ -99,7 +100,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
     @property
     def capabilities(self) -> frozenset[Capability]:
         """See `mink_core.EventStore.capabilities`."""
-        return capabilities(unique_event_ids=self._options.unique_event_ids, privacy=self._options.privacy)
+        return capabilities_of(self._options)
 
     async def initialize(self) -> None:
         """See `PostgresEventStore.initialize`."""
@@ -130,11 +131,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
     async def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
         await self._open()
-        await self._run_now(self._ask(PROBE))
-
-    @staticmethod
-    def _ask(query: Query) -> Program[None]:
-        yield query
+        await self._run_now(ask(PROBE))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncPostgresTransaction]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from mink_core.runtime.following import AsyncFollowed, Followed
+from mink_postgres.async_log import AsyncLog
 from mink_postgres.programs import feed
+from mink_postgres.sync_log import SyncLog
 
 if TYPE_CHECKING:
     import threading
@@ -17,35 +18,18 @@ if TYPE_CHECKING:
     from mink_core.runtime.async_subscription import AsyncPollingSubscription
     from mink_core.runtime.subscription import PollingSubscription
     from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
-    from mink_postgres.context import Context
-    from mink_postgres.query import Program
     from mink_postgres.wakeups import Wakeups
 
-T = TypeVar("T")
 
-
-class Following(Followed):
+class Following(SyncLog, Followed):
     """Implements what `mink_core.Subscriber` adds to the log, for threads."""
 
-    _context: Context
     _lock: threading.Lock
     _wakeups: Wakeups | None
 
     def __init__(self) -> None:
         """Be followed by nobody yet."""
         self._followers: WeakSet[PollingSubscription | SubscriptionWorker] = WeakSet()
-
-    @abstractmethod
-    def _run(self, program: Program[T]) -> T:
-        """Run one program on one connection."""
-
-    @abstractmethod
-    def _run_whole(self, program: Program[T]) -> T:
-        """Run a program whose statements rest on each other."""
-
-    @abstractmethod
-    def _check_open(self) -> None:
-        """Raise `StoreClosedError` when closed."""
 
     def _watch(self, worker: PollingSubscription | SubscriptionWorker) -> None:
         self._check_open()
@@ -71,27 +55,14 @@ class Following(Followed):
         return self._run(feed.bump_epoch(self._context))
 
 
-class AsyncFollowing(AsyncFollowed):
+class AsyncFollowing(AsyncLog, AsyncFollowed):
     """`Following` for asyncio."""
 
-    _context: Context
     _wakeups: Wakeups | None
 
     def __init__(self) -> None:
         """Be followed by nobody yet."""
         self._followers: WeakSet[AsyncPollingSubscription | AsyncSubscriptionWorker] = WeakSet()
-
-    @abstractmethod
-    async def _run(self, program: Program[T]) -> T:
-        """Run one program on one connection."""
-
-    @abstractmethod
-    async def _run_whole(self, program: Program[T]) -> T:
-        """Run a program whose statements rest on each other."""
-
-    @abstractmethod
-    def _check_open(self) -> None:
-        """Raise `StoreClosedError` when closed."""
 
     def _watch(self, worker: AsyncPollingSubscription | AsyncSubscriptionWorker) -> None:
         self._check_open()

@@ -14,10 +14,9 @@ from mink_core.limits import category_of, check_event_id, check_event_type, chec
 from mink_core.transfer.checks import check_version, timestamp_in_utc
 from mink_core.transfer.digests import canonical
 from mink_postgres.rows import stored_events
-from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import psycopg
 
@@ -60,11 +59,11 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
         check_version(first[name])
         check_version(event)
     names = sorted(newest)
-    schema = context.sql.quoted
+    filled: Any = context.sql.admin
     with connection.cursor(row_factory=tuple_row) as cursor:
         # A new stream's row is as it will be: what is refused below takes it away again.
         cursor.execute(
-            _filled("import_streams", schema),
+            filled("import_streams"),
             (
                 names,
                 [category_of(name) for name in names],
@@ -77,34 +76,33 @@ def import_events(context: Context, connection: psycopg.Connection[Any], events:
         new = events
         marked = set[str]()
         if there := sorted(stored.keys() - {name for (name,) in cursor}):
-            locked = cursor.execute(_filled("import_lock", schema), (there,)).fetchall()
+            locked = cursor.execute(filled("import_lock"), (there,)).fetchall()
             stored |= {name: version for name, version, _ in locked}
             marked = {name for name, _, is_marked in locked if is_marked}
             if any(stored.values()):
-                _compare(cursor, schema, [event for event in events if event.version <= stored[event.stream_id]])
+                known = [event for event in events if event.version <= stored[event.stream_id]]
+                _compare(cursor, filled("import_compare"), known)
                 new = [event for event in events if event.version > stored[event.stream_id]]
             if not new:
                 return 0
             if marked:
-                _refuse_tombstoned(cursor, schema, sorted(marked & {event.stream_id for event in new}))
+                named = sorted(marked & {event.stream_id for event in new})
+                _refuse_tombstoned(cursor, filled("import_tombstoned"), named)
         # Where a new stream begins above version 1, what was before was purged.
         purged = {name: event.version - 1 for name, event in first.items() if not stored[name] and event.version > 1}
         versions = stored | purged
-        with cursor.copy(_filled("import_copy", schema)) as copy:
-            row = _Rows(versions).row
-            copy.write(_HEADER)
+        with cursor.copy(filled("import_copy")) as copy:
             # The server works on one piece while the next is put together.
-            for start in range(0, len(new), _PIECE):
-                copy.write(b"".join([row(event) for event in new[start : start + _PIECE]]))
-            copy.write(_TRAILER)
+            for piece in _Rows(versions).pieces(new):
+                copy.write(piece)
         if purged:
-            cursor.execute(_filled("import_purged", schema), (list(purged), list(purged.values())))
+            cursor.execute(filled("import_purged"), (list(purged), list(purged.values())))
         if grown := [name for name in there if versions[name] > stored[name]]:
             stamps = [timestamp_in_utc(newest[name]) for name in grown]
-            cursor.execute(_filled("import_versions", schema), (grown, [versions[name] for name in grown], stamps))
+            cursor.execute(filled("import_versions"), (grown, [versions[name] for name in grown], stamps))
             if marked:
                 # As an append does: what was deleted goes on after its hidden events.
-                cursor.execute(_filled("import_undeleted", schema), (grown,))
+                cursor.execute(filled("import_undeleted"), (grown,))
     return len(new)
 
 
@@ -117,7 +115,15 @@ class _Rows:
         self._beginnings: dict[str, bytes] = {}
         self._types: dict[str, bytes] = {}
 
-    def row(self, event: StoredEvent) -> bytes:
+    def pieces(self, events: Sequence[StoredEvent]) -> Iterator[bytes]:
+        """What COPY takes, a piece at a time."""
+        row = self._row
+        yield _HEADER
+        for start in range(0, len(events), _PIECE):
+            yield b"".join([row(event) for event in events[start : start + _PIECE]])
+        yield _TRAILER
+
+    def _row(self, event: StoredEvent) -> bytes:
         """Check an event as an append would, and encode it.
 
         Raises:
@@ -167,22 +173,18 @@ def _text(text: str) -> bytes:
     return _length(len(encoded)) + encoded
 
 
-def _filled(name: str, schema: str) -> Any:
-    return admin_sql(name).replace("{schema}", schema)
-
-
-def _refuse_tombstoned(cursor: psycopg.Cursor[Any], schema: str, names: list[str]) -> None:
+def _refuse_tombstoned(cursor: psycopg.Cursor[Any], statement: Any, names: list[str]) -> None:
     """Refuse to go on with a stream that was closed here. Looked up once its row is locked, so that none is closed meanwhile."""
-    if tombstoned := cursor.execute(_filled("import_tombstoned", schema), (names,)).fetchone():
+    if tombstoned := cursor.execute(statement, (names,)).fetchone():
         raise StreamTombstonedError(tombstoned[0])
 
 
-def _compare(cursor: psycopg.Cursor[Any], schema: str, events: Sequence[StoredEvent]) -> None:
+def _compare(cursor: psycopg.Cursor[Any], statement: Any, events: Sequence[StoredEvent]) -> None:
     """Refuse where the store has something else in an event's place."""
     if not events:
         return
     keys = ([event.stream_id for event in events], [event.version for event in events])
-    stored = stored_events(cursor.execute(_filled("import_compare", schema), keys).fetchall(), ())
+    stored = stored_events(cursor.execute(statement, keys).fetchall(), ())
     found = {(event.stream_id, event.version): event for event in stored}
     for event in events:
         mine = found.get((event.stream_id, event.version))

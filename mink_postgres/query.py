@@ -31,6 +31,11 @@ Rows: TypeAlias = Sequence[Row]
 Program: TypeAlias = Generator[Query, Rows, T]
 
 
+def ask(query: Query) -> Program[None]:
+    """The program of one query, whose rows nobody wants."""
+    yield query
+
+
 def run(program: Program[T], fetch: Callable[[Query], Rows]) -> T:
     """Drive a program to its end and return its result."""
     try:

@@ -7,13 +7,78 @@ from functools import cache
 from importlib.resources import files
 
 from mink_core.errors import UsageError
-from mink_postgres.substore_statements import SubStoreStatements
 
 _SCHEMA = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
-class Statements(SubStoreStatements):
-    """Every statement for one schema, an attribute each, named after its file."""
+class Statements:
+    """Every statement for one schema, an attribute each, named after its file; what has more to put in is a method."""
+
+    append: str
+    append_one: str
+    append_group: str
+    append_batch: str
+    append_batch_unique: str
+    read_stream_forward: str
+    read_stream_backward: str
+    feed_mark: str
+    feed_holders: str
+    head_position: str
+    stream_info: str
+    streams: str
+    streams_of_category: str
+    schema_state: str
+    sequence_settings: str
+    check_streams: str
+    bump_epoch: str
+    load_checkpoint: str
+    list_checkpoints: str
+    save_checkpoint: str
+    reset_checkpoint: str
+    hold_partitions: str
+    release_partition: str
+    leave_subscription: str
+    pause_subscription: str
+    resume_subscription: str
+    rewind_subscription: str
+    list_subscriptions: str
+    park_event: str
+    list_parked: str
+    replay_parked: str
+    remove_parked: str
+    save_snapshot: str
+    load_snapshot: str
+    load_with_tail: str
+    delete_snapshots: str
+    list_snapshots: str
+    append_one_with_outbox: str
+    append_group_with_outbox: str
+    append_with_outbox: str
+    append_batch_unique_with_outbox: str
+    add_outbox: str
+    claim_outbox: str
+    settle_outbox: str
+    requeue_outbox: str
+    purge_outbox: str
+    reserve_key: str
+    complete_key: str
+    release_key: str
+    get_key: str
+    list_keys: str
+    purge_keys: str
+    save_saga: str
+    delete_saga: str
+    claim_sagas: str
+    soft_delete_stream: str
+    tombstone_stream: str
+    redact_event: str
+    purge_stream: str
+    privacy_audit: str
+    event_head: str
+    _read_feed: str
+    _scan_end: str
+    _read_outbox: str
+    _find_sagas: str
 
     def __init__(self, schema: str) -> None:
         """Read and fill in the files.
@@ -26,42 +91,8 @@ class Statements(SubStoreStatements):
             raise UsageError(msg)
         self.schema = schema
         self.quoted = f'"{schema}"'
-        texts = _texts()
-        super().__init__({name: self._fill(text) for name, text in texts.items()})
-        self.append = self._fill(texts["append"])
-        self.append_one = self._fill(texts["append_one"])
-        self.append_group = self._fill(texts["append_group"])
-        self.append_batch = self._fill(texts["append_batch"])
-        self.append_batch_unique = self._fill(texts["append_batch_unique"])
-        self.read_stream_forward = self._fill(texts["read_stream_forward"])
-        self.read_stream_backward = self._fill(texts["read_stream_backward"])
-        self.feed_mark = self._fill(texts["feed_mark"])
-        self.feed_holders = self._fill(texts["feed_holders"])
-        self.head_position = self._fill(texts["head_position"])
-        self.stream_info = self._fill(texts["stream_info"])
-        self.streams = self._fill(texts["streams"])
-        self.streams_of_category = self._fill(texts["streams_of_category"])
-        self.schema_state = self._fill(texts["schema_state"])
-        self.sequence_settings = self._fill(texts["sequence_settings"])
-        self.check_streams = self._fill(texts["check_streams"])
-        self.bump_epoch = self._fill(texts["bump_epoch"])
-        self.load_checkpoint = self._fill(texts["load_checkpoint"])
-        self.list_checkpoints = self._fill(texts["list_checkpoints"])
-        self.save_checkpoint = self._fill(texts["save_checkpoint"])
-        self.reset_checkpoint = self._fill(texts["reset_checkpoint"])
-        self.hold_partitions = self._fill(texts["hold_partitions"])
-        self.release_partition = self._fill(texts["release_partition"])
-        self.leave_subscription = self._fill(texts["leave_subscription"])
-        self.pause_subscription = self._fill(texts["pause_subscription"])
-        self.resume_subscription = self._fill(texts["resume_subscription"])
-        self.rewind_subscription = self._fill(texts["rewind_subscription"])
-        self.list_subscriptions = self._fill(texts["list_subscriptions"])
-        self.park_event = self._fill(texts["park_event"])
-        self.list_parked = self._fill(texts["list_parked"])
-        self.replay_parked = self._fill(texts["replay_parked"])
-        self.remove_parked = self._fill(texts["remove_parked"])
-        self._read_feed = self._fill(texts["read_feed"])
-        self._scan_end = self._fill(texts["scan_end"])
+        for name, text in _texts().items():
+            setattr(self, f"_{name}" if hasattr(Statements, name) else name, self._fill(text))
 
     def read_feed(self, conditions: str, *, backward: bool) -> str:
         """The feed between two positions; `conditions` is built of constants and `$n` only."""
@@ -74,6 +105,18 @@ class Statements(SubStoreStatements):
         return self._scan_end.replace("{order}", "DESC" if backward else "").replace(
             "{edge}", "min" if backward else "max"
         )
+
+    def read_outbox(self, condition: str) -> str:
+        """Messages in order; `condition` is built of constants and `$1` only."""
+        return self._read_outbox.replace("{condition}", condition)
+
+    def find_sagas(self, conditions: str) -> str:
+        """Sagas in order; `conditions` is built of constants and `$n` only."""
+        return self._find_sagas.replace("{filter}", conditions)
+
+    def admin(self, name: str) -> str:
+        """A statement that only administration needs, from `sql/admin`."""
+        return self._fill(admin_sql(name))
 
     def _fill(self, text: str) -> str:
         return text.replace("{schema}", self.quoted)

@@ -16,13 +16,14 @@ from mink_core.runtime.apart import apart
 from mink_core.runtime.updating import Updating
 from mink_postgres.ahead import pages_ahead
 from mink_postgres.backends import sync_psycopg
-from mink_postgres.backends.names import ADAPTER, capabilities
+from mink_postgres.backends.choose import check_given
+from mink_postgres.capabilities import ADAPTER, capabilities_of
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.following import Following
 from mink_postgres.grouping.sync_runner import Grouping
 from mink_postgres.options import PostgresOptions
 from mink_postgres.programs import appending, schema
-from mink_postgres.query import Program, Query, run
+from mink_postgres.query import Program, Query, ask, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
 from mink_postgres.substores.privacy import PostgresPrivacy
@@ -79,13 +80,8 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
             UsageError: Not exactly one of the three was given, or an option is wrong.
         """
         super().__init__()
-        if sum(given is not None for given in (conninfo, pool, connection)) != 1:
-            msg = "give exactly one of conninfo, pool and connection"
-            raise UsageError(msg)
         self._options = PostgresOptions.of(options)
-        if self._options.wakeups and conninfo is None:
-            msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
-            raise UsageError(msg)
+        check_given(conninfo, pool, connection, self._options)
         self._context = self._options.context()
         if connection is not None:
             self._backend: sync_psycopg.PsycopgBackend | sync_psycopg.BoundBackend = sync_psycopg.BoundBackend(
@@ -110,7 +106,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     @property
     def capabilities(self) -> frozenset[Capability]:
         """See `mink_core.EventStore.capabilities`."""
-        return capabilities(unique_event_ids=self._options.unique_event_ids, privacy=self._options.privacy)
+        return capabilities_of(self._options)
 
     def initialize(self) -> None:
         """Create or upgrade the schema; idempotent, and safe from several processes at once.
@@ -146,11 +142,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     def ping(self) -> None:
         """See `mink_core.EventStore.ping`."""
         self._open()
-        self._run_now(self._ask(PROBE))
-
-    @staticmethod
-    def _ask(query: Query) -> Program[None]:
-        yield query
+        self._run_now(ask(PROBE))
 
     @contextmanager
     def transaction(self) -> Generator[PostgresTransaction]:

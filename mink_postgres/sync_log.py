@@ -13,6 +13,7 @@ from mink_core.prepare_substores.outbox import with_messages
 from mink_core.runtime.checks import check_feed, check_poll, check_read_stream, check_streams
 from mink_postgres.programs import appending, feed, reading
 from mink_postgres.rows import consumed
+from mink_postgres.substores import PostgresSubStores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,20 +21,13 @@ if TYPE_CHECKING:
     from mink_core.events import AppendResult, NewEvent, Page, StoredEvent, StoreIdentity, StreamAppend, StreamInfo
     from mink_core.expected import Expected
     from mink_core.outbox import OutboxMessage
-    from mink_postgres.context import Context
     from mink_postgres.query import Program
 
 T = TypeVar("T")
 
 
-class SyncLog:
+class SyncLog(PostgresSubStores):
     """Implements `mink_core.EventLog` over `_run`."""
-
-    _context: Context
-
-    @abstractmethod
-    def _run(self, program: Program[T]) -> T:
-        """Run one program on one connection."""
 
     def _run_whole(self, program: Program[T]) -> T:
         """Run a program whose statements rest on each other: one server answers them all, or it fails."""

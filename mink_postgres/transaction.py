@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.forks import FORKS
 from mink_postgres.async_log import AsyncLog
-from mink_postgres.backends.names import ADAPTER
+from mink_postgres.capabilities import ADAPTER
 from mink_postgres.programs import schema
 from mink_postgres.query import Program, Query, run, run_async
 from mink_postgres.substores import AsyncPostgresSubStores, PostgresSubStores

@@ -20,7 +20,7 @@ from weakref import WeakSet
 import psycopg
 from psycopg import sql
 
-from mink_core.backoff import backoff
+from mink_core.backoff import Backoff
 from mink_core.runtime.apart import apart
 from mink_core.runtime.bell import Bell
 from mink_postgres.reaching import libpq_options
@@ -37,6 +37,7 @@ SHORTEST_GAP, LONGEST_GAP = 0.002, 0.02
 _GAP_PER_APPEND = 0.001
 _LISTENING = 0.2
 _MAX_CHANNEL = 63
+_BACKOFF = Backoff(0.05, most=5.0)
 
 
 class Wakeups:
@@ -129,7 +130,7 @@ class Wakeups:
             except psycopg.Error as error:
                 log.warning("wake-ups are off until a connection is had again; polling goes on: %s", error)
             attempt += 1
-            self._closed.wait(backoff(attempt, 0.05, 5.0))
+            self._closed.wait(_BACKOFF.delay(attempt))
 
     def _send(self, connection: psycopg.Connection[Any]) -> None:
         # Nothing is lost with a hint, so its commit need not be durable.

@@ -31,8 +31,8 @@ from mink_core.cli.commands import (
     tail,
 )
 from mink_core.cli.commands.plugins import add_plugins
+from mink_core.cli.defining import add_command, summary_of
 from mink_core.cli.demo import command as demo
-from mink_core.cli.details import summary_of
 from mink_core.cli.failures import epilog
 from mink_core.cli.group import MinkGroup
 from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
@@ -109,9 +109,7 @@ app.command(
 )(conformance.conformance)
 for _command, _examples in _COMMANDS:
     # A keyword of the language cannot name a function: import_ is the command import.
-    app.command(_command.__name__.rstrip("_"), short_help=summary_of(_command), epilog=epilog(f"\b\n{_examples}"))(
-        _command
-    )
+    add_command(app, _command.__name__.rstrip("_"), _command, _examples)
 for _group in (outbox.outbox, snapshots.snapshots, sagas.sagas, idempotency.idempotency):
     app.add_typer(_group.app)
 add_plugins(app)

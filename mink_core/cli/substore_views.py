@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,12 +13,8 @@ if TYPE_CHECKING:
     from mink_core import IdempotencyRecord, SnapshotInfo, StoredMessage, StoredSaga
 
 
-def _record(value: msgspec.Struct) -> dict[str, Any]:
-    return msgspec.structs.asdict(value)
-
-
 MESSAGES: View[StoredMessage] = View(
-    _record,
+    msgspec.structs.asdict,
     [
         Column("Position", width=10, right=True),
         Column("Message", width=36),
@@ -36,7 +32,7 @@ MESSAGES: View[StoredMessage] = View(
 )
 
 SNAPSHOTS: View[SnapshotInfo] = View(
-    _record,
+    msgspec.structs.asdict,
     [
         Column("Stream", share=3),
         Column("Version", width=10, right=True),
@@ -56,7 +52,7 @@ SNAPSHOTS: View[SnapshotInfo] = View(
 )
 
 SAGAS: View[StoredSaga] = View(
-    _record,
+    msgspec.structs.asdict,
     [
         Column("Saga", share=3),
         Column("Type", share=2),
@@ -74,7 +70,7 @@ SAGAS: View[StoredSaga] = View(
 )
 
 KEYS: View[IdempotencyRecord] = View(
-    _record,
+    msgspec.structs.asdict,
     [
         Column("Key", share=2),
         Column("State", width=9),

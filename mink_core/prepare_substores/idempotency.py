@@ -9,7 +9,7 @@ import msgspec
 from mink_core.errors import UsageError
 from mink_core.idempotency import Reservation
 from mink_core.json_codec import encode_json
-from mink_core.limits import check_seconds, check_stream_id, check_text
+from mink_core.limits import check_count, check_seconds, check_stream_id, check_text
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -35,11 +35,31 @@ def prepare_key(key: object, ttl: object, stream_id: object, metadata: object) -
         msg = f"metadata must be a dict or None, not {type(metadata).__name__}"
         raise UsageError(msg)
     return PreparedKey(
-        check_text(key, "idempotency key"),
+        check_key(key),
         check_seconds(ttl, "ttl"),
         None if stream_id is None else check_stream_id(stream_id),
         encode_json(metadata or {}, "metadata"),
     )
+
+
+def check_key(key: object) -> str:
+    """Refuse what is no key.
+
+    Raises:
+        UsageError: It is none.
+    """
+    return check_text(key, "idempotency key")
+
+
+def check_list(after: object, limit: object) -> None:
+    """Check the arguments of `IdempotencyStore.list`.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    if after is not None:
+        check_key(after)
+    check_count(limit, "limit")
 
 
 def check_reservation(reservation: object) -> UUID:

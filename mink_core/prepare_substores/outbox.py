@@ -8,24 +8,29 @@ from uuid import UUID
 
 import msgspec
 
+from mink_core.backoff import Backoff
 from mink_core.errors import UsageError
 from mink_core.json_codec import decode_json, encode_json
 from mink_core.limits import (
     MAX_CALL_BYTES,
     MAX_CALL_EVENTS,
     MAX_INT32,
+    MAX_WORKER_NAME,
     check_between,
+    check_count,
     check_destination,
     check_seconds,
     check_stream_id,
+    check_text,
 )
-from mink_core.outbox import ClaimedMessage, OutboxMessage, Verdict
+from mink_core.outbox import ClaimedMessage, MessageStatus, OutboxMessage, Verdict
 from mink_core.prepare import PreparedAppend, PreparedMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 _MAX_ERROR = 2000
+_BACKOFF = Backoff()
 
 
 def prepare_messages(messages: object, append: PreparedAppend | None = None) -> tuple[PreparedMessage, ...]:
@@ -117,7 +122,7 @@ def message_headers(headers: str, message_id: UUID, event_id: UUID | None) -> di
     return found
 
 
-def prepare_verdicts(verdicts: object, delay_of: Callable[[int], float]) -> list[Verdict]:
+def prepare_verdicts(verdicts: object) -> list[Verdict]:
     """Check verdicts, and put in the backoff where a failure has none; an error is cut to 2,000 characters.
 
     Raises:
@@ -137,8 +142,56 @@ def prepare_verdicts(verdicts: object, delay_of: Callable[[int], float]) -> list
         if verdict.error is None:
             prepared.append(verdict)
             continue
-        retry_in = delay_of(verdict.message.attempts) if verdict.retry_in is None else verdict.retry_in
+        retry_in = _BACKOFF.delay(verdict.message.attempts) if verdict.retry_in is None else verdict.retry_in
         error = str(verdict.error)[:_MAX_ERROR].encode(errors="replace").decode().replace("\0", "?")
         retry_in = check_seconds(retry_in, "retry_in", zero=True)
         prepared.append(msgspec.structs.replace(verdict, error=error, retry_in=retry_in))
     return prepared
+
+
+def check_claim(worker: object, limit: object, lease: object) -> None:
+    """Check the arguments of `claim`.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    check_text(worker, "worker", MAX_WORKER_NAME)
+    check_between(limit, "limit", 1, MAX_CALL_EVENTS)
+    check_seconds(lease, "lease")
+
+
+def check_message_id(message_id: object) -> None:
+    """Refuse what is no message id.
+
+    Raises:
+        UsageError: It is no UUID.
+    """
+    if not isinstance(message_id, UUID):
+        msg = f"message_id must be a UUID, not {message_id!r:.60}"
+        raise UsageError(msg)
+
+
+def check_list(status: object, after: object, limit: object) -> None:
+    """Check the arguments of `list` and `dead_letters`.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    if status is not None and not isinstance(status, MessageStatus):
+        msg = f"status must be a MessageStatus or None, not {status!r:.60}"
+        raise UsageError(msg)
+    check_count(after, "after")
+    check_count(limit, "limit")
+
+
+def check_purge(older_than: object, dead: object, limit: object) -> None:
+    """Check the arguments of `purge`. A mistyped filter must never delete more than was meant.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    check_seconds(older_than, "older_than", zero=True)
+    check_count(limit, "limit")
+    if type(dead) is not bool:
+        msg = f"dead must be a bool, not {dead!r:.60}"
+        raise UsageError(msg)

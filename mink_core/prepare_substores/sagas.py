@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime  # noqa: TC003 -- msgspec resolves annotations at run time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,11 +10,14 @@ import msgspec
 
 from mink_core.errors import UsageError
 from mink_core.json_codec import encode_json
-from mink_core.limits import check_count, check_text
+from mink_core.limits import check_between, check_count, check_moment, check_seconds, check_text
 from mink_core.sagas import MAX_HANDLED, Saga, SagaStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_MOST_CLAIMS = 1_000_000
 
 
 class PreparedSaga(msgspec.Struct, frozen=True):
@@ -43,9 +46,6 @@ def prepare_saga(saga: object, expected_version: object) -> PreparedSaga:
     if not isinstance(saga.status, SagaStatus):
         msg = f"a saga's status is a SagaStatus, not {saga.status!r:.60}"
         raise UsageError(msg)
-    if saga.due_at is not None and (not isinstance(saga.due_at, datetime) or saga.due_at.utcoffset() is None):
-        msg = f"a saga's due_at is an aware datetime or None, not {saga.due_at!r:.60}"
-        raise UsageError(msg)
     handled: Sequence[Any] = tuple(saga.handled)
     if not all(isinstance(event_id, UUID) for event_id in handled):
         msg = "a saga's handled holds UUIDs of events"
@@ -56,25 +56,10 @@ def prepare_saga(saga: object, expected_version: object) -> PreparedSaga:
         encode_json(saga.state, "state"),
         saga.status,
         None if saga.correlation_id is None else check_text(saga.correlation_id, "correlation id"),
-        None if saga.due_at is None else _in_utc(saga.due_at),
+        None if saga.due_at is None else check_moment(saga.due_at, "a saga's due_at"),
         tuple(handled[-MAX_HANDLED:]),
         check_count(expected_version, "expected_version"),
     )
-
-
-def _in_utc(due_at: datetime) -> datetime:
-    """The moment as it will be read.
-
-    Raises:
-        UsageError: It is of a year in UTC that Python does not know.
-    """
-    if due_at.tzinfo is UTC:
-        return due_at
-    try:
-        return due_at.astimezone(UTC)
-    except OverflowError:
-        msg = f"a saga's due_at is within the years 1 to 9999 of UTC, not {due_at!r:.100}"
-        raise UsageError(msg) from None
 
 
 def check_find(correlation_id: object, saga_type: object, statuses: object, after: object, limit: object) -> None:
@@ -91,3 +76,16 @@ def check_find(correlation_id: object, saga_type: object, statuses: object, afte
         msg = f"statuses must be a sequence of SagaStatus, not {statuses!r:.60}"
         raise UsageError(msg)
     check_count(limit, "limit")
+
+
+def check_claim_due(limit: object, lease: object, saga_type: object, max_claims: object) -> None:
+    """Check the arguments of `SagaStore.claim_due`.
+
+    Raises:
+        UsageError: One is wrong.
+    """
+    check_between(limit, "limit", 1, _MOST_CLAIMS)
+    check_between(max_claims, "max_claims", 1, _MOST_CLAIMS)
+    check_seconds(lease, "lease")
+    if saga_type is not None:
+        check_text(saga_type, "saga type")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from mink_core.publishers.cancelled import failure_of
+from mink_core.cancelled import failure_of
+from mink_core.publishers.base import PublishError
 from mink_core.unawaited import check_done, check_plain, check_runs
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class CallablePublisher:
         try:
             check_done(self._function(message), "a CallablePublisher's function")
         except asyncio.CancelledError as error:
-            return failure_of(error)
+            return failure_of(error, "publisher", PublishError)
         except Exception as error:  # noqa: BLE001 -- the outcome of this message
             return error
         return None
@@ -67,7 +68,7 @@ class AsyncCallablePublisher:
                 try:
                     await self._function(message)
                 except asyncio.CancelledError as error:
-                    return failure_of(error)
+                    return failure_of(error, "publisher", PublishError)
                 except Exception as error:  # noqa: BLE001 -- the outcome of this message
                     return error
             return None

@@ -8,9 +8,10 @@ import time
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from mink_core.cancelled import failure_of
 from mink_core.errors import StorageError, StoreClosedError
-from mink_core.publishers.cancelled import failure_of
-from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
+from mink_core.publishers.base import PublishError
+from mink_core.runtime.relaying import PURGE_EVERY, SETTLE_AGAIN, Batch, RelayCounts, RelayOptions
 from mink_core.runtime.task_waiting import wait_until_set
 from mink_core.unawaited import check_runs
 
@@ -93,7 +94,7 @@ class AsyncOutboxRelay:
             # One made for threads has published by now: it keeps the loop, but its messages must not go out again.
             batch.judge(chunk, await outcome if isawaitable(outcome) else outcome)
         except asyncio.CancelledError as error:
-            batch.judge(chunk, failure_of(error))
+            batch.judge(chunk, failure_of(error, "publisher", PublishError))
         except Exception as error:  # noqa: BLE001 -- the outcome of these messages
             batch.judge(chunk, error)
 
@@ -108,7 +109,7 @@ class AsyncOutboxRelay:
                 if batch.is_lost():
                     batch.lost(self.counts)
                     raise
-                await asyncio.sleep(min(0.05 * 2**failures, 1.0))
+                await asyncio.sleep(SETTLE_AGAIN.delay(failures))
 
     async def _purge(self) -> None:
         if self._options.retention is None or time.monotonic() - self._purged_at < PURGE_EVERY:

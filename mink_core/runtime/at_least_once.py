@@ -6,8 +6,16 @@ from asyncio import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mink_core.errors import HandlerFailedError, LeaseLostError, MinkError, StorageError, StoreClosedError
-from mink_core.runtime.delivery import Delivery, HandlerError, failure_of
+from mink_core.cancelled import failure_of
+from mink_core.errors import (
+    HandlerCancelledError,
+    HandlerFailedError,
+    LeaseLostError,
+    MinkError,
+    StorageError,
+    StoreClosedError,
+)
+from mink_core.runtime.delivery import Delivery, HandlerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +40,7 @@ class AtLeastOnce(Delivery):
                     if outcome is not None:
                         yield outcome
                 except CancelledError as error:
-                    yield from self._again(event, failure_of(error))
+                    yield from self._again(event, failure_of(error, "handler", HandlerCancelledError))
                 except Exception as error:  # noqa: BLE001 -- whatever a handler raises
                     yield from self._again(event, error)
                 progress.position = event.global_position
@@ -65,7 +73,7 @@ class AtLeastOnce(Delivery):
                 if outcome is not None:
                     yield outcome
             except CancelledError as again:
-                error = failure_of(again)
+                error = failure_of(again, "handler", HandlerCancelledError)
                 attempt += 1
             except Exception as again:  # noqa: BLE001 -- as above
                 error = again

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mink_core.backoff import backoff
+from mink_core.backoff import Backoff
 from mink_core.errors import (
     CheckpointConflictError,
     LeaseLostError,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mink_core.runtime.settings import SubscriptionSettings
     from mink_core.runtime.steps import Steps
 
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.1, 5.0
+_BACKOFF = Backoff(0.1, most=5.0)
 
 
 class Consumer:
@@ -106,7 +106,7 @@ class Consumer:
                 continue  # moved on purpose: go on from where it is now
             except StorageError as error:
                 self._failures += 1
-                wait = backoff(self._failures, _FIRST_BACKOFF, _LONGEST_BACKOFF)
+                wait = _BACKOFF.delay(self._failures)
                 self._delivery.tell(error, None, self._failures, NextStep.RECONNECT, wait)
                 yield self._delivery.halt.wait(wait)
             except GeneratorExit:

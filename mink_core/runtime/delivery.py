@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from mink_core.cancelled import cancelled_inside, is_asked_for
+from mink_core.cancelled import failure_of
 from mink_core.capability import Capability
 from mink_core.errors import HandlerCancelledError, HandlerFailedError, LeaseLostError
 from mink_core.handling import NextStep, SubscriptionFailure, WhenExhausted
@@ -32,19 +32,6 @@ class HandlerError(Exception):
         super().__init__()
         self.index = index
         self.error = error
-
-
-def failure_of(error: CancelledError) -> HandlerCancelledError:
-    """What a cancellation inside the handler says of its event.
-
-    Raises:
-        CancelledError: It is the worker that is to end.
-    """
-    if is_asked_for():
-        raise error
-    failure = HandlerCancelledError(cancelled_inside("handler", error))
-    failure.__cause__ = error
-    return failure
 
 
 class Delivery(ABC):
@@ -86,7 +73,7 @@ class Delivery(ABC):
             if outcome is not None:
                 yield outcome
         except CancelledError as error:
-            raise failure_of(error) from error
+            raise failure_of(error, "handler", HandlerCancelledError) from error
         finally:
             self.in_handler = False
 

@@ -7,10 +7,11 @@ import time
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
+from mink_core.cancelled import failure_of
 from mink_core.errors import StorageError, StoreClosedError
-from mink_core.publishers.cancelled import failure_of
+from mink_core.publishers.base import PublishError
 from mink_core.runtime.bell import Bell
-from mink_core.runtime.relaying import PURGE_EVERY, Batch, RelayCounts, RelayOptions
+from mink_core.runtime.relaying import PURGE_EVERY, SETTLE_AGAIN, Batch, RelayCounts, RelayOptions
 from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class OutboxRelay:
         try:
             batch.judge(chunk, self._publisher.publish(chunk))
         except CancelledError as error:
-            batch.judge(chunk, failure_of(error))
+            batch.judge(chunk, failure_of(error, "publisher", PublishError))
         except Exception as error:  # noqa: BLE001 -- the outcome of these messages
             batch.judge(chunk, error)
 
@@ -120,7 +121,7 @@ class OutboxRelay:
                 if batch.is_lost():
                     batch.lost(self.counts)
                     raise
-                time.sleep(min(0.05 * 2**failures, 1.0))
+                time.sleep(SETTLE_AGAIN.delay(failures))
 
     def _purge(self) -> None:
         if self._options.retention is None or time.monotonic() - self._purged_at < PURGE_EVERY:

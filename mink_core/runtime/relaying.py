@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SAFE_SHARE = 0.8
 """Nothing is published after this share of a lease, so that what is published can still be acknowledged."""
 PURGE_EVERY = 60.0
+SETTLE_AGAIN = Backoff(0.1, most=1.0)
+"""Between the tries of an acknowledgement that the storage did not take."""
 
 
 class RelayCounts(msgspec.Struct):

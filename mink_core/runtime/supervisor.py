@@ -8,7 +8,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from mink_core.backoff import backoff
+from mink_core.backoff import Backoff
 from mink_core.errors import MinkError, StorageError, StoreClosedError
 from mink_core.handling import NextStep, SubscriptionFailure
 from mink_core.runtime.consumer import Consumer
@@ -84,7 +84,7 @@ class Supervisor:
                     break
                 except StorageError as error:
                     attempt += 1
-                    wait = backoff(attempt, 0.1, self._settings.lease_seconds / _BEATS_A_LEASE)
+                    wait = Backoff(0.1, most=self._settings.lease_seconds / _BEATS_A_LEASE).delay(attempt)
                     tell(
                         SubscriptionFailure(self._settings.name, None, error, None, attempt, NextStep.RECONNECT, wait),
                         self._settings.on_error,

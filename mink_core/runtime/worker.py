@@ -45,8 +45,6 @@ class SubscriptionWorker:
         self._thread: threading.Thread | None = None
         self._started = False
         self._ended = Bell()
-        self._bell = threading.Lock()
-        self._bell.acquire()
         self._error: BaseException | None = None
         watch(self._is_forked)
 
@@ -73,11 +71,10 @@ class SubscriptionWorker:
         """
         self.start()
         try:
-            self._bell.acquire()  # a bare lock: Ctrl-C in an Event's wait may come out as another error
+            self._ended.wait()
         except BaseException:
             self.stop()
-            if not self._ended.is_set():  # else this thread may have the lock already
-                self._bell.acquire()
+            self._ended.wait()
             raise
         self._raise()
 
@@ -91,7 +88,6 @@ class SubscriptionWorker:
                 self._error = error
             finally:
                 self._ended.set()
-                self._bell.release()
 
         if self._started:
             raise UsageError(_ONCE)

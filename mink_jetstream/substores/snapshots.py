@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mink_core.prepare_substores.snapshots import prepare_snapshot, snapshot_data
-from mink_core.runtime.snapshot_checks import check_delete, check_list, check_load
+from mink_core.prepare_substores.snapshots import check_delete, check_list, check_load, prepare_snapshot, snapshot_data
 from mink_core.snapshots import Snapshot, SnapshotInfo, Tail
 from mink_jetstream.feed import StreamPages
 

@@ -142,7 +142,7 @@ def purge(limit: int) -> Change[int]:
 
     def apply(records: Records) -> int:
         expired = [key for key, row in records.items(TABLE) if row.expires_at <= records.now]
-        taken = [key for key in expired[:limit] if records.take(TABLE, key)]
+        taken = [key for key in expired[:limit] if not records.is_locked((TABLE, key))]
         for key in taken:
             records.drop(TABLE, key)
         return len(taken)

@@ -118,7 +118,11 @@ def claim(worker: str, limit: int, lease: float) -> Change[list[ClaimedMessage]]
             if len(picked) + len(lapsed) >= limit:
                 break
             blocked = row.message.ordered and heads[row.message.stream_id] != row.position
-            if row.status is MessageStatus.PENDING and not blocked and records.take(OPEN, row.message.message_id):
+            if (
+                row.status is MessageStatus.PENDING
+                and not blocked
+                and not records.is_locked((OPEN, row.message.message_id))
+            ):
                 picked.append(row)
         picked.sort(key=lambda row: row.position)
         return [_claim(records, row, worker, lease, suspect=row in lapsed) for row in [*picked, *lapsed]]
@@ -131,7 +135,7 @@ def _take_lapsed(records: Records, rows: Sequence[Row]) -> list[Row]:
     taken: list[Row] = []
     for row in rows:
         used_up = row.attempts >= row.message.max_attempts
-        if (not used_up and taken) or not records.take(OPEN, row.message.message_id):
+        if (not used_up and taken) or records.is_locked((OPEN, row.message.message_id)):
             continue
         if used_up:
             said = f"attempt {row.attempts} by {row.claimed_by} was never heard of again"
@@ -271,7 +275,7 @@ def purge(older_than: float, limit: int, *, dead: bool) -> Change[int]:
         wanted = (MessageStatus.DONE, MessageStatus.DEAD) if dead else (MessageStatus.DONE,)
         found: list[Row] = [row for _, row in records.items(FINISHED) if row.status in wanted]
         old = [row.message.message_id for row in found if row.finished_at is not None and row.finished_at <= before]
-        taken = [message_id for message_id in old[:limit] if records.take(OPEN, message_id)]
+        taken = [message_id for message_id in old[:limit] if not records.is_locked((OPEN, message_id))]
         for message_id in taken:
             records.drop(FINISHED, message_id)
         return len(taken)

@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from mink_core.errors import StreamNotFoundError, TransientStorageError
+from mink_core.prepare_substores.privacy import redacted_event
 from mink_core.privacy import PrivacyOperation, PrivacyRecord
-from mink_core.runtime.privacy_checks import redacted_event
 from mink_memory.changes import idempotency, outbox, parked, sagas, snapshots
 from mink_memory.holes import hole, is_hole
 from mink_memory.records import Change
 from mink_memory.rows import with_content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from uuid import UUID
 
     from mink_memory.handle import Handle
     from mink_memory.keys import RecordKey
     from mink_memory.records import Records
-    from mink_memory.rows import Row
 
 TABLE = "privacy audit"
 
@@ -42,9 +40,9 @@ def soft_delete(handle: Handle[Any], stream_id: str, by: str, reason: str) -> Ch
         erasure.snapshots(stream_id, 0)
         erasure.apply()
         log.mark(replace(state, hidden_version=rows[-1].version, deleted_at=records.now))
-        return _audit(records, PrivacyOperation.SOFT_DELETE, rows[-1], by, reason, erasure.counts)
+        return _audit(records, PrivacyOperation.SOFT_DELETE, stream_id, rows[-1].version, by, reason, erasure.counts)
 
-    return _change(stream_id, apply)
+    return Change((stream_id,), apply)
 
 
 def tombstone(handle: Handle[Any], stream_id: str, by: str, reason: str) -> Change[PrivacyRecord]:
@@ -55,9 +53,9 @@ def tombstone(handle: Handle[Any], stream_id: str, by: str, reason: str) -> Chan
         log.mark(replace(log.state, tombstoned=True))
         rows = log.rows
         version = rows[-1].version if rows else 0
-        return _stored(records, PrivacyOperation.TOMBSTONE, stream_id, version, by, reason, {})
+        return _audit(records, PrivacyOperation.TOMBSTONE, stream_id, version, by, reason, {})
 
-    return _change(stream_id, apply)
+    return Change((stream_id,), apply)
 
 
 def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
@@ -85,9 +83,10 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
         erasure.parked_errors(stream_id, version)
         erasure.apply()
         log.rewrite(row, with_content(row, event.data, event.metadata))
-        return _audit(records, PrivacyOperation.REDACT, row, by, reason, {"events": 1, **erasure.counts})
+        counts = {"events": 1, **erasure.counts}
+        return _audit(records, PrivacyOperation.REDACT, stream_id, version, by, reason, counts)
 
-    return _change(stream_id, apply)
+    return Change((stream_id,), apply)
 
 
 def purge(
@@ -113,12 +112,13 @@ def purge(
             log.rewrite(row, hole(row))
         state = log.state
         log.mark(replace(state, purged_version=max(state.purged_version, last.version)))
-        return _audit(records, PrivacyOperation.PURGE, last, by, reason, {"events": len(purged), **erasure.counts})
+        counts = {"events": len(purged), **erasure.counts}
+        return _audit(records, PrivacyOperation.PURGE, stream_id, last.version, by, reason, counts)
 
-    return _change(stream_id, apply)
+    return Change((stream_id,), apply)
 
 
-def audit(_handle: Handle[Any], stream_id: str | None, after: int, limit: int) -> Change[list[PrivacyRecord]]:
+def audit(stream_id: str | None, after: int, limit: int) -> Change[list[PrivacyRecord]]:
     """The records, in order."""
 
     def apply(records: Records) -> list[PrivacyRecord]:
@@ -126,11 +126,6 @@ def audit(_handle: Handle[Any], stream_id: str | None, after: int, limit: int) -
         return [record for record in found if stream_id in (None, record.stream_id)][:limit]
 
     return Change((), apply)
-
-
-def _change(stream_id: str, apply: Callable[[Records], PrivacyRecord]) -> Change[PrivacyRecord]:
-    # The stream's own lock, as appends take it: it is a str, not a record's key.
-    return Change((stream_id,), apply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- locks are by either
 
 
 class _Erasure:
@@ -211,12 +206,6 @@ class _Erasure:
 
 
 def _audit(  # noqa: PLR0913, PLR0917 -- what a record says
-    records: Records, operation: PrivacyOperation, row: Row, by: str, reason: str, counts: dict[str, int]
-) -> PrivacyRecord:
-    return _stored(records, operation, row.stream_id, row.version, by, reason, counts)
-
-
-def _stored(  # noqa: PLR0913, PLR0917 -- what a record says
     records: Records,
     operation: PrivacyOperation,
     stream_id: str,

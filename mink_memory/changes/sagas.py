@@ -121,7 +121,7 @@ def claim_due(limit: int, lease: float, saga_type: str | None, max_claims: int) 
         claimed: list[StoredSaga] = []
         for _, row in sorted(due, key=lambda pair: pair[0]):
             stuck = row.claims >= max_claims
-            if (len(claimed) == limit and not stuck) or not records.take(TABLE, row.saga.saga_id):
+            if (len(claimed) == limit and not stuck) or records.is_locked((TABLE, row.saga.saga_id)):
                 continue
             if stuck:
                 saga = replace(row.saga, status=SagaStatus.STUCK, due_at=None)
@@ -141,18 +141,12 @@ def delete(saga_id: str, expected: int) -> Change[None]:
     """Delete for good."""
 
     def apply(records: Records) -> None:
-        if expected == 0:
-            raise SagaConflictError(saga_id, expected, _actual(records, saga_id))
         row = _expected(records, saga_id, expected)
-        if row is not None:
-            records.put(TABLE, saga_id, erased(row, records.now))
+        if row is None:
+            raise SagaConflictError(saga_id, expected, 0)
+        records.put(TABLE, saga_id, erased(row, records.now))
 
     return Change(((TABLE, saga_id),), apply)
-
-
-def _actual(records: Records, saga_id: str) -> int | None:
-    row: Row | None = records.get(TABLE, saga_id)
-    return 0 if row is None else None if row.deleted else row.version
 
 
 def erased(row: Row, now: datetime) -> Row:

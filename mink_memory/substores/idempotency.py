@@ -11,8 +11,8 @@ from uuid import uuid4
 from mink_core.errors import MinkError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
 from mink_core.json_codec import encode_json
-from mink_core.limits import check_count, check_seconds, check_text
-from mink_core.prepare_substores.idempotency import check_reservation, prepare_key
+from mink_core.limits import check_count, check_seconds
+from mink_core.prepare_substores.idempotency import check_key, check_list, check_reservation, prepare_key
 from mink_core.runtime.key_waiting import pauses
 from mink_memory.changes import idempotency
 from mink_memory.substores.base import AsyncSubStore, SubStore
@@ -63,13 +63,12 @@ class MemoryIdempotency(SubStore):
 
     def get(self, key: str) -> IdempotencyRecord | None:
         """See `IdempotencyStore.get`."""
-        return self._run(idempotency.get(check_text(key, "idempotency key")))
+        return self._run(idempotency.get(check_key(key)))
 
     def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
         """See `IdempotencyStore.list`."""
-        if after is not None:
-            check_text(after, "idempotency key")
-        return self._run(idempotency.list_all(after, check_count(limit, "limit")))
+        check_list(after, limit)
+        return self._run(idempotency.list_all(after, limit))
 
     def purge(self, *, limit: int = 1000) -> int:
         """See `IdempotencyStore.purge`."""
@@ -113,13 +112,12 @@ class AsyncMemoryIdempotency(AsyncSubStore):
 
     async def get(self, key: str) -> IdempotencyRecord | None:
         """See `IdempotencyStore.get`."""
-        return await self._run(idempotency.get(check_text(key, "idempotency key")))
+        return await self._run(idempotency.get(check_key(key)))
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
         """See `IdempotencyStore.list`."""
-        if after is not None:
-            check_text(after, "idempotency key")
-        return await self._run(idempotency.list_all(after, check_count(limit, "limit")))
+        check_list(after, limit)
+        return await self._run(idempotency.list_all(after, limit))
 
     async def purge(self, *, limit: int = 1000) -> int:
         """See `IdempotencyStore.purge`."""

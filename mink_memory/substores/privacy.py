@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mink_core.runtime.privacy_checks import check_audit, check_operation, check_redaction, check_version
+from mink_core.prepare_substores.privacy import check_audit, check_operation, check_purge, check_redaction
 from mink_memory.changes import privacy
 from mink_memory.substores.base import AsyncRun, AsyncSubStore, Run, SubStore
 
@@ -50,15 +50,13 @@ class MemoryPrivacy(SubStore):
 
     def purge(self, stream_id: str, *, up_to_version: int | None = None, by: str, reason: str = "") -> PrivacyRecord:
         """See `PrivacyStore.purge`."""
-        check_operation(stream_id, by, reason)
-        if up_to_version is not None:
-            check_version(up_to_version)
+        check_purge(stream_id, up_to_version, by, reason)
         return self._run(privacy.purge(self._handle, stream_id, up_to_version, by, reason))
 
     def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:
         """See `PrivacyStore.audit`."""
         check_audit(stream_id, after, limit)
-        return self._run(privacy.audit(self._handle, stream_id, after, limit))
+        return self._run(privacy.audit(stream_id, after, limit))
 
 
 class AsyncMemoryPrivacy(AsyncSubStore):
@@ -98,12 +96,10 @@ class AsyncMemoryPrivacy(AsyncSubStore):
         self, stream_id: str, *, up_to_version: int | None = None, by: str, reason: str = ""
     ) -> PrivacyRecord:
         """See `PrivacyStore.purge`."""
-        check_operation(stream_id, by, reason)
-        if up_to_version is not None:
-            check_version(up_to_version)
+        check_purge(stream_id, up_to_version, by, reason)
         return await self._run(privacy.purge(self._handle, stream_id, up_to_version, by, reason))
 
     async def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:
         """See `PrivacyStore.audit`."""
         check_audit(stream_id, after, limit)
-        return await self._run(privacy.audit(self._handle, stream_id, after, limit))
+        return await self._run(privacy.audit(stream_id, after, limit))

@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from mink_core.direction import Direction
-from mink_core.prepare_substores.snapshots import prepare_snapshot
-from mink_core.runtime.snapshot_checks import check_delete, check_list, check_load
+from mink_core.prepare_substores.snapshots import check_delete, check_list, check_load, prepare_snapshot
 from mink_core.snapshots import Snapshot, SnapshotInfo, Tail
 from mink_memory.changes import snapshots
 from mink_memory.substores.base import AsyncRun, AsyncSubStore, Run, SubStore

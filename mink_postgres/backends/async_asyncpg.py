@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import asyncpg
 
 from mink_core.forks import FORKS
 from mink_core.runtime.starting import started
-from mink_postgres.backends.closing import Closing
-from mink_postgres.backends.forked import cut_off, keep_async, refuse_async
-from mink_postgres.backends.leases import KEPT, Leases
-from mink_postgres.backends.pooler import asyncpg_options, begin, patient
+from mink_postgres.backends.async_base import AsyncBound, AsyncPooled
+from mink_postgres.backends.forked import cut_off
+from mink_postgres.backends.pooler import asyncpg_options, begin
 from mink_postgres.drivers import asyncpg as driver
 from mink_postgres.query import Query
 from mink_postgres.reaching import reach_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator
 
     from mink_postgres.options import PostgresOptions
-    from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
 ROLLBACK_SECONDS = 10.0
@@ -74,28 +71,12 @@ async def _roll_back(connection: Any, block: Any, error: BaseException) -> None:
         connection.terminate()
 
 
-class AsyncpgBackend(_AsyncpgDriver):
+class AsyncpgBackend(_AsyncpgDriver, AsyncPooled):
     """See `sync_psycopg.PsycopgBackend`."""
 
     def __init__(self, source: Source | None, pool: Any, options: PostgresOptions) -> None:
         """Open nothing yet."""
-        self._source = source
-        self.conninfo: str | None = None
-        """Where to connect, once it is open."""
-        self._pool = pool
-        self._owned = pool is None
-        self._options = options
-        self._connections: WeakSet[Any] = WeakSet()
-        self._closing = Closing()
-        self._leases = Leases(self._take, self._give, driver.is_closed, kept=KEPT if self._owned else 0)
-        self.acquire, self.release = self._leases.acquire, self._leases.release
-        self.fetch: Callable[[Any, Query], Coroutine[Any, Any, Rows]] = (
-            self._fetch_patiently if options.transaction_pooler else driver.fetch
-        )
-        self.on_connect: Callable[[], None] = lambda: None
-
-    async def _fetch_patiently(self, connection: Any, query: Query) -> Rows:
-        return await driver.fetch(connection, patient(query, self._options))
+        super().__init__(source, pool, options, driver.fetch, driver.is_closed)
 
     @asynccontextmanager
     async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:
@@ -153,13 +134,6 @@ class AsyncpgBackend(_AsyncpgDriver):
         """See `sync_psycopg.PsycopgBackend.is_shared`."""
         return not self._owned and bool(getattr(self._pool, "_initialized", True))
 
-    def leave_to_parent(self) -> None:
-        """See `sync_psycopg.PsycopgBackend.leave_to_parent`."""
-        self.acquire = self.fetch = refuse_async
-        self.release = keep_async
-        if self._owned:
-            cut_off(self._connections)
-
     def pool_status(self) -> dict[str, int]:
         """Connections by state; asyncpg does not tell who waits."""
         if self._pool is None:
@@ -167,40 +141,10 @@ class AsyncpgBackend(_AsyncpgDriver):
         idle: int = self._pool.get_idle_size() + self._leases.idle
         return {"used": self._pool.get_size() - idle, "idle": idle}
 
-    async def close(self) -> None:
-        """Close the pool if it is ours, then let go of the server."""
-        await self._closing.run(self._leases, self._pool if self._owned else None, self._source)
 
-
-class AsyncpgBoundBackend(_AsyncpgDriver):
-    """The caller's connection: never committed, rolled back or closed here (TX-02)."""
-
-    conninfo = None
-    is_shared = True
+class AsyncpgBoundBackend(_AsyncpgDriver, AsyncBound):
+    """See `AsyncBound`."""
 
     def __init__(self, connection: Any) -> None:
         """Keep it."""
-        self._connection = connection
-        self.fetch: Callable[[Any, Query], Coroutine[Any, Any, Rows]] = driver.fetch
-        self.on_connect: Callable[[], None] = lambda: None
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    def leave_to_parent(self) -> None:
-        """See `sync_psycopg.BoundBackend.leave_to_parent`."""
-        self.fetch = refuse_async
-
-    async def acquire(self) -> Any:
-        """The connection, as it is."""
-        return self._connection
-
-    async def release(self, connection: Any, *, clean: bool) -> None:
-        """It stays the caller's."""
-
-    def pool_status(self) -> dict[str, int]:
-        """There is no pool."""
-        return {}
-
-    async def close(self) -> None:
-        """Nothing of ours to close."""
+        super().__init__(connection, driver.fetch)

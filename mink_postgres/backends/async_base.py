@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import asyncio
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from weakref import WeakSet
+
+from mink_postgres.backends.forked import cut_off, keep_async, refuse_async
+from mink_postgres.backends.leases import KEPT, Leases
+from mink_postgres.backends.pooler import patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
 
+    from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Query, Rows
+    from mink_postgres.source import Source
+
+Fetch: TypeAlias = "Callable[[Any, Query], Coroutine[Any, Any, Rows]]"
+"""Runs one query on a connection."""
 
 
 class AsyncBackend(Protocol):
@@ -52,7 +64,7 @@ class AsyncBackend(Protocol):
         ...
 
     @property
-    def fetch(self) -> Callable[[Any, Query], Coroutine[Any, Any, Rows]]:
+    def fetch(self) -> Fetch:
         """Runs one query on a connection."""
         ...
 
@@ -67,3 +79,105 @@ class AsyncBackend(Protocol):
     async def close(self) -> None:
         """Release what was opened here."""
         ...
+
+
+class AsyncPooled(ABC):
+    """A pool of the store's own, or the caller's: what does not depend on the driver."""
+
+    def __init__(
+        self, source: Source | None, pool: Any, options: PostgresOptions, fetch: Fetch, is_closed: Callable[[Any], bool]
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            source: Where the server comes from; None where the pool is the caller's.
+            pool: The caller's; None for one of the store's own.
+            options: The store's.
+            fetch: The driver's.
+            is_closed: Whether a connection is known to be of no use.
+        """
+        self._source = source
+        self.conninfo: str | None = None
+        """Where to connect, once it is open."""
+        self._pool: Any = pool
+        self._owned = pool is None
+        self._options = options
+        self._connections: WeakSet[Any] = WeakSet()
+        self._closing: asyncio.Future[None] | None = None
+        self._leases = Leases(self._take, self._give, is_closed, kept=KEPT if self._owned else 0)
+        self.acquire, self.release = self._leases.acquire, self._leases.release
+        self._fetch = fetch
+        self.fetch: Fetch = self._fetch_patiently if options.transaction_pooler else fetch
+        self.on_connect: Callable[[], None] = lambda: None
+
+    @abstractmethod
+    async def _take(self) -> Any:
+        """Borrow from the pool."""
+
+    @abstractmethod
+    async def _give(self, connection: Any) -> None:
+        """Give back to the pool."""
+
+    async def _fetch_patiently(self, connection: Any, query: Query) -> Rows:
+        return await self._fetch(connection, patient(query, self._options))
+
+    def leave_to_parent(self) -> None:
+        """See `sync_psycopg.PsycopgBackend.leave_to_parent`."""
+        self.acquire = self.fetch = refuse_async
+        self.release = keep_async
+        if self._owned:
+            cut_off(self._connections)
+
+    async def close(self) -> None:
+        """Close the pool if it is ours, then let go of the server.
+
+        It goes on by itself where the caller is cancelled, and who calls again waits for the same.
+        """
+        if self._closing is None or self._closing.cancelled():
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        try:
+            await self._leases.end()
+        finally:
+            try:
+                if self._owned and self._pool is not None:
+                    await self._pool.close()
+            finally:
+                if self._source is not None:
+                    await asyncio.shield(asyncio.to_thread(self._source.close))  # cancelled with its event loop
+
+
+class AsyncBound:
+    """The caller's connection: never committed, rolled back or closed here (TX-02)."""
+
+    conninfo = None
+    is_shared = True
+
+    def __init__(self, connection: Any, fetch: Fetch) -> None:
+        """Keep it, and what the driver fetches by."""
+        self._connection = connection
+        self.fetch = fetch
+        self.on_connect: Callable[[], None] = lambda: None
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    def leave_to_parent(self) -> None:
+        """See `sync_psycopg.BoundBackend.leave_to_parent`."""
+        self.fetch = refuse_async
+
+    async def acquire(self) -> Any:
+        """The connection, as it is."""
+        return self._connection
+
+    async def release(self, connection: Any, *, clean: bool) -> None:
+        """It stays the caller's."""
+
+    def pool_status(self) -> dict[str, int]:
+        """There is no pool."""
+        return {}
+
+    async def close(self) -> None:
+        """Nothing of ours to close."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_core.forks import FORKS
 from mink_core.runtime.starting import started
-from mink_postgres.backends.closing import Closing
-from mink_postgres.backends.forked import cut_off, keep_async, quiet, refuse_async
-from mink_postgres.backends.leases import KEPT, Leases
-from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
+from mink_postgres.backends.async_base import AsyncBound, AsyncPooled
+from mink_postgres.backends.forked import cut_off, quiet
+from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, psycopg_options
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
@@ -25,10 +23,9 @@ from mink_postgres.query import Query
 from mink_postgres.reaching import libpq_options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from collections.abc import AsyncGenerator
 
     from mink_postgres.options import PostgresOptions
-    from mink_postgres.query import Rows
     from mink_postgres.source import Source
 
 Connection = psycopg.AsyncConnection[Any]
@@ -69,33 +66,15 @@ async def _try_again(pool: AsyncConnectionPool[Any]) -> None:
         await pool.check()
 
 
-class AsyncPsycopgBackend(_PsycopgDriver):
+class AsyncPsycopgBackend(_PsycopgDriver, AsyncPooled):
     """See `sync_psycopg.PsycopgBackend`."""
 
     def __init__(self, source: Source | None, pool: AsyncConnectionPool[Any] | None, options: PostgresOptions) -> None:
         """Open nothing yet."""
-        self._source = source
-        self.conninfo: str | None = None
-        """Where to connect, once it is open."""
-        self._pool = pool
-        self._owned = pool is None
-        self._options = options
+        super().__init__(source, pool, options, psycopg_async.fetch, lambda connection: bool(connection.closed))
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
-        self._connections: WeakSet[Connection] = WeakSet()
         self._giving: set[asyncio.Future[None]] = set()
-        self._closing = Closing()
-        self._leases = Leases(
-            self._take, self._give, lambda connection: bool(connection.closed), kept=KEPT if self._owned else 0
-        )
-        self.acquire, self.release = self._leases.acquire, self._leases.release
-        self.fetch: Callable[[Connection, Query], Coroutine[Any, Any, Rows]] = (
-            self._fetch_patiently if options.transaction_pooler else psycopg_async.fetch
-        )
-        self.on_connect: Callable[[], None] = lambda: None
-
-    async def _fetch_patiently(self, connection: Connection, query: Query) -> Rows:
-        return await psycopg_async.fetch(connection, patient(query, self._options))
 
     @asynccontextmanager
     async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
@@ -139,10 +118,8 @@ class AsyncPsycopgBackend(_PsycopgDriver):
             await connection.execute(SETTINGS, (self._options.lock_timeout_ms,))
 
     async def _take(self) -> Connection:
-        pool: Any = self._pool
-        assert pool is not None  # noqa: S101 -- the store opens before it runs anything
         try:
-            connection: Connection = await pool.getconn(self._options.pool_timeout)
+            connection: Connection = await self._pool.getconn(self._options.pool_timeout)
         except (PoolClosed, PoolTimeout, TooManyRequests, psycopg.Error) as error:
             raise pool_error(error) from error
         if not self._owned and not connection.autocommit:
@@ -169,8 +146,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
             if not connection.closed:
                 with suppress(psycopg.Error):
                     await connection.set_autocommit(False)
-        pool: Any = self._pool
-        await pool.putconn(connection)
+        await self._pool.putconn(connection)
 
     @property
     def is_shared(self) -> bool:
@@ -179,11 +155,9 @@ class AsyncPsycopgBackend(_PsycopgDriver):
 
     def leave_to_parent(self) -> None:
         """See `sync_psycopg.PsycopgBackend.leave_to_parent`."""
-        self.acquire = self.fetch = refuse_async
-        self.release = keep_async
+        super().leave_to_parent()
         if self._owned and self._pool is not None:
             quiet(self._pool)
-            cut_off(self._connections)
 
     def pool_status(self) -> dict[str, int]:
         """See `sync_psycopg.PsycopgBackend.pool_status`."""
@@ -192,40 +166,10 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         found, kept = pool_figures(self._pool.get_stats()), self._leases.idle
         return {**found, "used": found["used"] - kept, "idle": found["idle"] + kept}
 
-    async def close(self) -> None:
-        """Close the pool if it is ours, then let go of the server."""
-        await self._closing.run(self._leases, self._pool if self._owned else None, self._source)
 
-
-class AsyncBoundPsycopgBackend(_PsycopgDriver):
-    """The caller's connection: never committed, rolled back or closed here (TX-02)."""
-
-    conninfo = None
-    is_shared = True
+class AsyncBoundPsycopgBackend(_PsycopgDriver, AsyncBound):
+    """See `AsyncBound`."""
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
-        self._connection = connection
-        self.fetch: Callable[[Connection, Query], Coroutine[Any, Any, Rows]] = psycopg_async.fetch
-        self.on_connect: Callable[[], None] = lambda: None
-
-    async def open(self) -> None:
-        """Nothing to open."""
-
-    def leave_to_parent(self) -> None:
-        """See `sync_psycopg.BoundBackend.leave_to_parent`."""
-        self.fetch = refuse_async
-
-    async def acquire(self) -> Connection:
-        """The connection, as it is."""
-        return self._connection
-
-    async def release(self, connection: Connection, *, clean: bool) -> None:
-        """It stays the caller's."""
-
-    def pool_status(self) -> dict[str, int]:
-        """There is no pool."""
-        return {}
-
-    async def close(self) -> None:
-        """Nothing of ours to close."""
+        super().__init__(connection, psycopg_async.fetch)

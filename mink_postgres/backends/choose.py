@@ -1,4 +1,4 @@
-"""Which async backend fits what the caller gave. asyncpg is imported only when asked for."""
+"""Where a store gets connections from: what the caller gave, and which async backend fits it. asyncpg is imported only when asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ from mink_postgres.source import ServerSource, Source
 if TYPE_CHECKING:
     from mink_postgres.backends.async_base import AsyncBackend
     from mink_postgres.options import PostgresOptions
+
+
+def check_given(conninfo: object, pool: object, connection: object, options: PostgresOptions) -> None:
+    """Refuse what is not one place to get connections from.
+
+    Raises:
+        UsageError: Not exactly one of the three was given, or the options want another one.
+    """
+    if sum(given is not None for given in (conninfo, pool, connection)) != 1:
+        msg = "give exactly one of conninfo, pool and connection"
+        raise UsageError(msg)
+    if options.wakeups and conninfo is None:
+        msg = "wakeups need connections of their own: give conninfo, not a pool or a connection"
+        raise UsageError(msg)
 
 
 def choose_backend(

@@ -12,7 +12,6 @@ from mink_postgres.programs.partitioning import layout
 from mink_postgres.programs.schema import applied_migrations, check_current, check_sequence, disarmed
 from mink_postgres.programs.server_health import connections, pooler, replication, settings
 from mink_postgres.query import Program, Query
-from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +143,7 @@ def _holder(item: FeedHolder, high: int, max_lag: float) -> Diagnosis:
 
 
 def _checkpoints(context: Context, max_lag: float) -> Program[list[Diagnosis]]:
-    rows = yield Query(_sql("checkpoint_lag", context))
+    rows = yield Query(context.sql.admin("checkpoint_lag"))
     return [
         Diagnosis(
             f"subscription {name}",
@@ -159,7 +158,7 @@ def _checkpoints(context: Context, max_lag: float) -> Program[list[Diagnosis]]:
 
 
 def _parked(context: Context) -> Program[list[Diagnosis]]:
-    rows = yield Query(_sql("parked_events", context))
+    rows = yield Query(context.sql.admin("parked_events"))
     return [
         Diagnosis(
             f"parked events of {name}",
@@ -180,7 +179,7 @@ def _outbox(context: Context, max_lag: float) -> Program[list[Diagnosis]]:
     there = yield Query("SELECT to_regclass($1::text) IS NOT NULL", (f"{context.sql.quoted}.outbox",))
     if not there[0][0]:
         return []
-    waiting, seconds, dead = (yield Query(_sql("outbox_backlog", context)))[0]
+    waiting, seconds, dead = (yield Query(context.sql.admin("outbox_backlog")))[0]
     return list(_outbox_findings(waiting, seconds, dead, max_lag))
 
 
@@ -201,7 +200,3 @@ def _outbox_findings(waiting: int, seconds: float, dead: int, max_lag: float) ->
             "look at store.outbox.dead_letters(), then requeue or purge them",
             {"dead": dead},
         )
-
-
-def _sql(name: str, context: Context) -> str:
-    return admin_sql(name).replace("{schema}", context.sql.quoted)

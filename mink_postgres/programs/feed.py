@@ -208,12 +208,7 @@ def _newest(context: Context, mark: int) -> Program[int]:
 
 def identity(context: Context) -> Program[StoreIdentity]:
     """Which history this is."""
-    rows = yield Query(context.sql.feed_mark)
-    _, _, store, epoch, refusal = rows[0]
-    if refusal is not None:
-        kind, message = _REFUSALS[refusal]
-        raise kind(message)
-    return StoreIdentity(store, epoch)
+    return (yield from _look(context, 0, None)).identity
 
 
 def bump_epoch(context: Context) -> Program[StoreIdentity]:

@@ -63,7 +63,7 @@ def grants(context: Context, role: str, access: Sequence[Access]) -> Program[lis
     quoted_role = _quote_role(role)
     yield from check_current(context)
     schema = context.sql.quoted
-    found = yield Query(admin_sql("role").replace("{schema}", schema), (role,))
+    found = yield Query(context.sql.admin("role"), (role,))
     if not found:
         msg = f"there is no role {role!r}; nothing was granted: CREATE ROLE {quoted_role} LOGIN"
         raise StorageError(msg)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from mink_core.administration import StreamMark
 from mink_core.limits import category_of
 from mink_postgres.query import Program, Query
-from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 def stream_marks(context: Context) -> Program[list[StreamMark]]:
     """The marks of all streams that have one."""
-    rows = yield Query(_sql("stream_marks", context))
+    rows = yield Query(context.sql.admin("stream_marks"))
     return [
         StreamMark(stream_id, version, purged, hidden, _aware(deleted), _aware(tombstoned))
         for stream_id, version, purged, hidden, deleted, tombstoned in rows
@@ -31,11 +30,11 @@ def import_marks(context: Context, marks: Sequence[StreamMark]) -> Program[None]
     for mark in sorted(marks, key=lambda it: it.stream_id):
         category = category_of(mark.stream_id)
         # A stream may have no event left, and yet goes on after its last version.
-        yield Query(_sql("import_mark_row", context), (mark.stream_id, category, mark.version), retry_is_safe=True)
+        yield Query(context.sql.admin("import_mark_row"), (mark.stream_id, category, mark.version), retry_is_safe=True)
         if mark.hidden_version or mark.deleted_at or mark.tombstoned_at:
             yield Query(f"SELECT {context.sql.quoted}.mark_stream($1::text, $2::text)", (mark.stream_id, category))
         yield Query(
-            _sql("import_mark", context),
+            context.sql.admin("import_mark"),
             (
                 mark.stream_id,
                 mark.purged_version,
@@ -45,10 +44,6 @@ def import_marks(context: Context, marks: Sequence[StreamMark]) -> Program[None]
             ),
             retry_is_safe=True,
         )
-
-
-def _sql(name: str, context: Context) -> str:
-    return admin_sql(name).replace("{schema}", context.sql.quoted)
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from mink_core.errors import SchemaError, TransientStorageError
 from mink_postgres.options import check_hash_partitions
 from mink_postgres.query import Program, Query
-from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
     from mink_postgres.context import Context
@@ -40,7 +39,7 @@ class Layout(NamedTuple):
 
 def layout(context: Context) -> Program[Layout]:
     """Look at the table."""
-    kind, count, *rest = (yield Query(_sql("partition_state", context)))[0]
+    kind, count, *rest = (yield Query(context.sql.admin("partition_state")))[0]
     return Layout(count if kind == "p" else 0, *rest)
 
 
@@ -70,7 +69,7 @@ def partition_new(context: Context) -> Program[None]:
         raise SchemaError(msg)
     _refuse(context, found)
     yield Query(_make(context, wanted), is_script=True)
-    yield Query(_sql("partition_swap", context), is_script=True)
+    yield Query(context.sql.admin("partition_swap"), is_script=True)
 
 
 def begin(context: Context, partitions: int) -> Program[int]:
@@ -101,8 +100,7 @@ def begin(context: Context, partitions: int) -> Program[int]:
             f"or DROP TABLE {context.sql.quoted}.events_hashed"
         )
         raise SchemaError(msg)
-    rows = yield Query(f"SELECT coalesce(max(global_position), 0) FROM {context.sql.quoted}.events_hashed")  # noqa: S608 -- a validated name
-    return int(rows[0][0])
+    return (yield from _copied(context))
 
 
 def copy_chunk(context: Context, after: int, mark: int) -> Program[tuple[int, int]]:
@@ -115,11 +113,11 @@ def copy_chunk(context: Context, after: int, mark: int) -> Program[tuple[int, in
         SchemaError: Somebody else copies as well.
     """
     yield from _check_alone(context, after)
-    rows = yield Query(_sql("partition_next", context), (after, mark, CHUNK))
+    rows = yield Query(context.sql.admin("partition_next"), (after, mark, CHUNK))
     upto = rows[0][0]
     if upto is None:
         return mark, 0
-    copied = yield Query(_sql("partition_copy", context), (after, upto))
+    copied = yield Query(context.sql.admin("partition_copy"), (after, upto))
     return upto, copied[0][0]
 
 
@@ -153,14 +151,14 @@ def finish(context: Context, after: int) -> Program[int]:
     if (yield Query(context.sql.feed_holders, (0,))):
         msg = "a transaction has called fence() and not inserted yet; nothing was changed: try again when it has ended"
         raise TransientStorageError(msg)
-    rows = yield Query(_sql("partition_copy", context), (after, 2**63 - 1))
-    for (stream,) in (yield Query(_sql("partition_rewritten", context))):
+    rows = yield Query(context.sql.admin("partition_copy"), (after, 2**63 - 1))
+    for (stream,) in (yield Query(context.sql.admin("partition_rewritten"))):
         yield Query(f"DELETE FROM {quoted}.events_hashed WHERE stream_id = $1::text", (stream,))  # noqa: S608 -- a validated name
         yield Query(
             f"INSERT INTO {quoted}.events_hashed SELECT e.* FROM {quoted}.events AS e WHERE e.stream_id = $1::text",  # noqa: S608 -- as above
             (stream,),
         )
-    yield Query(_sql("partition_swap", context), is_script=True)
+    yield Query(context.sql.admin("partition_swap"), is_script=True)
     return int(rows[0][0])
 
 
@@ -174,14 +172,18 @@ def _lock(context: Context) -> str:
     return f"SELECT pg_advisory_xact_lock(hashtextextended('mink partitions {context.sql.schema}', 0))"
 
 
+def _copied(context: Context) -> Program[int]:
+    """The highest position that the copy holds."""
+    rows = yield Query(f"SELECT coalesce(max(global_position), 0) FROM {context.sql.quoted}.events_hashed")  # noqa: S608 -- a validated name
+    return int(rows[0][0])
+
+
 def _check_alone(context: Context, after: int) -> Program[None]:
     """Refuse to go on beside another process that copies. It is waited for until it has done its piece, or all."""
     yield Query(_lock(context))
     found = yield from layout(context)
-    if found.begun:
-        rows = yield Query(f"SELECT coalesce(max(global_position), 0) FROM {context.sql.quoted}.events_hashed")  # noqa: S608 -- a validated name
-        if rows[0][0] <= after:
-            return
+    if found.begun and (yield from _copied(context)) <= after:
+        return
     msg = (
         f"another process moves the events of schema {context.sql.schema!r} into partitions as well, and has gone on "
         "where this one was; nothing is lost: leave it to that one"
@@ -205,8 +207,4 @@ def _refuse(context: Context, found: Layout) -> None:
 
 
 def _make(context: Context, partitions: int) -> str:
-    return _sql("partition_make", context).replace("{count}", str(partitions))
-
-
-def _sql(name: str, context: Context) -> str:
-    return admin_sql(name).replace("{schema}", context.sql.quoted)
+    return context.sql.admin("partition_make").replace("{count}", str(partitions))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from mink_core.errors import StreamNotFoundError, UsageError
 from mink_core.json_codec import decode_json
 from mink_core.limits import category_of
+from mink_core.prepare_substores.privacy import redacted_event
 from mink_core.privacy import PrivacyOperation, PrivacyRecord
-from mink_core.runtime.privacy_checks import redacted_event
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from mink_postgres.migrations import (
 )
 from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
-from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +54,7 @@ def applied_migrations(context: Context) -> Program[list[Applied]]:
     )
     if not there:
         return []
-    rows = yield Query(admin_sql("applied_migrations").replace("{schema}", sql.quoted))
+    rows = yield Query(sql.admin("applied_migrations"))
     return [
         Applied(version, name, checksum, at.replace(tzinfo=UTC), oldest) for version, name, checksum, at, oldest in rows
     ]
@@ -140,7 +139,7 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
     ):
         statements += table_statements(sql.quoted)
     if adopt:
-        statements.append(admin_sql("adopt").replace("{schema}", sql.quoted))
+        statements.append(sql.admin("adopt"))
     for step in steps:
         statements += step_statements(step, sql.quoted)
     if not adopt:
@@ -260,6 +259,6 @@ def check(context: Context) -> Program[list[Finding]]:
 
 def disarmed(context: Context) -> Program[list[tuple[str, str, str]]]:
     """What is not guarded: the table or partition, of what, and the trigger that would do it."""
-    tables = yield Query(admin_sql("guards").replace("{schema}", context.sql.quoted))
+    tables = yield Query(context.sql.admin("guards"))
     needed = GUARDS if len(tables) == 1 else GUARDS + ROW_GUARDS
     return [(name, kind, trigger) for name, _, armed in tables for kind, trigger in needed if trigger not in armed]

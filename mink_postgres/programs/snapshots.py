@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mink_core.events import StoredEvent
     from mink_postgres.context import Context
+    from mink_postgres.query import Row
 
 _NEWEST = 2**63 - 1
 
@@ -51,11 +52,13 @@ def load(
     """The newest one that fits."""
     up_to = _NEWEST if at_version is None else at_version
     rows = yield Query(context.sql.load_snapshot, (stream_id, up_to, snapshot_type, schema_version))
-    if not rows:
-        return None
-    stream, version, data, kind, shape, is_json, created_at = rows[0]
+    return _snapshot(stream_id, rows[0]) if rows else None
+
+
+def _snapshot(stream_id: str, row: Row) -> Snapshot:
+    _, version, data, kind, shape, is_json, created_at, *_ = row
     value = snapshot_data(data, is_json=is_json)
-    return Snapshot(stream, version, value, kind, shape, created_at.replace(tzinfo=UTC))
+    return Snapshot(stream_id, version, value, kind, shape, created_at.replace(tzinfo=UTC))
 
 
 def load_with_tail(
@@ -63,11 +66,7 @@ def load_with_tail(
 ) -> Program[FirstPage]:
     """The snapshot and a page of what follows, in one statement."""
     rows = list((yield Query(context.sql.load_with_tail, (stream_id, snapshot_type, schema_version, PAGE))))
-    snapshot = None
-    if rows and rows[0][0]:
-        _, version, data, kind, shape, is_json, created_at, *_ = rows.pop(0)
-        value = snapshot_data(data, is_json=is_json)
-        snapshot = Snapshot(stream_id, version, value, kind, shape, created_at.replace(tzinfo=UTC))
+    snapshot = _snapshot(stream_id, rows.pop(0)) if rows and rows[0][0] else None
     events = stored_events(
         [
             (position, stream_id, version, event_id, event_type, data, metadata, timestamp)

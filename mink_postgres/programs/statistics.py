@@ -24,7 +24,7 @@ def statistics(context: Context) -> Program[StoreStatistics]:
     status = yield from feed.feed_status(context)
     tables = yield Query(admin_sql("tables"), (context.sql.schema,))
     indexes = yield Query(admin_sql("indexes"), (context.sql.schema,))
-    minute, hour = (yield Query(admin_sql("recent_events").replace("{schema}", context.sql.quoted)))[0]
+    minute, hour = (yield Query(context.sql.admin("recent_events")))[0]
     rows = {name: max(estimate, live) for name, estimate, _, _, _, live, _ in tables}
     return StoreStatistics(
         status.head,

@@ -1,6 +1,6 @@
 """The stores around the log: each a facade over the same programs as everything else.
 
-A store and a transaction inherit `PostgresSubStores` (or its async twin) and so have every one of
+A store and a transaction inherit `PostgresSubStores` (or its async twin), by way of the log, and so have every one of
 them; what a sub-store does inside a transaction is committed with it.
 """
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from mink_core.errors import MinkError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
 from mink_core.json_codec import encode_json
-from mink_core.limits import check_count, check_seconds, check_text
-from mink_core.prepare_substores.idempotency import check_reservation, prepare_key
+from mink_core.limits import check_count, check_seconds
+from mink_core.prepare_substores.idempotency import check_key, check_list, check_reservation, prepare_key
 from mink_core.runtime.key_waiting import pauses
 from mink_postgres.programs import idempotency
 from mink_postgres.substores.base import AsyncSubStore, SubStore
@@ -63,13 +63,12 @@ class PostgresIdempotency(SubStore):
 
     def get(self, key: str) -> IdempotencyRecord | None:
         """See `IdempotencyStore.get`."""
-        return self._run(idempotency.get(self._context, check_text(key, "idempotency key")))
+        return self._run(idempotency.get(self._context, check_key(key)))
 
     def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
         """See `IdempotencyStore.list`."""
-        if after is not None:
-            check_text(after, "idempotency key")
-        return self._run(idempotency.list_all(self._context, after, check_count(limit, "limit")))
+        check_list(after, limit)
+        return self._run(idempotency.list_all(self._context, after, limit))
 
     def purge(self, *, limit: int = 1000) -> int:
         """See `IdempotencyStore.purge`."""
@@ -119,13 +118,12 @@ class AsyncPostgresIdempotency(AsyncSubStore):
 
     async def get(self, key: str) -> IdempotencyRecord | None:
         """See `IdempotencyStore.get`."""
-        return await self._run(idempotency.get(self._context, check_text(key, "idempotency key")))
+        return await self._run(idempotency.get(self._context, check_key(key)))
 
     async def list(self, *, after: str | None = None, limit: int = 100) -> Sequence[IdempotencyRecord]:
         """See `IdempotencyStore.list`."""
-        if after is not None:
-            check_text(after, "idempotency key")
-        return await self._run(idempotency.list_all(self._context, after, check_count(limit, "limit")))
+        check_list(after, limit)
+        return await self._run(idempotency.list_all(self._context, after, limit))
 
     async def purge(self, *, limit: int = 1000) -> int:
         """See `IdempotencyStore.purge`."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.backoff import DEFAULT
 from mink_core.outbox import LEASE, ClaimedMessage, MessageStatus, OutboxMessage, StoredMessage, Verdict
-from mink_core.prepare_substores.outbox import prepare_messages, prepare_verdicts
-from mink_core.runtime.outbox_checks import check_claim, check_list, check_message_id, check_purge
+from mink_core.prepare_substores.outbox import (
+    check_claim,
+    check_list,
+    check_message_id,
+    check_purge,
+    prepare_messages,
+    prepare_verdicts,
+)
 from mink_postgres.programs import outbox
 from mink_postgres.substores.base import AsyncSubStore, SubStore
 
@@ -31,18 +36,18 @@ class PostgresOutbox(SubStore):
 
     def settle(self, verdicts: Iterable[Verdict]) -> Sequence[ClaimedMessage]:
         """See `OutboxStore.settle`."""
-        return self._run(outbox.settle(self._context, prepare_verdicts(verdicts, DEFAULT.delay)))
+        return self._run(outbox.settle(self._context, prepare_verdicts(verdicts)))
 
     def complete(self, message: ClaimedMessage) -> None:
         """See `OutboxStore.complete`."""
-        self._run(outbox.settle_one(self._context, prepare_verdicts(Verdict(message), DEFAULT.delay)))
+        self._run(outbox.settle_one(self._context, prepare_verdicts(Verdict(message))))
 
     def fail(
         self, message: ClaimedMessage, error: str, *, retry_in: float | None = None, give_up: bool = False
     ) -> None:
         """See `OutboxStore.fail`."""
         verdict = Verdict(message, error, retry_in, give_up)
-        self._run(outbox.settle_one(self._context, prepare_verdicts(verdict, DEFAULT.delay)))
+        self._run(outbox.settle_one(self._context, prepare_verdicts(verdict)))
 
     def get(self, message_id: UUID) -> StoredMessage | None:
         """See `OutboxStore.get`."""
@@ -84,18 +89,18 @@ class AsyncPostgresOutbox(AsyncSubStore):
 
     async def settle(self, verdicts: Iterable[Verdict]) -> Sequence[ClaimedMessage]:
         """See `OutboxStore.settle`."""
-        return await self._run(outbox.settle(self._context, prepare_verdicts(verdicts, DEFAULT.delay)))
+        return await self._run(outbox.settle(self._context, prepare_verdicts(verdicts)))
 
     async def complete(self, message: ClaimedMessage) -> None:
         """See `OutboxStore.complete`."""
-        await self._run(outbox.settle_one(self._context, prepare_verdicts(Verdict(message), DEFAULT.delay)))
+        await self._run(outbox.settle_one(self._context, prepare_verdicts(Verdict(message))))
 
     async def fail(
         self, message: ClaimedMessage, error: str, *, retry_in: float | None = None, give_up: bool = False
     ) -> None:
         """See `OutboxStore.fail`."""
         verdict = Verdict(message, error, retry_in, give_up)
-        await self._run(outbox.settle_one(self._context, prepare_verdicts(verdict, DEFAULT.delay)))
+        await self._run(outbox.settle_one(self._context, prepare_verdicts(verdict)))
 
     async def get(self, message_id: UUID) -> StoredMessage | None:
         """See `OutboxStore.get`."""

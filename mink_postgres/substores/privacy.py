@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mink_core.runtime.privacy_checks import check_audit, check_operation, check_redaction, check_version
+from mink_core.prepare_substores.privacy import check_audit, check_operation, check_purge, check_redaction
 from mink_postgres.programs import privacy
 from mink_postgres.substores.base import AsyncSubStore, SubStore
 
@@ -44,9 +44,7 @@ class PostgresPrivacy(SubStore):
 
     def purge(self, stream_id: str, *, up_to_version: int | None = None, by: str, reason: str = "") -> PrivacyRecord:
         """See `PrivacyStore.purge`."""
-        check_operation(stream_id, by, reason)
-        if up_to_version is not None:
-            check_version(up_to_version)
+        check_purge(stream_id, up_to_version, by, reason)
         return self._run(privacy.purge(self._context, stream_id, up_to_version, by, reason))
 
     def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:
@@ -87,9 +85,7 @@ class AsyncPostgresPrivacy(AsyncSubStore):
         self, stream_id: str, *, up_to_version: int | None = None, by: str, reason: str = ""
     ) -> PrivacyRecord:
         """See `PrivacyStore.purge`."""
-        check_operation(stream_id, by, reason)
-        if up_to_version is not None:
-            check_version(up_to_version)
+        check_purge(stream_id, up_to_version, by, reason)
         return await self._run(privacy.purge(self._context, stream_id, up_to_version, by, reason))
 
     async def audit(self, *, stream_id: str | None = None, after: int = 0, limit: int = 100) -> Sequence[PrivacyRecord]:

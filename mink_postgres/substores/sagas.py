@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.limits import check_between, check_count, check_seconds, check_text
-from mink_core.prepare_substores.sagas import check_find, prepare_saga
+from mink_core.limits import check_count, check_text
+from mink_core.prepare_substores.sagas import check_claim_due, check_find, prepare_saga
 from mink_core.sagas import MAX_CLAIMS, Saga, SagaStatus, StoredSaga
 from mink_postgres.programs import sagas
 from mink_postgres.substores.base import AsyncSubStore, SubStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_MOST_CLAIMS = 1_000_000
 
 
 class PostgresSagas(SubStore):
@@ -44,11 +42,7 @@ class PostgresSagas(SubStore):
         self, *, limit: int = 100, lease: float = 30.0, saga_type: str | None = None, max_claims: int = MAX_CLAIMS
     ) -> Sequence[StoredSaga]:
         """See `SagaStore.claim_due`."""
-        check_between(limit, "limit", 1, _MOST_CLAIMS)
-        check_between(max_claims, "max_claims", 1, _MOST_CLAIMS)
-        check_seconds(lease, "lease")
-        if saga_type is not None:
-            check_text(saga_type, "saga type")
+        check_claim_due(limit, lease, saga_type, max_claims)
         return self._run(sagas.claim_due(self._context, limit, lease, saga_type, max_claims))
 
     def delete(self, saga_id: str, *, expected_version: int) -> None:
@@ -85,11 +79,7 @@ class AsyncPostgresSagas(AsyncSubStore):
         self, *, limit: int = 100, lease: float = 30.0, saga_type: str | None = None, max_claims: int = MAX_CLAIMS
     ) -> Sequence[StoredSaga]:
         """See `SagaStore.claim_due`."""
-        check_between(limit, "limit", 1, _MOST_CLAIMS)
-        check_between(max_claims, "max_claims", 1, _MOST_CLAIMS)
-        check_seconds(lease, "lease")
-        if saga_type is not None:
-            check_text(saga_type, "saga type")
+        check_claim_due(limit, lease, saga_type, max_claims)
         return await self._run(sagas.claim_due(self._context, limit, lease, saga_type, max_claims))
 
     async def delete(self, saga_id: str, *, expected_version: int) -> None:

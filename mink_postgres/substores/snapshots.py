@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mink_core.prepare_substores.snapshots import prepare_snapshot
-from mink_core.runtime.snapshot_checks import check_delete, check_list, check_load
+from mink_core.prepare_substores.snapshots import check_delete, check_list, check_load, prepare_snapshot
 from mink_core.snapshots import Snapshot, SnapshotInfo, Tail
 from mink_postgres.programs import snapshots
 from mink_postgres.substores.base import AsyncSubStore, SubStore

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mink_core import (
+    Backoff,
     EventFilter,
     HandlerFailedError,
     MinkError,
@@ -200,7 +201,7 @@ def test_the_storage_s_failures_count_until_a_round_went_well(
     door: Door, transactional: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint that can be loaded is no sign that polls and saves work: the waits between them grow on."""
-    monkeypatch.setattr("mink_core.runtime.consumer.backoff", lambda attempt, *_: attempt / 1000)
+    monkeypatch.setattr("mink_core.runtime.consumer._BACKOFF", Backoff(0.001, most=1.0, jitter=0.0))
 
     async def scenario(script: Script) -> None:
         told: list[SubscriptionFailure] = []
@@ -232,9 +233,9 @@ def test_the_storage_s_failures_count_until_a_round_went_well(
         assert [(str(item.error), item.attempt, item.wait) for item in told] == [
             ("no poll", 1, 0.001),
             ("no poll", 2, 0.002),
-            ("no poll", 3, 0.003),
-            ("no save", 4, 0.004),
-            ("no save", 5, 0.005),
+            ("no poll", 3, 0.004),
+            ("no save", 4, 0.008),
+            ("no save", 5, 0.016),
             ("no poll", 1, 0.001),
         ]
 

@@ -16,7 +16,7 @@ from mink_core import ConcurrencyError, ExpectedVersion, NewEvent, StorageError
 from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.thread_leases import ThreadLeases
-from mink_postgres.query import Query
+from mink_postgres.query import Query, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -262,7 +262,7 @@ def test_a_refused_append_leaves_its_connection_as_good_as_it_was(postgres_url: 
             with pytest.raises(ConcurrencyError):
                 await store.append("a-1", [NewEvent("Made", {})], expected_version=0)
             with pytest.raises(StorageError):
-                await store._run_now(store._ask(Query("SELECT 1/0")))
+                await store._run_now(ask(Query("SELECT 1/0")))
             assert gave == [True, True, False]
 
     asyncio.run(scenario())

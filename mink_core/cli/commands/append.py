@@ -11,7 +11,7 @@ from mink_core import AppendResult, Expected, ExpectedVersion, NewEvent, Store, 
 from mink_core.cli.event_lines import EventLine, parse_json, parse_lines
 from mink_core.cli.failures import leave_closed_pipe
 from mink_core.cli.output import Printer, batches
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import RESULTS
 from mink_core.errors import UsageError
 from mink_core.expected import exact_version
@@ -40,7 +40,7 @@ _WORDS = {
 
 
 def append(
-    ctx: typer.Context,
+    session: Session,
     *,
     expect: Annotated[
         str,
@@ -69,16 +69,12 @@ def append(
             show_default=False,
         ),
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Append events, all of them or none.
 
     One event by --type and --data, or JSON lines from stdin. Prints where they are, a result a stream;
     where nobody reads that any more, the rest is stored all the same.
     """
-    session = session_of(ctx, store, as_json, debug)
     expected = parse_expected(expect)
     printer = Printer(session, RESULTS)
     if event_type is not None:

@@ -4,7 +4,7 @@ import typer
 
 from mink_core.cli.failures import REFUSED
 from mink_core.cli.output import Printer
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import FINDINGS
 
 EXAMPLES = """\
@@ -14,13 +14,12 @@ Examples:
 """
 
 
-def check(ctx: typer.Context, *, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def check(session: Session) -> None:
     """Look for damage that writes past the store have done.
 
     Reads the whole store. Names at most the first 100 streams that are not as the store would have
     left them, and ends with exit code 1 where it found any.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.open() as opened:
         findings = opened.check()
     Printer(session, FINDINGS).batch(findings)

@@ -1,7 +1,7 @@
 """`mink doctor`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -12,7 +12,7 @@ from rich.text import Text
 from mink_core.administration import Diagnosis, Level
 from mink_core.cli.failures import REFUSED
 from mink_core.cli.output import printable, write_json
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 
 EXAMPLES = """\
 Examples:
@@ -26,7 +26,7 @@ _BAD = (Level.WARNING, Level.CRITICAL)
 
 
 def doctor(
-    ctx: typer.Context,
+    session: Session,
     *,
     max_lag: Annotated[
         float,
@@ -37,9 +37,6 @@ def doctor(
             help="How long an open transaction, a subscription or the outbox may lag; ten times that is critical.",
         ),
     ] = 60.0,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Look at a running store for everything that is known to go wrong, changing nothing.
 
@@ -47,11 +44,10 @@ def doctor(
     back, how far subscriptions and the outbox lag. Ends with exit code 1 where anything is a warning
     or critical.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.administer() as administration:
         found = administration.diagnose(max_lag=max_lag)
     if session.speaks_json:
-        write_json(map(_record, found))
+        write_json(map(msgspec.structs.asdict, found))
     else:
         show(Console(), found)
     if any(item.level in _BAD for item in found):
@@ -73,7 +69,3 @@ def show(console: Console, found: Sequence[Diagnosis]) -> None:
     console.print(table)
     bad = sum(item.level in _BAD for item in found)
     console.print("Nothing is wrong." if not bad else f"{bad} of {len(found)} looks found trouble.")
-
-
-def _record(item: Diagnosis) -> dict[str, Any]:
-    return msgspec.structs.asdict(item)

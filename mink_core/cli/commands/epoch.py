@@ -6,7 +6,7 @@ import typer
 
 from mink_core import Store, StoreIdentity
 from mink_core.cli.output import write_json
-from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,21 +20,17 @@ Examples:
 
 
 def epoch(
-    ctx: typer.Context,
+    session: Session,
     *,
     bump: Annotated[
         bool, typer.Option("--bump", help="Raise it: the store's newest events may have been lost.")
     ] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Show or raise the store's epoch.
 
     Raise it after a backup was restored, or after a failover that may have lost events, before anything
     reads the feed again: readers that kept the old epoch are then told, and none goes on in silence.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.open() as opened:
         found = _bumped(session, opened) if bump else opened.identity()
     if session.speaks_json:

@@ -8,7 +8,7 @@ import typer
 from mink_core.administration import StreamMark
 from mink_core.cli.files import STANDARD, is_compressed, opened, progress_bar
 from mink_core.cli.output import write_json
-from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.errors import UsageError
 from mink_core.transfer import Exported, Resumed
 from mink_core.transfer import export as write_export
@@ -24,22 +24,18 @@ Examples:
 
 
 def export(
-    ctx: typer.Context,
+    session: Session,
     *,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Where to; - for stdout, .zst compresses.")],
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a FILE that an export was interrupted in.")
     ] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Write all events as JSON lines, with a digest of every stream at the end.
 
     An event's line is what mink read prints. FILE must not be there yet, unless it is to be gone on
     with. Events are written as they are stored: what a transform has encrypted stays encrypted.
     """
-    session = session_of(ctx, store, as_json, debug)
     if resume and (file == STANDARD or is_compressed(file)):
         msg = "only a plain file can be gone on with: --resume needs a FILE that is not - and does not end in .zst"
         raise UsageError(msg)

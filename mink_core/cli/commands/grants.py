@@ -6,7 +6,7 @@ import typer
 
 from mink_core.administration import Access
 from mink_core.cli.output import write_json, write_script
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 
 EXAMPLES = """\
 Examples:
@@ -23,7 +23,7 @@ subscriber  read, and keep checkpoints
 
 
 def grants(
-    ctx: typer.Context,
+    session: Session,
     *,
     role: Annotated[str, typer.Option("--role", metavar="NAME", help="The database role. It must be there.")],
     access: Annotated[
@@ -36,15 +36,11 @@ def grants(
         ),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Run the statements rather than print them.")] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Print or apply what gives a database role exactly the access it needs.
 
     Without --as: writer. What the role could do with the store's tables beyond that is taken away.
     """
-    session = session_of(ctx, store, as_json, debug)
     wanted = access or [Access.WRITER]
     with session.administer() as administration:
         if not apply:

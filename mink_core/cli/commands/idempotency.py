@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from mink_core import Store
-from mink_core.cli.details import AfterId, Group, Limit, done, print_pages, tell, until_none
+from mink_core.cli.defining import Group
 from mink_core.cli.session import Session
+from mink_core.cli.substore_commands import AfterId, Limit, done, print_pages, tell, until_none
 from mink_core.cli.substore_views import KEYS
 
 idempotency = Group("idempotency", "Look at idempotency keys: list, show and purge them")

@@ -6,7 +6,7 @@ import typer
 
 from mink_core.cli.files import opened, progress_bar
 from mink_core.cli.output import write_json
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.transfer import import_lines, verify
 
 EXAMPLES = """\
@@ -17,22 +17,18 @@ Examples:
 
 
 def import_(
-    ctx: typer.Context,
+    session: Session,
     *,
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="What mink export wrote; - for stdin, .zst is decompressed.")
     ],
     check: Annotated[bool, typer.Option("--verify/--no-verify", help="Read the store back and compare.")] = True,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Store the events of an export: their ids, versions, timestamps and order are kept, positions are new.
 
     Events that are there already are left out: after an interruption, run it again. At the end every
     stream's events are compared with what was exported, by number and digest.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.administer() as administration, opened(file, "rb") as lines, progress_bar("importing") as progress:
         done = import_lines(lines, administration, progress=progress)
     if check:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mink_core import FeedHolder, FeedStatus, Store, StreamInfo
 from mink_core.cli.output import printable, write_json
-from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import moment
 
 EXAMPLES = """\
@@ -22,14 +22,11 @@ Examples:
 
 
 def info(
-    ctx: typer.Context,
+    session: Session,
     *,
     stream: Annotated[
         str | None, typer.Argument(metavar="STREAM", help="A stream. Without: the store.", show_default=False)
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Tell what is known of the store or of a stream.
 
@@ -37,7 +34,6 @@ def info(
     highest position ever given out. Between mark and high, open transactions hold the feed back;
     they are named, with how long they have been open.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.open() as opened:
         if stream is not None:
             _tell_stream(session, opened.stream_info(stream))

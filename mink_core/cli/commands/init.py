@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mink_core.cli.output import write_json
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 
 EXAMPLES = """\
 Examples:
@@ -15,7 +15,7 @@ Examples:
 
 
 def init(
-    ctx: typer.Context,
+    session: Session,
     *,
     hash_partitions: Annotated[
         int | None,
@@ -26,15 +26,11 @@ def init(
             show_default=False,
         ),
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Create or upgrade what the store needs.
 
     Safe to repeat, and from several processes at once.
     """
-    session = session_of(ctx, store, as_json, debug)
     options = {} if hash_partitions is None else {"hash_partitions": hash_partitions}
     with session.open(**options) as opened:
         opened.initialize()

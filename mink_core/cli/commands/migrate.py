@@ -10,7 +10,7 @@ from mink_core.administration import SchemaStatus, SchemaStep
 from mink_core.cli.failures import REFUSED
 from mink_core.cli.files import progress_bar
 from mink_core.cli.output import Column, Printer, View, write_json, write_script
-from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import moment
 
 EXAMPLES = """\
@@ -29,15 +29,12 @@ class Action(Enum):
 
 
 def migrate(
-    ctx: typer.Context,
+    session: Session,
     *,
     action: Annotated[
         Action, typer.Argument(metavar="ACTION", help="Show what is applied, or apply what is pending.")
     ] = Action.STATUS,
     sql: Annotated[bool, typer.Option("--sql", help="Print what up would run, and change nothing.")] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Show the schema's migrations, or apply those that are pending.
 
@@ -45,7 +42,6 @@ def migrate(
     code goes on working where the new migrations allow it, which status shows. Tables of the same
     design that something else has filled are taken over with their data.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.administer() as administration:
         if sql:
             write_script(session, administration.migration_script())

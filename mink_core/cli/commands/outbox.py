@@ -6,8 +6,10 @@ from uuid import UUID
 import typer
 
 from mink_core import MessageStatus, Store
-from mink_core.cli.details import (
-    Group,
+from mink_core.cli.defining import Group
+from mink_core.cli.failures import REFUSED
+from mink_core.cli.session import Session
+from mink_core.cli.substore_commands import (
     Limit,
     OlderThan,
     Yes,
@@ -19,8 +21,6 @@ from mink_core.cli.details import (
     tell,
     until_none,
 )
-from mink_core.cli.failures import REFUSED
-from mink_core.cli.session import Session
 from mink_core.cli.substore_views import MESSAGES
 
 outbox = Group("outbox", "Look at the outbox: list, show, requeue and purge messages")

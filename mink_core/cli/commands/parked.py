@@ -7,9 +7,9 @@ import msgspec
 import typer
 
 from mink_core import ParkedEvent
-from mink_core.cli.details import Yes, meant
 from mink_core.cli.output import Column, Printer, View
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
+from mink_core.cli.substore_commands import Yes, meant
 from mink_core.cli.views import moment
 from mink_core.errors import UsageError
 
@@ -56,7 +56,7 @@ VIEW: View[ParkedEvent] = View(
 
 
 def parked(
-    ctx: typer.Context,
+    session: Session,
     *,
     action: Annotated[Action, typer.Argument(metavar="ACTION", help="What to do.")] = Action.LIST,
     name: Annotated[
@@ -67,16 +67,12 @@ def parked(
         typer.Option("--position", metavar="N", min=1, help="Which event; replay: all without.", show_default=False),
     ] = None,
     yes: Yes = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """List the events that subscriptions have parked, or ask for another try, or let go of one.
 
     An event is parked when a subscription's handler failed on it as often as it may, and was told
     to go on. A replay is done by the subscription's own workers, soon; what fails again is parked again.
     """
-    session = session_of(ctx, store, as_json, debug)
     if name is None and action is not Action.LIST:
         msg = f"{action.value} of which subscription? mink parked {action.value} NAME"
         raise UsageError(msg)

@@ -7,7 +7,7 @@ import typer
 
 from mink_core.cli.files import progress_bar
 from mink_core.cli.output import write_json
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 
 EXAMPLES = """\
 Example:
@@ -16,14 +16,11 @@ Example:
 
 
 def partition(
-    ctx: typer.Context,
+    session: Session,
     *,
     partitions: Annotated[
         int, typer.Argument(metavar="N", min=2, help="How many partitions, by a hash of the stream.")
     ],
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Move the events of a store that is in use into partitions by stream.
 
@@ -31,7 +28,6 @@ def partition(
     step all appends and reads wait, usually for less than two seconds. Broken off, it goes on where it was when it is run
     again. Event ids cannot be kept unique over partitions.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.administer() as administration, progress_bar("copying") as progress:
         moved = administration.partition(partitions, progress)
     if session.speaks_json:

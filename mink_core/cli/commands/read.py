@@ -6,7 +6,7 @@ import typer
 
 from mink_core import Direction
 from mink_core.cli.output import Printer
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import EVENTS
 from mink_core.cli.where import Categories, Metadata, Since, Streams, Types, Until, build_filter
 from mink_core.errors import UsageError
@@ -22,7 +22,7 @@ Examples:
 
 
 def read(
-    ctx: typer.Context,
+    session: Session,
     *,
     stream: Annotated[
         str | None, typer.Argument(metavar="STREAM", help="The stream. Without: the feed.", show_default=False)
@@ -40,15 +40,11 @@ def read(
         int | None, typer.Option("--limit", metavar="N", min=0, help="At most so many events.", show_default=False)
     ] = None,
     backwards: Annotated[bool, typer.Option("--backwards", help="The newest first.")] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Print the events of a stream, or of the whole feed.
 
     A stream that does not exist reads as empty. The feed is read up to where it was safe at the start.
     """
-    session = session_of(ctx, store, as_json, debug)
     where = build_filter(
         categories=categories, types=types, streams=streams, metadata=metadata, since=since, until=until
     )

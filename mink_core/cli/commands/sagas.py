@@ -7,9 +7,10 @@ import msgspec
 import typer
 
 from mink_core import SagaStatus, Store
-from mink_core.cli.details import AfterId, Group, Limit, Yes, done, meant, print_pages, tell
+from mink_core.cli.defining import Group
 from mink_core.cli.failures import REFUSED
 from mink_core.cli.session import Session
+from mink_core.cli.substore_commands import AfterId, Limit, Yes, done, meant, print_pages, tell
 from mink_core.cli.substore_views import SAGAS
 
 sagas = Group("sagas", "Look at sagas: list, show, requeue and delete them")

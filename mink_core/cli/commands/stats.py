@@ -1,14 +1,13 @@
 """`mink stats`."""
 
 import msgspec
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mink_core.administration import RelationSize
 from mink_core.cli.output import printable, write_json
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 
 EXAMPLES = """\
 Examples:
@@ -20,12 +19,11 @@ _STEP = 1024
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def stats(ctx: typer.Context, *, store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def stats(session: Session) -> None:
     """Tell how much the store holds and how fast it grows.
 
     Rows are the database's own estimates, so that the look stays cheap at any size.
     """
-    session = session_of(ctx, store, as_json, debug)
     with session.administer() as administration:
         found = administration.statistics()
     if session.speaks_json:

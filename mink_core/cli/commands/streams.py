@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mink_core.cli.output import Printer
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import STREAMS
 
 EXAMPLES = """\
@@ -16,7 +16,7 @@ Examples:
 
 
 def streams(
-    ctx: typer.Context,
+    session: Session,
     *,
     category: Annotated[
         str | None, typer.Option("--category", metavar="NAME", help="Only of this category.", show_default=False)
@@ -27,12 +27,8 @@ def streams(
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=0, help="At most so many.", show_default=False)
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """List the streams, in code point order of their ids."""
-    session = session_of(ctx, store, as_json, debug)
     printer = Printer(session, STREAMS)
     with session.open() as opened:
         printer.all(opened.streams(category=category, after=after, limit=limit))

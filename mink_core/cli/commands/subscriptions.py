@@ -9,7 +9,7 @@ import typer
 
 from mink_core import PartitionStatus, SubscriptionStatus
 from mink_core.cli.output import Column, Printer, View, write_json
-from mink_core.cli.session import AsJson, Debug, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import moment
 from mink_core.errors import SubscriptionNotFoundError, UsageError
 
@@ -69,7 +69,7 @@ VIEW: View[_Row] = View(
 
 
 def subscriptions(
-    ctx: typer.Context,
+    session: Session,
     *,
     action: Annotated[Action, typer.Argument(metavar="ACTION", help="What to do.")] = Action.LIST,
     name: Annotated[
@@ -80,9 +80,6 @@ def subscriptions(
         typer.Option("--to", metavar="N", min=0, help="For rewind: everything above comes again.", show_default=False),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="For reset: it is meant.")] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """List durable subscriptions with lag and owner, or pause, resume, rewind or reset one.
 
@@ -91,7 +88,6 @@ def subscriptions(
     puts every checkpoint of the subscription to a position: what comes after it is handled again.
     A reset forgets the subscription: checkpoints, partitions, parked events.
     """
-    session = session_of(ctx, store, as_json, debug)
     given = _check(action, name, to, yes=yes)
     with session.open() as opened:
         kept = opened.subscriptions

@@ -11,7 +11,7 @@ from mink_core import StoredEvent, Subscription, TransientStorageError
 from mink_core.cli.following import DurableTail
 from mink_core.cli.output import BATCH, Printer
 from mink_core.cli.redaction import redact
-from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
+from mink_core.cli.session import Session
 from mink_core.cli.views import EVENTS
 from mink_core.cli.where import Categories, Metadata, Streams, Types, build_filter
 from mink_core.errors import UsageError
@@ -29,7 +29,7 @@ _SHORTEST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 
 
 def tail(
-    ctx: typer.Context,
+    session: Session,
     *,
     after: Annotated[
         int | None,
@@ -55,9 +55,6 @@ def tail(
     poll_interval: Annotated[
         float, typer.Option("--poll-interval", metavar="SECONDS", help="How often to look for new events.")
     ] = POLL_INTERVAL,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Print events as they come, until Ctrl-C.
 
@@ -65,7 +62,6 @@ def tail(
     is tried again from where the feed was left, and stderr says so. As a durable subscription it
     goes on after its checkpoint, wherever it begins the first time; see mink subscriptions.
     """
-    session = session_of(ctx, store, as_json, debug)
     if from_now and after is not None:
         msg = "--after and --from-now contradict each other"
         raise UsageError(msg)

@@ -13,7 +13,7 @@ from mink_core.cli.demo.report import as_record, show
 from mink_core.cli.demo.run import Target, put_to_work
 from mink_core.cli.failures import REFUSED
 from mink_core.cli.output import write_json
-from mink_core.cli.session import AsJson, Debug, Session, StoreUrl, session_of
+from mink_core.cli.session import Session
 
 EXAMPLES = """\
 Examples:
@@ -26,7 +26,7 @@ _LEAST, _USUAL, _MOST = 0.5, 6.0, 600.0
 
 
 def demo(
-    ctx: typer.Context,
+    session: Session,
     *,
     seconds: Annotated[
         float,
@@ -35,9 +35,6 @@ def demo(
     rules: Annotated[
         bool, typer.Option(help="Run the rules of the contract as well, where the kit is installed.")
     ] = True,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Put a store to work and see that nothing is lost.
 
@@ -49,7 +46,6 @@ def demo(
 
     The exit code is 0 only if every check held, and 1 if one did not.
     """
-    session = session_of(ctx, store, as_json, debug)
     # Not as other commands: read through a pipe or in a CI log, a demo is still for people.
     console = Console(quiet=session.as_json)
     say = partial(_say, console)

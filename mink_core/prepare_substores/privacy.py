@@ -1,4 +1,4 @@
-"""Arguments of `PrivacyStore`, checked and encoded the same way by every adapter."""
+"""Privacy operations, checked and encoded."""
 
 from __future__ import annotations
 
@@ -31,15 +31,6 @@ def check_operation(stream_id: object, by: object, reason: object) -> None:
         check_text(reason, "reason", _MAX_REASON)
 
 
-def check_version(version: object) -> None:
-    """Refuse what is no event's version.
-
-    Raises:
-        UsageError: It is none.
-    """
-    check_between(version, "version", 1, MAX_VERSION)
-
-
 def check_redaction(version: object, data: object, metadata: object, transforms: Sequence[EventTransform]) -> None:
     """Refuse what no event can hold, before the event is looked for.
 
@@ -49,7 +40,7 @@ def check_redaction(version: object, data: object, metadata: object, transforms:
     Raises:
         UsageError: One is wrong.
     """
-    check_version(version)
+    check_between(version, "version", 1, MAX_VERSION)
     if metadata is not None and type(metadata) is not dict:
         msg = f"metadata must be a dict or None, not {type(metadata).__name__}"
         raise UsageError(msg)
@@ -68,6 +59,17 @@ def redacted_event(  # noqa: PLR0913, PLR0917 -- what an event is made of
     """The event's new content, through the store's transforms, as readers get it back through them."""
     event = NewEvent(event_type, data, metadata, event_id)
     return prepare_append(stream_id, [event], 0, transforms).events[0]
+
+
+def check_purge(stream_id: object, up_to_version: object, by: object, reason: object) -> None:
+    """Check the arguments of `purge`.
+
+    Raises:
+        UsageError: One is wrong; nothing was sent.
+    """
+    check_operation(stream_id, by, reason)
+    if up_to_version is not None:
+        check_between(up_to_version, "up_to_version", 1, MAX_VERSION)
 
 
 def check_audit(stream_id: object, after: object, limit: object) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mink_core.capability import Capability
+
+if TYPE_CHECKING:
+    from mink_postgres.options import PostgresOptions
 
 ADAPTER = "PostgreSQL"
 
-CAPABILITIES = frozenset(
+_ALWAYS = frozenset(
     {
         Capability.APPEND_BATCH,
         Capability.BACKWARDS,
@@ -26,11 +31,7 @@ CAPABILITIES = frozenset(
 )
 
 
-def capabilities(*, unique_event_ids: bool, privacy: bool) -> frozenset[Capability]:
+def capabilities_of(options: PostgresOptions) -> frozenset[Capability]:
     """What a store with these options has."""
-    found = set(CAPABILITIES)
-    if unique_event_ids:
-        found.add(Capability.UNIQUE_EVENT_IDS)
-    if privacy:
-        found.add(Capability.PRIVACY)
-    return frozenset(found)
+    optional = {Capability.UNIQUE_EVENT_IDS: options.unique_event_ids, Capability.PRIVACY: options.privacy}
+    return _ALWAYS | {capability for capability, is_on in optional.items() if is_on}
