@@ -8,6 +8,7 @@ import textwrap
 
 HEAD = """
 import asyncio, gc, os, signal, sys, threading, traceback
+from contextlib import contextmanager
 from mink_core import ExpectedVersion, NewEvent, Projection, StoreClosedError, UsageError, open_async_store, open_store
 signal.alarm(60)  # what hangs is ended, also in a child: not by faulthandler, which a fork breaks
 ANY = ExpectedVersion.ANY
@@ -26,10 +27,12 @@ def forked(child):
         os._exit(1)
     leave(0)
 
-def refused(call, match="forked"):
+@contextmanager
+def refused(match="forked", kind=UsageError):
+    'Of a call, awaited or not, that must be refused and told so.'
     try:
-        call()
-    except UsageError as error:
+        yield
+    except kind as error:
         assert match in str(error) and "nothing was" in str(error), error
     else:
         raise AssertionError("it was not refused")

@@ -27,17 +27,21 @@ def test_a_child_s_calls_are_refused_and_the_parent_s_go_on(postgres_url: str, s
         SYNC,
         """
         def child():
-            refused(lambda: store.append("child", NEW, expected_version=ANY))
-            refused(store.head_position)
-            refused(lambda: list(store.read_all()))
-            refused(lambda: list(store.read_stream("parent")))
-            refused(store.ping)
-            refused(store.initialize)
-            refused(lambda: store.transaction().__enter__())
-            refused(lambda: store.checkpoints.load("x"))
-            refused(lambda: store.subscribe())
-            refused(lambda: store.subscription("s", print))
-            refused(lambda: store.bind(object()))
+            for call in (
+                lambda: store.append("child", NEW, expected_version=ANY),
+                store.head_position,
+                lambda: list(store.read_all()),
+                lambda: list(store.read_stream("parent")),
+                store.ping,
+                store.initialize,
+                lambda: store.transaction().__enter__(),
+                lambda: store.checkpoints.load("x"),
+                store.subscribe,
+                lambda: store.subscription("s", print),
+                lambda: store.bind(object()),
+            ):
+                with refused():
+                    call()
             with open_store(url) as own:  # what it is told to do
                 own.append("child", NEW, expected_version=0)
 
@@ -88,7 +92,8 @@ def test_threads_that_append_while_others_fork(postgres_url: str, schema: str) -
             thread.start()
 
         def child():
-            refused(lambda: store.append("child", NEW, expected_version=ANY))
+            with refused():
+                store.append("child", NEW, expected_version=ANY)
             store.close()
 
         for _ in range(15):
@@ -136,7 +141,8 @@ def test_a_read_that_was_begun_is_not_gone_on_with(postgres_url: str, schema: st
         first = [next(reading) for _ in range(10)]
 
         def child():
-            refused(lambda: list(reading))
+            with refused():
+                list(reading)
 
         assert forked(child) == 0
         assert [event.global_position for event in [*first, *reading]] == list(range(1, 5002))
@@ -210,8 +216,10 @@ def test_so_is_what_the_caller_gave(postgres_url: str, schema: str, given: str) 
         lazy = PostgresEventStore(pool=closed, schema={schema!r})
 
         def child():
-            refused(lambda: theirs.append("child", NEW, expected_version=ANY))
-            refused(lambda: bound.append("child", NEW, expected_version=ANY))
+            with refused():
+                theirs.append("child", NEW, expected_version=ANY)
+            with refused():
+                bound.append("child", NEW, expected_version=ANY)
             theirs.close()
             closed.open()
             lazy.append("child", NEW, expected_version=0)
