@@ -22,14 +22,14 @@ from mink_core import (
     TypedPayloads,
     UsageError,
 )
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
     from tests.adapters.script import Script
 
 
-from tests.adapters.rewriting import WHO, collected, conflict, made, numbers
+from tests.adapters.rewriting import WHO, conflict, made, numbers
 
 NO_STREAM = ExpectedVersion.NO_STREAM
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,7 +18,7 @@ from mink_core import (
     WhenExhausted,
 )
 from tests.adapters.following import caught_up, put, taking, until
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
@@ -45,18 +45,14 @@ class Upcaster:
         return event
 
 
-async def taken(events: Any) -> list[StoredEvent]:
-    return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
-
-
 def test_readers_are_told_which_it_is(door: Door) -> None:
     async def scenario(script: Script) -> None:
         await put(script, 3)
         upcaster.broken[2] = 1000
         store = script.store
         for read in (
-            lambda: taken(store.read_all()),
-            lambda: taken(store.read_stream("a-1")),
+            lambda: collected(store.read_all()),
+            lambda: collected(store.read_stream("a-1")),
             lambda: script(store.poll(0)),
         ):
             with pytest.raises(UnreadableEventError, match="KeyError: 'currency'; nothing was changed") as caught:

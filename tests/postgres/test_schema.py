@@ -139,17 +139,7 @@ def test_options_in_the_url(postgres_url: str, schema: str) -> None:
     with open_store(f"{postgres_url}?schema={schema}&min_size=1&max_size=2&unique_event_ids=true") as store:
         store.initialize()
         assert store.capabilities
-    for wrong in (
-        "min_size=x",
-        "unique_event_ids=maybe",
-        "lock_timeout=-1",
-        "lock_timeout=nan",
-        "lock_timeout=inf",
-        "lock_timeout=2147484",
-        "pool_timeout=nan",
-        "pool_timeout=inf",
-        "max_size=0",
-    ):
+    for wrong in ("min_size=x", "unique_event_ids=maybe"):
         with pytest.raises(UsageError):
             open_store(f"{postgres_url}?{wrong}")
 
