@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+E = TypeVar("E", bound=Exception)
 
 
-def is_asked_for() -> bool:
-    """Whether somebody has cancelled the running task. Threads have none, and are not cancelled."""
+def cancelled_inside(what: str, error: asyncio.CancelledError, kind: Callable[[str], E]) -> E:
+    """The failure that a cancellation inside a handler or publisher is.
+
+    Raises:
+        asyncio.CancelledError: Somebody has cancelled the running task, which is to end.
+    """
+    if _is_asked_for():
+        raise error
+    said = f"cancelled inside the {what}"
+    failure = kind(f"{said}: {error}" if str(error) else said)
+    failure.__cause__ = error
+    return failure
+
+
+def _is_asked_for() -> bool:
     try:
         task = asyncio.current_task()
-    except RuntimeError:  # no loop runs here
+    except RuntimeError:  # no loop runs here, and threads are not cancelled
         return False
     return task is not None and task.cancelling() > 0
-
-
-def cancelled_inside(what: str, error: asyncio.CancelledError) -> str:
-    """What is told of one that arose inside."""
-    said = f"cancelled inside the {what}"
-    return f"{said}: {error}" if str(error) else said

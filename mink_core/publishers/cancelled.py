@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.cancelled import cancelled_inside, is_asked_for
+from mink_core.cancelled import cancelled_inside
 from mink_core.publishers.base import PublishError
 
 if TYPE_CHECKING:
@@ -17,8 +17,4 @@ def failure_of(error: asyncio.CancelledError) -> PublishError:
     Raises:
         asyncio.CancelledError: It is the running task that is to end.
     """
-    if is_asked_for():
-        raise error
-    failure = PublishError(cancelled_inside("publisher", error))
-    failure.__cause__ = error
-    return failure
+    return cancelled_inside("publisher", error, PublishError)

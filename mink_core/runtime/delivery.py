@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from mink_core.cancelled import cancelled_inside, is_asked_for
+from mink_core.cancelled import cancelled_inside
 from mink_core.capability import Capability
 from mink_core.errors import HandlerCancelledError, HandlerFailedError, LeaseLostError
 from mink_core.handling import NextStep, SubscriptionFailure, WhenExhausted
@@ -40,11 +40,7 @@ def failure_of(error: CancelledError) -> HandlerCancelledError:
     Raises:
         CancelledError: It is the worker that is to end.
     """
-    if is_asked_for():
-        raise error
-    failure = HandlerCancelledError(cancelled_inside("handler", error))
-    failure.__cause__ = error
-    return failure
+    return cancelled_inside("handler", error, HandlerCancelledError)
 
 
 class Delivery(ABC):

@@ -7,6 +7,7 @@ from collections import Counter
 from functools import partialmethod
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -221,6 +222,7 @@ class Kinds(Projection):
         return cls
 
     wrapped = handles("Wrapped")(partialmethod(method))  # type: ignore[type-var]  # what a decorator may make
+    other = Mock()  # has whatever attribute it is asked for, as proxies do
 
 
 class Overriding(Kinds):
