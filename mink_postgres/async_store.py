@@ -52,6 +52,8 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
     """
 
     adapter_name = ADAPTER
+    reads_the_newest = True
+    """See `mink_core.adapter.AsyncUpdating`."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ URLS = ["memory://", "postgresql://localhost/app", "nats://localhost/app"]
     ids=["number", "none", "one", "class", "function", "nothing", "text"],
 )
 def test_what_is_no_list_of_transforms_is_refused(url: str, door: Any, given: object) -> None:
-    with pytest.raises(UsageError, match="transforms must be a list .* nothing was opened"):
+    with pytest.raises(UsageError, match=r"transforms must be a list .* nothing was opened"):
         door(url, transforms=given)
 
 

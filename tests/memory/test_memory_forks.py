@@ -103,20 +103,24 @@ seen = threading.Event()
 working = store.subscription("s", lambda event: seen.set(), poll_interval=0.01)
 working.start()
 waiting = store.subscription("t", lambda event: taken.append(event), poll_interval=0.01)
+async def handle(event):
+    pass
+task = AsyncMemoryEventStore().subscription("u", handle)
 seen.wait()
-taken, owner = [], waiting.owner
+taken, owners = [], (waiting.owner, task.owner)
 
 def child():
     assert working.wait()
     working.close()
-    assert waiting.owner != owner
+    assert waiting.owner != owners[0] and task.owner != owners[1]
     waiting.start()
     while not taken:
         pass
+    assert [it.partitions[0].owner for it in store.subscriptions.list() if it.name == "t"] == [waiting.owner]
     waiting.close()
 
 assert forked(child) == 0
-assert waiting.owner == owner and not taken
+assert (waiting.owner, task.owner) == owners and not taken
 assert not working.wait(0.05)
 working.close()
 """
