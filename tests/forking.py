@@ -39,11 +39,11 @@ def refused(match="forked", kind=UsageError):
 """
 
 
-def run(*parts: str, argument: str = "", says: str | None = "") -> None:
-    """Run a program, which may say something of that kind on the way; None: anything."""
+def run(*parts: str, argument: str = "", says: str = "") -> None:
+    """Run a program, which may say something of that kind on the way."""
     text = "\n".join([HEAD, *(textwrap.dedent(part) for part in parts)])
     # Python warns of a fork beside other threads from 3.12 on.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", text, argument]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert not done.returncode, done.stderr
-    assert says is None or not done.stderr or (says and says in done.stderr), done.stderr
+    assert not done.stderr or (says and says in done.stderr), done.stderr
