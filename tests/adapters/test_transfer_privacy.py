@@ -117,6 +117,9 @@ def test_a_stream_that_goes_on_while_it_is_exported(target: str, other: str) -> 
             assert moved.check() == []
             assert [moved.stream_info(name).version for name in ("purged-1", "again-1")] == [3, 4]
             assert list(moved.read_stream("hidden-1")) == []
+        with open_administration(other) as beside:
+            marks = {it.stream_id: (it.version, it.hidden_version) for it in beside.stream_marks()}
+        assert marks["hidden-1"] == (3, 3)
         imported(later.getvalue(), other)
         with open_store(other, privacy=True) as moved:
             assert moved.check() == []

@@ -75,6 +75,8 @@ def clock():
         may_end.wait()
     return datetime.now(UTC)
 store = MemoryEventStore(clock=clock)
+mine = store.transaction()
+tx = mine.__enter__()
 thread = threading.Thread(target=store.append, args=("a", NEW), kwargs={"expected_version": 0})
 thread.start()
 begun.wait()
@@ -86,6 +88,8 @@ def child():
         list(store.read_all())
     with refused("not whole"):
         store.head_position()
+    with refused("not whole"):
+        tx.append("c", NEW, expected_version=0)
     store.close()
     with MemoryEventStore() as other:
         other.append("a", NEW, expected_version=0)
@@ -93,7 +97,9 @@ def child():
 assert forked(child) == 0
 may_end.set()
 thread.join()
-assert store.stream_info("a").version == 1
+tx.append("c", NEW, expected_version=0)
+mine.__exit__(None, None, None)
+assert store.stream_info("a").version == store.stream_info("c").version == 1
 """
 
 WORKERS = """

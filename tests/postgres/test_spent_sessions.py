@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -145,6 +146,25 @@ def test_a_cancelled_transaction_ends_though_the_server_says_no_more(
 
     with CutProxy(int(str(place["port"]))) as proxy:
         asyncio.run(act(proxy))
+
+
+def test_a_pool_of_the_caller_s_has_its_transaction_rolled_back_however_long_it_takes(
+    store: PostgresEventStore, postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_asyncpg, "ROLLBACK_SECONDS", 0)
+
+    async def act() -> None:
+        async with asyncpg.create_pool(postgres_url, min_size=1, max_size=1) as pool:
+            tasks = AsyncPostgresEventStore(pool=pool, schema=schema)
+            before = await pool.fetchval("SELECT pg_backend_pid()")
+            with pytest.raises(LookupError):
+                async with tasks.transaction() as tx:
+                    await tx.append("a-1", made(), expected_version=0)
+                    raise LookupError
+            assert await pool.fetchval("SELECT pg_backend_pid()") == before
+
+    asyncio.run(act())
+    assert list(store.streams()) == []
 
 
 def url_through(place: dict[str, Any], port: int) -> str:
