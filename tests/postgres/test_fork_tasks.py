@@ -65,7 +65,10 @@ def test_tasks(postgres_url: str, schema: str, scheme: str, same_loop: bool, aft
                 gc.collect()
             os._exit(0)
 
+        busy = [loop.create_task(store.append(f"busy-{{n}}", NEW, expected_version=0)) for n in range(64)]
+        loop.run_until_complete(asyncio.sleep(0))
         assert forked(child) == 0
+        loop.run_until_complete(asyncio.gather(*busy))
         loop.run_until_complete(go_on(store))
         loop.close()
         """,

@@ -177,6 +177,29 @@ def test_a_store_that_was_not_opened_is_the_child_s(postgres_url: str, schema: s
     )
 
 
+@pytest.mark.parametrize("lock", ["_lock", "_leaving"])
+def test_what_a_thread_was_opening_or_closing_is_the_parent_s(postgres_url: str, schema: str, lock: str) -> None:
+    """The child has not that thread, and does not wait for it."""
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        f"""
+        other = open_store(url)
+
+        def child():
+            with refused():
+                other.append("child", NEW, expected_version=ANY)
+            other.close()
+
+        with other.{lock}:
+            assert forked(child) == 0
+        assert other.append("child", NEW, expected_version=0).first_version == 1
+        other.close()
+        """,
+        SYNC_ENDS,
+    )
+
+
 def test_a_worker_in_the_child_has_ended(postgres_url: str, schema: str) -> None:
     run(
         at(postgres_url, schema),
