@@ -104,3 +104,52 @@ def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, sc
         """,
         says="error ignored in rollback",
     )
+
+
+@SCHEMES
+@pytest.mark.parametrize("given", ["pool", "connection"])
+def test_so_is_what_the_caller_gave(postgres_url: str, schema: str, scheme: str, given: str) -> None:
+    """Also to a store that was not used yet."""
+    url = at(postgres_url, schema).replace("postgresql://", f"{scheme}://")
+    run(
+        url,
+        ASYNC,
+        f"""
+        import asyncpg, psycopg, psycopg_pool
+        from mink_postgres import AsyncPostgresEventStore
+
+        async def theirs():
+            if {scheme.endswith("asyncpg")}:
+                return await asyncpg.create_pool({postgres_url!r}, min_size=1), await asyncpg.connect({postgres_url!r})
+            pool = psycopg_pool.AsyncConnectionPool({postgres_url!r}, min_size=1, open=False)
+            await pool.open(wait=True)
+            return pool, await psycopg.AsyncConnection.connect({postgres_url!r}, autocommit=True)
+
+        pool, connection = loop.run_until_complete(theirs())
+        used = AsyncPostgresEventStore({given}={given}, schema={schema!r})
+        bound = store.bind(connection)
+
+        async def in_child():
+            with refused():
+                await used.append("child", NEW, expected_version=ANY)
+            with refused():
+                await bound.append("child", NEW, expected_version=ANY)
+            await used.close()
+
+        def child():
+            loop.run_until_complete(in_child())
+            os._exit(0)
+
+        async def go_on_with_them():
+            for n in range(5):
+                await used.append("theirs", NEW, expected_version=n)
+                await bound.append("bound", NEW, expected_version=n)
+            await pool.close()
+            await connection.close()
+
+        assert forked(child) == 0
+        loop.run_until_complete(go_on_with_them())
+        loop.run_until_complete(go_on(store))
+        loop.close()
+        """,
+    )
