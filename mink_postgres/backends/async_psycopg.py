@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from mink_core.forks import FORKS
 from mink_core.runtime.starting import started
 from mink_postgres.backends.closing import Closing
-from mink_postgres.backends.forked import cut_off, keep_async, quiet, refuse_async
+from mink_postgres.backends.forked import cut_off, keep_async, refuse_async
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
 from mink_postgres.drivers import psycopg_async
@@ -181,8 +181,7 @@ class AsyncPsycopgBackend(_PsycopgDriver):
         """See `sync_psycopg.PsycopgBackend.leave_to_parent`."""
         self.acquire = self.fetch = refuse_async
         self.release = keep_async
-        if self._owned and self._pool is not None:
-            quiet(self._pool)
+        if self._owned:
             cut_off(self._connections)
 
     def pool_status(self) -> dict[str, int]:

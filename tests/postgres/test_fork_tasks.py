@@ -24,6 +24,19 @@ loop = asyncio.new_event_loop()
 store = loop.run_until_complete(opened())
 """
 
+THEIRS = """
+import asyncpg, psycopg, psycopg_pool
+from mink_postgres import AsyncPostgresEventStore
+
+async def theirs(plain):
+    'A pool and a connection of whoever calls, for the driver.'
+    if "asyncpg" in url:
+        return await asyncpg.create_pool(plain, min_size=1), await asyncpg.connect(plain)
+    pool = psycopg_pool.AsyncConnectionPool(plain, min_size=1, open=False)
+    await pool.open(wait=True)
+    return pool, await psycopg.AsyncConnection.connect(plain, autocommit=True)
+"""
+
 
 @SCHEMES
 @pytest.mark.parametrize("same_loop", [True, False])
@@ -77,13 +90,17 @@ def test_tasks(postgres_url: str, schema: str, scheme: str, same_loop: bool, aft
 
 
 @SCHEMES
-def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, scheme: str) -> None:
+@pytest.mark.parametrize("given", ["nothing", "a pool"])
+def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, scheme: str, given: str) -> None:
     url = at(postgres_url, schema).replace("postgresql://", f"{scheme}://")
     run(
         url,
         ASYNC,
-        """
-        block = store.transaction()
+        THEIRS,
+        f"""
+        pool, connection = loop.run_until_complete(theirs({postgres_url!r}))
+        used = store if {given == "nothing"} else AsyncPostgresEventStore(pool=pool, schema={schema!r})
+        block = used.transaction()
         tx = loop.run_until_complete(block.__aenter__())
         loop.run_until_complete(tx.append("in", NEW, expected_version=0))
 
@@ -99,6 +116,8 @@ def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, sc
         loop.run_until_complete(tx.append("in", NEW, expected_version=1))
         loop.run_until_complete(block.__aexit__(None, None, None))
         assert loop.run_until_complete(store.stream_info("in")).version == 2
+        loop.run_until_complete(connection.close())
+        loop.run_until_complete(pool.close())
         loop.run_until_complete(go_on(store))
         loop.close()
         """,
@@ -114,18 +133,9 @@ def test_so_is_what_the_caller_gave(postgres_url: str, schema: str, scheme: str,
     run(
         url,
         ASYNC,
+        THEIRS,
         f"""
-        import asyncpg, psycopg, psycopg_pool
-        from mink_postgres import AsyncPostgresEventStore
-
-        async def theirs():
-            if {scheme.endswith("asyncpg")}:
-                return await asyncpg.create_pool({postgres_url!r}, min_size=1), await asyncpg.connect({postgres_url!r})
-            pool = psycopg_pool.AsyncConnectionPool({postgres_url!r}, min_size=1, open=False)
-            await pool.open(wait=True)
-            return pool, await psycopg.AsyncConnection.connect({postgres_url!r}, autocommit=True)
-
-        pool, connection = loop.run_until_complete(theirs())
+        pool, connection = loop.run_until_complete(theirs({postgres_url!r}))
         used = AsyncPostgresEventStore({given}={given}, schema={schema!r})
         bound = store.bind(connection)
 

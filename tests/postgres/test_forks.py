@@ -107,14 +107,20 @@ def test_threads_that_append_while_others_fork(postgres_url: str, schema: str) -
     )
 
 
-def test_a_child_leaves_the_block_that_its_parent_began(postgres_url: str, schema: str) -> None:
+@pytest.mark.parametrize("pool", ["own", "the caller's"])
+def test_a_child_leaves_the_block_that_its_parent_began(postgres_url: str, schema: str, pool: str) -> None:
     run(
         at(postgres_url, schema),
         SYNC,
-        """
+        f"""
+        import psycopg_pool
+        from mink_postgres import PostgresEventStore
+        pool = psycopg_pool.ConnectionPool({postgres_url!r}, min_size=1, open=True)
+        pool.wait()
+        used = store if {pool == "own"} else PostgresEventStore(pool=pool, schema={schema!r})
         pid = None
         try:
-            with store.transaction() as tx:
+            with used.transaction() as tx:
                 tx.append("in", NEW, expected_version=0)
                 pid = os.fork()
                 if pid:
@@ -124,6 +130,7 @@ def test_a_child_leaves_the_block_that_its_parent_began(postgres_url: str, schem
             assert not pid and "forked" in str(error)
             os._exit(7)
         assert pid and store.stream_info("in").version == 2
+        pool.close()
         """,
         SYNC_ENDS,
         says="error ignored in rollback",  # psycopg, in the child
