@@ -29,6 +29,9 @@ T = TypeVar("T")
 class AsyncLog:
     """Implements `mink_core.AsyncEventLog` over `_run`."""
 
+    reads_the_newest = True
+    """See `mink_core.adapter.AsyncUpdating`."""
+
     _context: Context
 
     @abstractmethod

@@ -52,8 +52,6 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
     """
 
     adapter_name = ADAPTER
-    reads_the_newest = True
-    """See `mink_core.adapter.AsyncUpdating`."""
 
     def __init__(
         self,

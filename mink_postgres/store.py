@@ -57,8 +57,6 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     """
 
     adapter_name = ADAPTER
-    reads_the_newest = True
-    """See `mink_core.adapter.Updating`."""
 
     def __init__(
         self,

@@ -29,6 +29,9 @@ T = TypeVar("T")
 class SyncLog:
     """Implements `mink_core.EventLog` over `_run`."""
 
+    reads_the_newest = True
+    """See `mink_core.adapter.Updating`."""
+
     _context: Context
 
     @abstractmethod
