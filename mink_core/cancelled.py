@@ -31,9 +31,8 @@ def failure_of(error: asyncio.CancelledError, where: str, kind: Callable[[str], 
 
 
 def _is_asked_for() -> bool:
-    """Whether somebody has cancelled the running task. Threads have none, and are not cancelled."""
     try:
         task = asyncio.current_task()
-    except RuntimeError:  # no loop runs here
+    except RuntimeError:  # no loop runs here, and threads are not cancelled
         return False
     return task is not None and task.cancelling() > 0

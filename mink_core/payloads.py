@@ -130,11 +130,8 @@ class TypedPayloads:
             raise UsageError(msg)
         try:
             data = self._to_json(event.data)
-            # Classes do not check what they are made with: what could not be read would stop every reader that comes to it.
             self._from_json(data, cls)
         except _UNFIT as error:
-            if isinstance(error, UsageError):
-                raise
             msg = (
                 f"event {event.event_type!r} for stream {stream_id!r}: this {cls.__name__} could not be read back "
                 f"({error}); nothing was stored"

@@ -43,7 +43,7 @@ def checked_transforms(given: object) -> tuple[EventTransform, ...]:
     found: tuple[Any, ...] | None = tuple(given) if isinstance(given, Iterable) else None
     wrong = [given] if found is None else [one for one in found if not _is_transform(one)]
     if found is None or wrong:
-        msg = f"transforms must be a list of objects with the methods outgoing and incoming, unlike {wrong[0]!r:.60}"
+        msg = f"transforms must be a list of objects with the methods outgoing and incoming, unlike {wrong[0]!r:.60}; nothing was opened"
         raise UsageError(msg)
     return found
 

@@ -47,7 +47,6 @@ class Connection:
         self._closed = False
         self.is_inherited = False
         """Whether this process was forked from the one that made the connection."""
-        self._of_parent: Client | None = None
         watch(self._is_forked)
         self._servers = Servers()
         self.inbox = Inbox()
@@ -61,7 +60,7 @@ class Connection:
         """In a process that was forked from this one: the connection, if there is one, is the parent's."""
         if self._client is not None or self._opening is not None:
             self.is_inherited = True
-            self._of_parent, self._client = self._client, None  # kept: nobody shall close it here
+            self._client = None
 
     # Opening
 

@@ -42,6 +42,9 @@ class AsyncMemoryEventStore(AsyncMemorySubStores, AsyncMemoryEventLog, AsyncUpda
     same name.
     """
 
+    reads_the_newest = True
+    """See `mink_core.adapter.AsyncUpdating`."""
+
     def __init__(  # noqa: PLR0913 -- the options of a store
         self,
         name: str | None = None,

@@ -38,6 +38,9 @@ T = TypeVar("T")
 class MemoryEventStore(MemorySubStores, MemoryEventLog, Updating, Followed):
     """An event store in this process's memory; see `mink_core.Store`. Safe to use from several threads."""
 
+    reads_the_newest = True
+    """See `mink_core.adapter.Updating`."""
+
     def __init__(  # noqa: PLR0913 -- the options of a store
         self,
         name: str | None = None,

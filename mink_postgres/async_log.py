@@ -29,6 +29,9 @@ T = TypeVar("T")
 class AsyncLog(AsyncPostgresSubStores):
     """Implements `mink_core.AsyncEventLog` over `_run`."""
 
+    reads_the_newest = True
+    """See `mink_core.adapter.AsyncUpdating`."""
+
     async def _run_whole(self, program: Program[T]) -> T:
         """Run a program whose statements rest on each other: one server answers them all, or it fails."""
         return await self._run(program)

@@ -29,6 +29,9 @@ T = TypeVar("T")
 class SyncLog(PostgresSubStores):
     """Implements `mink_core.EventLog` over `_run`."""
 
+    reads_the_newest = True
+    """See `mink_core.adapter.Updating`."""
+
     def _run_whole(self, program: Program[T]) -> T:
         """Run a program whose statements rest on each other: one server answers them all, or it fails."""
         return self._run(program)

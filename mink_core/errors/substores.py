@@ -33,8 +33,8 @@ class CheckpointConflictError(MinkError):
 class HandlerFailedError(MinkError):
     """A durable subscription's handler failed on an event each time it was tried, and its worker has ended.
 
-    What the handler raised last is the error's cause, a `HandlerCancelledError` where that was a cancellation of its own. The checkpoint is before the event, which is
-    the first to be handled when a worker starts again.
+    What the handler raised last is the error's cause, a `HandlerCancelledError` where that was a cancellation of its
+    own. The checkpoint is before the event, which is the first to be handled when a worker starts again.
 
     Attributes:
         subscription: The subscription's name.

@@ -64,22 +64,16 @@ class AtLeastOnce(Delivery):
         while True:
             self.in_handler = False
             yield self._store.ping()  # a storage that is down is not the event's fault
-            parked = yield from self.failed(event, error, attempt)
-            self.in_handler = True
-            if parked:
-                return
+            if (yield from self.failed(event, error, attempt)):
+                break
             try:
-                outcome = self._settings.handler(event)
-                if outcome is not None:
-                    yield outcome
-            except CancelledError as again:
-                error = failure_of(again, "handler", HandlerCancelledError)
-                attempt += 1
+                yield from self.call(event)
             except Exception as again:  # noqa: BLE001 -- as above
                 error = again
                 attempt += 1
             else:
-                return
+                break
+        self.in_handler = True
 
     def replay(self, event: StoredEvent) -> Steps[None]:
         """See `Delivery.replay`."""

@@ -20,21 +20,23 @@ if TYPE_CHECKING:
 class _Rounds:
     """What the next append of an update expects, and for how many conflicts more it is tried."""
 
-    def __init__(self, retries: object) -> None:
+    def __init__(self, log: object, retries: object) -> None:
         """So many conflicts are followed by another round."""
         self._left = check_count(retries, "retries")
+        self._reads_the_newest = getattr(log, "reads_the_newest", False)
         self._purged_to = 0
 
     def expected(self, events: list[StoredEvent]) -> Expected:
         """What to expect of a stream that reads like this."""
         return max(_version_of(events), self._purged_to) or ExpectedVersion.NO_STREAM
 
-    def were_purged(self, conflict: ConcurrencyError, info: StreamInfo) -> bool:
-        """Whether nobody was first: the events up to the actual version are not read, as they are not there any more.
+    def may_be_purged(self, events: list[StoredEvent], conflict: ConcurrencyError) -> bool:
+        """Whether what was read ends before the actual version, and not for being read from somebody who is behind."""
+        return self._reads_the_newest and _version_of(events) < conflict.actual
 
-        A reader that is behind could not tell it from that, so the storage's word on the stream must agree.
-        """
-        if info.deleted_at is not None or info.version != conflict.actual or self._purged_to >= info.version:
+    def were_purged(self, conflict: ConcurrencyError, info: StreamInfo) -> bool:
+        """Whether nobody was first: what was read is all there is up to the stream's version."""
+        if info.version != conflict.actual:  # somebody has appended since
             return False
         self._purged_to = info.version
         return True
@@ -51,7 +53,11 @@ def _version_of(events: list[StoredEvent]) -> int:
 
 
 class Updating:
-    """Gives an adapter's store the `update` of `EventStore`, from its `read_stream` and `append`."""
+    """Gives an adapter's store the `update` of `EventStore`, from its `read_stream` and `append`.
+
+    A store with `reads_the_newest = True` gives by `read_stream` all that was appended before, by whomever: what it lacks was
+    purged. Of others it counts as not there yet.
+    """
 
     def update(
         self: EventLog,
@@ -61,7 +67,7 @@ class Updating:
         retries: int = 5,
     ) -> AppendResult | None:
         """See `EventStore.update`."""
-        rounds = _Rounds(retries)
+        rounds = _Rounds(self, retries)
         events = list(self.read_stream(stream_id))
         while True:
             new = list(decide(events))
@@ -71,8 +77,8 @@ class Updating:
                 return self.append(stream_id, new, expected_version=rounds.expected(events))
             except ConcurrencyError as conflict:
                 events = list(self.read_stream(stream_id))
-                lacks = _version_of(events) < conflict.actual
-                purged = lacks and rounds.were_purged(conflict, self.stream_info(stream_id))
+                may_be_purged = rounds.may_be_purged(events, conflict)
+                purged = may_be_purged and rounds.were_purged(conflict, self.stream_info(stream_id))
                 if not purged and not rounds.may_go_on(conflict):
                     raise
 
@@ -88,7 +94,7 @@ class AsyncUpdating:
         retries: int = 5,
     ) -> AppendResult | None:
         """See `AsyncEventStore.update`."""
-        rounds = _Rounds(retries)
+        rounds = _Rounds(self, retries)
         events = [event async for event in self.read_stream(stream_id)]
         while True:
             decided = decide(events)
@@ -99,7 +105,7 @@ class AsyncUpdating:
                 return await self.append(stream_id, new, expected_version=rounds.expected(events))
             except ConcurrencyError as conflict:
                 events = [event async for event in self.read_stream(stream_id)]
-                lacks = _version_of(events) < conflict.actual
-                purged = lacks and rounds.were_purged(conflict, await self.stream_info(stream_id))
+                may_be_purged = rounds.may_be_purged(events, conflict)
+                purged = may_be_purged and rounds.were_purged(conflict, await self.stream_info(stream_id))
                 if not purged and not rounds.may_go_on(conflict):
                     raise

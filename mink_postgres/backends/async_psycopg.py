@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from mink_core.forks import FORKS
 from mink_core.runtime.starting import started
 from mink_postgres.backends.async_base import AsyncBound, AsyncPooled
-from mink_postgres.backends.forked import cut_off, quiet
+from mink_postgres.backends.forked import cut_off
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, psycopg_options
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
@@ -152,12 +152,6 @@ class AsyncPsycopgBackend(_PsycopgDriver, AsyncPooled):
     def is_shared(self) -> bool:
         """See `sync_psycopg.PsycopgBackend.is_shared`."""
         return not self._owned and self._pool is not None and not self._pool.closed
-
-    def leave_to_parent(self) -> None:
-        """See `sync_psycopg.PsycopgBackend.leave_to_parent`."""
-        super().leave_to_parent()
-        if self._owned and self._pool is not None:
-            quiet(self._pool)
 
     def pool_status(self) -> dict[str, int]:
         """See `sync_psycopg.PsycopgBackend.pool_status`."""

@@ -38,6 +38,16 @@ async def caught_up(script: Script) -> bool:
     return found is not None and found.position >= await script(script.store.head_position())
 
 
+async def tried_again(script: Script) -> None:
+    """Ask for all that "s" has parked, and wait until its worker has tried it."""
+    await script(script.store.parked.replay("s"))
+
+    async def tried() -> bool:
+        return not any(item.replay for item in await script(script.store.parked.list("s")))
+
+    await until(tried)
+
+
 def rests(worker: Any) -> bool:
     """Whether a worker has heard of a pause, and nothing of it is under way any more."""
     return not worker._supervisor._consumers

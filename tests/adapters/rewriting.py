@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mink_core import ConcurrencyError, NewEvent
+from tests.adapters.script import collected
 
 if TYPE_CHECKING:
     from tests.adapters.script import Script
@@ -16,10 +17,6 @@ WHO = {"by": "officer", "reason": "ticket 7"}
 
 def made(*numbers: int) -> list[NewEvent]:
     return [NewEvent("Made", {"n": n}, {"m": n}) for n in numbers]
-
-
-async def collected(events: Any) -> list[Any]:
-    return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
 
 
 async def numbers(script: Script, stream: str, **how: Any) -> list[tuple[int, int]]:

@@ -41,6 +41,11 @@ class Script:
             return await work(tx)
 
 
+async def collected(events: Any) -> list[Any]:
+    """What an iterator of the door's kind gives."""
+    return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
+
+
 def play(door: Door, scenario: Callable[[Script], Any], **options: Any) -> None:
     """Run a scenario on a door's store."""
     if door.is_async:

@@ -57,7 +57,7 @@ def test_it_is_tried_again_and_parked(door: Door, transactional: bool) -> None:
         await until(lambda: caught_up(script))
         await script(worker.close())
         assert seen == [1, 2, 2, 3, 3, 4]
-        assert all(type(it.error) is HandlerCancelledError for it in told)
+        assert [type(it.error) for it in told] == [HandlerCancelledError] * 3
         [parked] = await script(script.store.parked.list("s"))
         assert parked.attempts == 2
         assert parked.error == "HandlerCancelledError: cancelled inside the handler: by the client"
@@ -135,7 +135,7 @@ def test_a_worker_that_is_cancelled_within_the_handler_s_own_time_outs_ends(
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert seen == [1, 1] if retried else [1]
+        assert seen == ([1, 1] if retried else [1])
         assert len(told) == retried
         assert (await script(script.store.subscriptions.hold("s", "next", partitions=1, seconds=1))).leases
         kept = await script(script.store.checkpoints.load("s"))
@@ -167,6 +167,7 @@ def test_a_call_of_the_handler_s_that_it_cancels_itself_is_its_failure(door: Doo
         await worker.start()
         await until(lambda: 2 in tried)
         await worker.close()
-        assert tried in ([1, 1, 2], [1, 2])  # memory has appended before it could be cancelled
+        # Memory has appended before it could be cancelled.
+        assert tried == ([1, 2] if door.name.startswith("memory") else [1, 1, 2])
 
     play(door, scenario)

@@ -17,7 +17,7 @@ from mink_core import (
     WhenExhausted,
 )
 from mink_core.runtime.progress import Progress
-from tests.adapters.following import caught_up, put, taking, until
+from tests.adapters.following import caught_up, put, taking, tried_again, until
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -111,12 +111,7 @@ def test_what_cannot_be_committed_is_parked_and_replayed(door: Door, how: str) -
         assert await effects(script) == [version for version in range(1, 21) if version not in bad]
 
         bad.discard(7)
-        await script(store.parked.replay("s"))
-
-        async def tried() -> bool:
-            return not any(item.replay for item in await script(store.parked.list("s")))
-
-        await until(tried)
+        await tried_again(script)
         await script(worker.close())
         (left,) = await script(store.parked.list("s"))
         assert (left.version, left.attempts) == (16, 3)

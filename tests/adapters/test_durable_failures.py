@@ -22,7 +22,7 @@ from mink_core import (
     WhenExhausted,
 )
 from mink_core.runtime.progress import Progress
-from tests.adapters.following import ANY, caught_up, put, taking, until
+from tests.adapters.following import ANY, caught_up, put, taking, tried_again, until
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -136,11 +136,7 @@ def test_what_fails_is_parked_and_replayed(door: Door, transactional: bool) -> N
         worker = store.subscription("s", taking(script, work), transactional=transactional, retry=PARK, lease_seconds=2)
         await script(worker.start())
 
-        async def caught_up() -> bool:
-            (status,) = await script(store.subscriptions.list()) or [None]
-            return status is not None and status.lag_events == 0
-
-        await until(caught_up)
+        await until(lambda: caught_up(script))
         parked = await script(store.parked.list("s"))
         assert [(item.version, item.attempts, item.error) for item in parked] == [
             (2, 2, "ValueError: cannot do 2"),
@@ -149,12 +145,7 @@ def test_what_fails_is_parked_and_replayed(door: Door, transactional: bool) -> N
         assert sorted(set(seen)) == [1, 3, 4, 6]
         assert (await script(store.subscriptions.list()))[0].parked == 2
         broken.discard(2)
-        await script(store.parked.replay("s"))
-
-        async def tried() -> bool:
-            return not any(item.replay for item in await script(store.parked.list("s")))
-
-        await until(tried)
+        await tried_again(script)
         await script(worker.close())
         (left,) = await script(store.parked.list("s"))
         assert (left.version, left.attempts, left.replay) == (5, 3, False)

@@ -19,7 +19,7 @@ from mink_core import (
     UsageError,
     partition_of,
 )
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
@@ -148,7 +148,7 @@ def test_status_tells_owner_and_lag(door: Door) -> None:
         for number in range(20):
             await script(store.append(f"a-{number}", [NewEvent("Made", {})], expected_version=ANY))
         await holding(script, "w", partitions=2)
-        events = [event async for event in store.read_all()] if hasattr(store, "__aenter__") else [*store.read_all()]
+        events = await collected(store.read_all())
         await script(store.checkpoints.save("s#0/2", events[-1].global_position, expected=None))
         await script(store.checkpoints.save("s#1/2", events[9].global_position, expected=None))
         (status,) = await script(store.subscriptions.list())

@@ -22,14 +22,14 @@ from mink_core import (
     TypedPayloads,
     UsageError,
 )
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
     from tests.adapters.script import Script
 
 
-from tests.adapters.rewriting import WHO, collected, conflict, made, numbers
+from tests.adapters.rewriting import WHO, conflict, made, numbers
 
 NO_STREAM = ExpectedVersion.NO_STREAM
 
@@ -194,54 +194,5 @@ def test_a_reader_is_not_sent_above_the_newest_event_where_the_last_ones_were_pu
         assert (status.lag_events, status.lag_seconds) == (0, 0)  # of nothing that there is
         await script(store.append("c-1", made(1), expected_version=0))
         assert (await script(store.poll(0, where=nothing))).next_position == await script(store.head_position())
-
-    play(door, scenario, privacy=True)
-
-
-@pytest.mark.parametrize("retries", [0, 5])
-def test_update_goes_on_with_a_stream_whose_newest_events_were_purged(door: Door, retries: int) -> None:
-    async def scenario(script: Script) -> None:
-        store = script.store
-
-        def update(stream: str, decide: Any) -> Any:
-            return store.update(stream, decide, retries=retries)
-
-        await script(store.append("a-1", made(1, 2, 3), expected_version=0))
-        await script(store.privacy.purge("a-1", **WHO))
-        seen: list[list[int]] = []
-
-        def decide(events: list[Any]) -> list[NewEvent]:
-            seen.append([event.version for event in events])
-            return made(9)
-
-        assert (await script(update("a-1", decide))).first_version == 4
-        assert (await script(update("a-1", decide))).first_version == 5
-        assert seen == [[], [], [4]]
-        await script(store.privacy.soft_delete("a-1", **WHO))
-        assert (await script(update("a-1", decide))).first_version == 6
-        await script(store.privacy.purge("a-1", **WHO))
-        await script(store.privacy.soft_delete("a-1", **WHO))
-        assert (await script(update("a-1", decide))).first_version == 7
-        # Whom others are first, of the events or of what was purged, is told so once the retries are used up.
-        await script(store.privacy.purge("a-1", **WHO))
-        tries: list[int] = []
-
-        if not hasattr(store, "__aenter__"):
-
-            def spoil(events: list[Any]) -> list[NewEvent]:
-                tries.append(len(events))
-                store.append("a-1", made(1), expected_version=ExpectedVersion.ANY)
-                return made(9)
-
-        else:
-
-            async def spoil(events: list[Any]) -> list[NewEvent]:  # type: ignore[misc]  # as above
-                tries.append(len(events))
-                await store.append("a-1", made(1), expected_version=ExpectedVersion.ANY)
-                return made(9)
-
-        with pytest.raises(ConcurrencyError):
-            await script(update("a-1", spoil))
-        assert tries == list(range(retries + 1))
 
     play(door, scenario, privacy=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mink_core import ExpectedVersion
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
     from tests.adapters.script import Script
 
 
-from tests.adapters.rewriting import WHO, collected, made
+from tests.adapters.rewriting import WHO, made
 
 NO_STREAM = ExpectedVersion.NO_STREAM
 

@@ -19,14 +19,14 @@ from mink_core import (
     StreamNotFoundError,
     StreamTombstonedError,
 )
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
     from tests.adapters.script import Script
 
 
-from tests.adapters.rewriting import WHO, collected, conflict, made, numbers
+from tests.adapters.rewriting import WHO, conflict, made, numbers
 
 ANY, NO_STREAM, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVersion.STREAM_EXISTS
 

@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mink_core import Capability, ExpectedVersion, NewEvent, UsageError
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
     from tests.adapters.doors import Door
     from tests.adapters.script import Script
-
-
-async def collected(events: Any) -> list[Any]:
-    return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
 
 
 def test_the_newest_version_wins_whoever_comes_last(door: Door) -> None:

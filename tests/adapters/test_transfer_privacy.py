@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +12,23 @@ from mink_core.registry import open_administration
 from mink_core.transfer import export
 from tests.adapters.moving import imported
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def test_what_privacy_operations_did_is_moved_too(target: str, schema: str) -> None:
+
+@pytest.fixture
+def other(target: str, schema: str) -> Iterator[str]:
+    """Another store, as empty."""
+    url = target.replace(f"schema={schema}", f"schema={schema}_b")
+    with open_administration(url) as administration:
+        administration.migrate()
+        try:
+            yield url
+        finally:
+            administration._connection.execute(f'DROP SCHEMA "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+
+
+def test_what_privacy_operations_did_is_moved_too(target: str, other: str) -> None:
     """Nothing that was hidden, closed or removed comes back in the other store."""
 
     def look(store: Any) -> list[Any]:
@@ -30,7 +45,6 @@ def test_what_privacy_operations_did_is_moved_too(target: str, schema: str) -> N
             for name in ("purged-1", "gone-1", "hidden-1", "again-1", "plain-1")
         ]
 
-    other = target.replace(f"schema={schema}", f"schema={schema}_b")
     with open_store(target, privacy=True) as store, open_administration(target) as administration:
         for name in ("purged-1", "gone-1", "hidden-1", "again-1", "closed-1", "plain-1"):
             store.append(name, [NewEvent("Made", n) for n in range(3)], expected_version=0)
@@ -45,23 +59,17 @@ def test_what_privacy_operations_did_is_moved_too(target: str, schema: str) -> N
         export(store, out.write, marks=administration.stream_marks)
         before = look(store)
         assert [len(it) for it in before if type(it) is list] == [1, 0, 0, 1, 3, 3]
-        try:
-            with open_administration(other) as beside:
-                beside.migrate()
-            for _ in range(2):
-                imported(out.getvalue(), other)
-                with open_store(other, privacy=True) as moved:
-                    assert look(moved) == before
-                    assert moved.check() == []
+        for _ in range(2):
+            imported(out.getvalue(), other)
             with open_store(other, privacy=True) as moved:
-                assert appended(moved) == appended(store) == [4, 4, 4, 5, 4]
-        finally:
-            administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+                assert look(moved) == before
+                assert moved.check() == []
+        with open_store(other, privacy=True) as moved:
+            assert appended(moved) == appended(store) == [4, 4, 4, 5, 4]
 
 
-def test_an_import_that_is_run_again_leaves_what_happened_since(target: str, schema: str) -> None:
+def test_an_import_that_is_run_again_leaves_what_happened_since(target: str, other: str) -> None:
     """A stream that was deleted there and has come back here is not deleted again, nor the other way round."""
-    other = target.replace(f"schema={schema}", f"schema={schema}_b")
     with open_store(target, privacy=True) as store, open_administration(target) as administration:
         for name in ("back-1", "gone-1"):
             store.append(name, [NewEvent("Made", 1)], expected_version=0)
@@ -69,26 +77,20 @@ def test_an_import_that_is_run_again_leaves_what_happened_since(target: str, sch
         store.append("gone-1", [NewEvent("Again", 2)], expected_version=ExpectedVersion.NO_STREAM)
         out = io.BytesIO()
         export(store, out.write, marks=administration.stream_marks)
-        try:
-            with open_administration(other) as beside:
-                beside.migrate()
-            imported(out.getvalue(), other)
-            with open_store(other, privacy=True) as moved:
-                moved.append("back-1", [NewEvent("Back", 3)], expected_version=ExpectedVersion.NO_STREAM)
-                moved.privacy.soft_delete("gone-1", by="dpo")
-            imported(out.getvalue(), other)
-            with open_store(other, privacy=True) as moved:
-                assert moved.stream_info("back-1").deleted_at is None
-                assert moved.append("back-1", [NewEvent("Back", 4)], expected_version=2).last_version == 3
-                assert moved.stream_info("gone-1").deleted_at is not None
-                assert list(moved.read_stream("gone-1")) == []
-        finally:
-            administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+        imported(out.getvalue(), other)
+        with open_store(other, privacy=True) as moved:
+            moved.append("back-1", [NewEvent("Back", 3)], expected_version=ExpectedVersion.NO_STREAM)
+            moved.privacy.soft_delete("gone-1", by="dpo")
+        imported(out.getvalue(), other)
+        with open_store(other, privacy=True) as moved:
+            assert moved.stream_info("back-1").deleted_at is None
+            assert moved.append("back-1", [NewEvent("Back", 4)], expected_version=2).last_version == 3
+            assert moved.stream_info("gone-1").deleted_at is not None
+            assert list(moved.read_stream("gone-1")) == []
 
 
-def test_a_stream_that_goes_on_while_it_is_exported(target: str, schema: str) -> None:
+def test_a_stream_that_goes_on_while_it_is_exported(target: str, other: str) -> None:
     """Its mark is as new as its last append, its events are those that the feed showed: versions keep no hole."""
-    other = target.replace(f"schema={schema}", f"schema={schema}_b")
     with open_store(target, privacy=True) as store, open_administration(target) as administration:
         for name in ("purged-1", "again-1", "hidden-1"):
             store.append(name, [NewEvent("Made", n) for n in range(3)], expected_version=0)
@@ -110,24 +112,20 @@ def test_a_stream_that_goes_on_while_it_is_exported(target: str, schema: str) ->
         assert len(asked) == 2
         later = io.BytesIO()
         export(store, later.write, marks=administration.stream_marks)
-        try:
-            with open_administration(other) as beside:
-                beside.migrate()
-            imported(out.getvalue(), other)
-            with open_store(other, privacy=True) as moved:
-                assert moved.check() == []
-                assert [moved.stream_info(name).version for name in ("purged-1", "again-1")] == [3, 4]
-                assert list(moved.read_stream("hidden-1")) == []
-            imported(later.getvalue(), other)
-            with open_store(other, privacy=True) as moved:
-                assert moved.check() == []
-                for name in ("purged-1", "again-1", "hidden-1"):
-                    assert [it.version for it in moved.read_stream(name)] == [
-                        it.version for it in store.read_stream(name)
-                    ]
-                    assert moved.stream_info(name).version == store.stream_info(name).version
-        finally:
-            administration._connection.execute(f'DROP SCHEMA IF EXISTS "{schema}_b" CASCADE')  # type: ignore[attr-defined]
+        imported(out.getvalue(), other)
+        with open_store(other, privacy=True) as moved:
+            assert moved.check() == []
+            assert [moved.stream_info(name).version for name in ("purged-1", "again-1")] == [3, 4]
+            assert list(moved.read_stream("hidden-1")) == []
+        with open_administration(other) as beside:
+            marks = {it.stream_id: (it.version, it.hidden_version) for it in beside.stream_marks()}
+        assert marks["hidden-1"] == (3, 3)
+        imported(later.getvalue(), other)
+        with open_store(other, privacy=True) as moved:
+            assert moved.check() == []
+            for name in ("purged-1", "again-1", "hidden-1"):
+                assert [it.version for it in moved.read_stream(name)] == [it.version for it in store.read_stream(name)]
+                assert moved.stream_info(name).version == store.stream_info(name).version
 
 
 def test_a_hole_above_what_was_purged_is_damage(target: str) -> None:

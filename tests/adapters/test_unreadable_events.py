@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from mink_core import (
     HandlerFailedError,
     NewEvent,
     NextStep,
     RetryPolicy,
+    StoreClosedError,
     StoredEvent,
     SubscriptionFailure,
     TransientStorageError,
@@ -18,9 +20,11 @@ from mink_core import (
     WhenExhausted,
 )
 from tests.adapters.following import caught_up, put, taking, until
-from tests.adapters.script import play
+from tests.adapters.script import collected, play
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tests.adapters.doors import Door
     from tests.adapters.script import Script
 
@@ -45,27 +49,52 @@ class Upcaster:
         return event
 
 
-async def taken(events: Any) -> list[StoredEvent]:
-    return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
+class Renaming:
+    """Comes before the `Upcaster` on the way in."""
+
+    def outgoing(self, _stream_id: str, event: NewEvent) -> NewEvent:
+        return event
+
+    def incoming(self, event: StoredEvent) -> StoredEvent:
+        return replace(event, event_type="Renamed", data={})
+
+
+def reads(script: Script) -> list[Callable[[], Awaitable[Any]]]:
+    """Every way to read."""
+    store = script.store
+    return [
+        lambda: collected(store.read_all()),
+        lambda: collected(store.read_stream("a-1")),
+        lambda: script(store.poll(0)),
+    ]
 
 
 def test_readers_are_told_which_it_is(door: Door) -> None:
     async def scenario(script: Script) -> None:
         await put(script, 3)
         upcaster.broken[2] = 1000
-        store = script.store
-        for read in (
-            lambda: taken(store.read_all()),
-            lambda: taken(store.read_stream("a-1")),
-            lambda: script(store.poll(0)),
-        ):
+        for read in reads(script):
             with pytest.raises(UnreadableEventError, match="KeyError: 'currency'; nothing was changed") as caught:
                 await read()
-            assert (caught.value.event.stream_id, caught.value.event.version) == ("a-1", 2)
-            assert caught.value.event.data == {"n": 1}
+            event = caught.value.event
+            assert (event.stream_id, event.version, event.event_type, event.data) == ("a-1", 2, "Made", {"n": 1})
             assert isinstance(caught.value.__cause__, KeyError)
 
     upcaster = Upcaster({})
+    play(door, scenario, transforms=[upcaster, Renaming()])
+
+
+@pytest.mark.parametrize("error", [TransientStorageError("the keys cannot be had"), StoreClosedError("of the keys")])
+def test_what_a_storage_says_reaches_readers_as_it_is(door: Door, error: Exception) -> None:
+    async def scenario(script: Script) -> None:
+        await put(script, 3)
+        upcaster.broken[2] = 1000
+        for read in reads(script):
+            with pytest.raises(type(error)) as caught:
+                await read()
+            assert caught.value is error
+
+    upcaster = Upcaster({}, error)
     play(door, scenario, transforms=[upcaster])
 
 
@@ -164,3 +193,31 @@ def test_what_can_be_read_again_is_delivered(door: Door, error: Exception) -> No
 
     upcaster = Upcaster({}, error)
     play(door, scenario, transforms=[upcaster])
+
+
+def test_what_is_gone_is_not_tried_again_nor_is_anything_in_its_place(door: Door) -> None:
+    """As where an event is purged while its replay is under way."""
+
+    async def scenario(script: Script) -> None:
+        store, seen = script.store, list[int]()
+        await put(script, 1, "b-1")
+        await put(script, 2)
+        [gone] = await collected(store.read_stream("b-1"))
+        await script(store.privacy.purge("b-1", by="me"))
+        worker = store.subscription("s", taking(script, lambda event, *_: seen.append(event.version)))
+        await script(worker.start())
+        await until(lambda: caught_up(script))
+
+        async def none() -> bool:
+            return not await script(store.parked.list("s"))
+
+        for broken in (0, 1):
+            upcaster.broken[1] = broken
+            await script(store.parked.park("s", gone, attempts=1, error="no"))
+            assert await script(store.parked.replay("s")) == 1
+            await until(none)
+        await script(worker.close())
+        assert seen == [1, 2]
+
+    upcaster = Upcaster({})
+    play(door, scenario, transforms=[upcaster], privacy=True)

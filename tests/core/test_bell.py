@@ -87,9 +87,8 @@ def bytecodes(
 ) -> Iterator[tuple[int, Bell]]:
     """Does the one at each bytecode of the other in turn, as another thread or a signal's handler may."""
     before = sys.gettrace()
-    for moment in count(
-        0
-    ):  # at 0 nothing is done: CPython 3.12 tells of no bytecode in the first function that asks for them
+    # At 0 nothing is done: CPython 3.12 tells of no bytecode in the first function that asks for them.
+    for moment in count():
         bell, left = made(), moment
 
         def trace(frame: Any, event: str, _: object) -> Any:

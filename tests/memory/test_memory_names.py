@@ -4,6 +4,7 @@ import pytest
 
 import mink_memory
 from mink_core import Capability, EventFilter, ExpectedVersion, NewEvent, UsageError
+from mink_memory import names
 from mink_memory.adapter import open_async_store, open_store
 
 
@@ -122,3 +123,15 @@ def test_a_filter_compares_numbers_as_jsonb_does():
     # The float's decimal digits, not its binary value 1234567890123456768.
     assert found(1.2345678901234568e18) == [1234567890123456800]
     assert found(0.1) == [0.1]
+
+
+def test_two_who_open_a_name_at_the_same_moment_share_its_log(name, monkeypatch):
+    made, first = names.MemoryLog, []
+
+    def beside(**options):
+        monkeypatch.setattr(names, "MemoryLog", made)
+        first.append(names.open_log(name, **options))
+        return made(**options)
+
+    monkeypatch.setattr(names, "MemoryLog", beside)
+    assert names.open_log(name, unique_event_ids=False) is first[0]

@@ -10,11 +10,12 @@ from typing import Self
 
 
 class CutProxy:
-    """Forwards connections to a port, until they are cut: both ends then get a reset. Or it takes all that comes, and passes none of it on."""
+    """Forwards connections to a port, until they are cut: both ends then get a reset. While it `swallows`, it passes nothing on."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self.swallows = False
+        self.swallowed = threading.Event()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -39,7 +40,9 @@ class CutProxy:
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if not self.swallows:
+                if self.swallows:
+                    self.swallowed.set()
+                else:
                     sink.sendall(data)
         for end in (source, sink):
             self._open.discard(end)

@@ -6,20 +6,14 @@ import pytest
 
 from tests.postgres.forked_programs import at, run
 
+SCHEMES = pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg"], ids=["psycopg", "asyncpg"])
+
 ASYNC = """
 async def opened():
     store = open_async_store(url)
     await store.initialize()
     await store.append("parent", NEW, expected_version=0)
     return store
-
-async def refused_async(call):
-    try:
-        await call()
-    except UsageError as error:
-        assert "nothing was" in str(error), error
-    else:
-        raise AssertionError("it was not refused")
 
 async def go_on(store):
     for n in range(1, 20):
@@ -30,29 +24,41 @@ loop = asyncio.new_event_loop()
 store = loop.run_until_complete(opened())
 """
 
+THEIRS = """
+import asyncpg, psycopg, psycopg_pool
+from mink_postgres import AsyncPostgresEventStore
 
-@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def theirs(plain):
+    'A pool and a connection of whoever calls, for the driver.'
+    if "asyncpg" in url:
+        return await asyncpg.create_pool(plain, min_size=1), await asyncpg.connect(plain)
+    pool = psycopg_pool.AsyncConnectionPool(plain, min_size=1, open=False)
+    await pool.open(wait=True)
+    return pool, await psycopg.AsyncConnection.connect(plain, autocommit=True)
+"""
+
+
+@SCHEMES
 @pytest.mark.parametrize("same_loop", [True, False])
 @pytest.mark.parametrize("after", ["close", "forget", "nothing"])
-def test_tasks(postgres_url: str, schema: str, driver: str, same_loop: bool, after: str) -> None:
-    url = at(postgres_url, schema).replace(
-        "postgresql://", f"postgresql+{driver}://" if driver == "asyncpg" else "postgresql://"
-    )
+def test_tasks(postgres_url: str, schema: str, scheme: str, same_loop: bool, after: str) -> None:
+    url = at(postgres_url, schema).replace("postgresql://", f"{scheme}://")
     run(
         url,
         ASYNC,
         f"""
         async def in_child():
-            await refused_async(lambda: store.append("child", NEW, expected_version=ANY))
-            await refused_async(store.head_position)
-            await refused_async(store.ping)
-            async def block():
+            with refused():
+                await store.append("child", NEW, expected_version=ANY)
+            with refused():
+                await store.head_position()
+            with refused():
+                await store.ping()
+            with refused():
                 async with store.transaction():
                     pass
-            await refused_async(block)
-            async def read():
-                return [event async for event in store.read_all()]
-            await refused_async(read)
+            with refused():
+                [event async for event in store.read_all()]
             if {after == "close"}:
                 await store.close()
             if not {same_loop}:  # whose epoll the parent has as well
@@ -72,7 +78,10 @@ def test_tasks(postgres_url: str, schema: str, driver: str, same_loop: bool, aft
                 gc.collect()
             os._exit(0)
 
+        busy = [loop.create_task(store.append(f"busy-{{n}}", NEW, expected_version=0)) for n in range(64)]
+        loop.run_until_complete(asyncio.sleep(0))
         assert forked(child) == 0
+        loop.run_until_complete(asyncio.gather(*busy))
         loop.run_until_complete(go_on(store))
         loop.close()
         """,
@@ -80,16 +89,18 @@ def test_tasks(postgres_url: str, schema: str, driver: str, same_loop: bool, aft
     )
 
 
-@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
-def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, driver: str) -> None:
-    url = at(postgres_url, schema).replace(
-        "postgresql://", f"postgresql+{driver}://" if driver == "asyncpg" else "postgresql://"
-    )
+@SCHEMES
+@pytest.mark.parametrize("given", ["nothing", "a pool"])
+def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, scheme: str, given: str) -> None:
+    url = at(postgres_url, schema).replace("postgresql://", f"{scheme}://")
     run(
         url,
         ASYNC,
-        """
-        block = store.transaction()
+        THEIRS,
+        f"""
+        pool, connection = loop.run_until_complete(theirs({postgres_url!r}))
+        used = store if {given == "nothing"} else AsyncPostgresEventStore(pool=pool, schema={schema!r})
+        block = used.transaction()
         tx = loop.run_until_complete(block.__aenter__())
         loop.run_until_complete(tx.append("in", NEW, expected_version=0))
 
@@ -105,8 +116,50 @@ def test_a_task_s_transaction_is_the_parent_s(postgres_url: str, schema: str, dr
         loop.run_until_complete(tx.append("in", NEW, expected_version=1))
         loop.run_until_complete(block.__aexit__(None, None, None))
         assert loop.run_until_complete(store.stream_info("in")).version == 2
+        loop.run_until_complete(connection.close())
+        loop.run_until_complete(pool.close())
         loop.run_until_complete(go_on(store))
         loop.close()
         """,
         says="error ignored in rollback",
+    )
+
+
+@SCHEMES
+@pytest.mark.parametrize("given", ["pool", "connection"])
+def test_so_is_what_the_caller_gave(postgres_url: str, schema: str, scheme: str, given: str) -> None:
+    """Also to a store that was not used yet."""
+    url = at(postgres_url, schema).replace("postgresql://", f"{scheme}://")
+    run(
+        url,
+        ASYNC,
+        THEIRS,
+        f"""
+        pool, connection = loop.run_until_complete(theirs({postgres_url!r}))
+        used = AsyncPostgresEventStore({given}={given}, schema={schema!r})
+        bound = store.bind(connection)
+
+        async def in_child():
+            with refused():
+                await used.append("child", NEW, expected_version=ANY)
+            with refused():
+                await bound.append("child", NEW, expected_version=ANY)
+            await used.close()
+
+        def child():
+            loop.run_until_complete(in_child())
+            os._exit(0)
+
+        async def go_on_with_them():
+            for n in range(5):
+                await used.append("theirs", NEW, expected_version=n)
+                await bound.append("bound", NEW, expected_version=n)
+            await pool.close()
+            await connection.close()
+
+        assert forked(child) == 0
+        loop.run_until_complete(go_on_with_them())
+        loop.run_until_complete(go_on(store))
+        loop.close()
+        """,
     )

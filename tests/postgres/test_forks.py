@@ -27,17 +27,21 @@ def test_a_child_s_calls_are_refused_and_the_parent_s_go_on(postgres_url: str, s
         SYNC,
         """
         def child():
-            refused(lambda: store.append("child", NEW, expected_version=ANY))
-            refused(store.head_position)
-            refused(lambda: list(store.read_all()))
-            refused(lambda: list(store.read_stream("parent")))
-            refused(store.ping)
-            refused(store.initialize)
-            refused(lambda: store.transaction().__enter__())
-            refused(lambda: store.checkpoints.load("x"))
-            refused(lambda: store.subscribe())
-            refused(lambda: store.subscription("s", print))
-            refused(lambda: store.bind(object()))
+            for call in (
+                lambda: store.append("child", NEW, expected_version=ANY),
+                store.head_position,
+                lambda: list(store.read_all()),
+                lambda: list(store.read_stream("parent")),
+                store.ping,
+                store.initialize,
+                lambda: store.transaction().__enter__(),
+                lambda: store.checkpoints.load("x"),
+                store.subscribe,
+                lambda: store.subscription("s", print),
+                lambda: store.bind(object()),
+            ):
+                with refused():
+                    call()
             with open_store(url) as own:  # what it is told to do
                 own.append("child", NEW, expected_version=0)
 
@@ -88,7 +92,8 @@ def test_threads_that_append_while_others_fork(postgres_url: str, schema: str) -
             thread.start()
 
         def child():
-            refused(lambda: store.append("child", NEW, expected_version=ANY))
+            with refused():
+                store.append("child", NEW, expected_version=ANY)
             store.close()
 
         for _ in range(15):
@@ -102,14 +107,20 @@ def test_threads_that_append_while_others_fork(postgres_url: str, schema: str) -
     )
 
 
-def test_a_child_leaves_the_block_that_its_parent_began(postgres_url: str, schema: str) -> None:
+@pytest.mark.parametrize("pool", ["own", "the caller's"])
+def test_a_child_leaves_the_block_that_its_parent_began(postgres_url: str, schema: str, pool: str) -> None:
     run(
         at(postgres_url, schema),
         SYNC,
-        """
+        f"""
+        import psycopg_pool
+        from mink_postgres import PostgresEventStore
+        pool = psycopg_pool.ConnectionPool({postgres_url!r}, min_size=1, open=True)
+        pool.wait()
+        used = store if {pool == "own"} else PostgresEventStore(pool=pool, schema={schema!r})
         pid = None
         try:
-            with store.transaction() as tx:
+            with used.transaction() as tx:
                 tx.append("in", NEW, expected_version=0)
                 pid = os.fork()
                 if pid:
@@ -119,6 +130,7 @@ def test_a_child_leaves_the_block_that_its_parent_began(postgres_url: str, schem
             assert not pid and "forked" in str(error)
             os._exit(7)
         assert pid and store.stream_info("in").version == 2
+        pool.close()
         """,
         SYNC_ENDS,
         says="error ignored in rollback",  # psycopg, in the child
@@ -136,7 +148,8 @@ def test_a_read_that_was_begun_is_not_gone_on_with(postgres_url: str, schema: st
         first = [next(reading) for _ in range(10)]
 
         def child():
-            refused(lambda: list(reading))
+            with refused():
+                list(reading)
 
         assert forked(child) == 0
         assert [event.global_position for event in [*first, *reading]] == list(range(1, 5002))
@@ -166,6 +179,29 @@ def test_a_store_that_was_not_opened_is_the_child_s(postgres_url: str, schema: s
         assert lazy.append("child", NEW, expected_version=1).first_version == 2
         assert worker.owner == owner
         lazy.close()
+        """,
+        SYNC_ENDS,
+    )
+
+
+@pytest.mark.parametrize("lock", ["_lock", "_leaving"])
+def test_what_a_thread_was_opening_or_closing_is_the_parent_s(postgres_url: str, schema: str, lock: str) -> None:
+    """The child has not that thread, and does not wait for it."""
+    run(
+        at(postgres_url, schema),
+        SYNC,
+        f"""
+        other = open_store(url)
+
+        def child():
+            with refused():
+                other.append("child", NEW, expected_version=ANY)
+            other.close()
+
+        with other.{lock}:
+            assert forked(child) == 0
+        assert other.append("child", NEW, expected_version=0).first_version == 1
+        other.close()
         """,
         SYNC_ENDS,
     )
@@ -210,8 +246,10 @@ def test_so_is_what_the_caller_gave(postgres_url: str, schema: str, given: str) 
         lazy = PostgresEventStore(pool=closed, schema={schema!r})
 
         def child():
-            refused(lambda: theirs.append("child", NEW, expected_version=ANY))
-            refused(lambda: bound.append("child", NEW, expected_version=ANY))
+            with refused():
+                theirs.append("child", NEW, expected_version=ANY)
+            with refused():
+                bound.append("child", NEW, expected_version=ANY)
             theirs.close()
             closed.open()
             lazy.append("child", NEW, expected_version=0)

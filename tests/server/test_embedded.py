@@ -257,14 +257,22 @@ def test_what_is_kept_is_on_the_disk_before_the_first_event(
     folder: Path, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
     """The server waits for its log alone: an initdb that does not would leave the rest to the system for half a minute."""
-    real = subprocess.run
+    run, fsync = subprocess.run, os.fsync
     made: list[list[str]] = []
+    written: list[int] = []
 
     def seen(command: list[str], **options: Any) -> Any:
         made.append([str(it) for it in command])
-        return real(command, **options)
+        return run(command, **options)
+
+    def noted(handle: int) -> None:
+        written.append(os.fstat(handle).st_ino)
+        fsync(handle)
 
     monkeypatch.setattr(subprocess, "run", seen)
-    with EmbeddedServer.start(folder if kept else None):
+    monkeypatch.setattr(os, "fsync", noted)
+    with EmbeddedServer.start(folder if kept else None) as server:
         (command,) = [it for it in made if it[0].endswith("initdb")]
-    assert ("--no-sync" in command) is not kept
+        assert ("--no-sync" in command) is not kept
+        wanted = {server.folder.stat().st_ino, (server.folder / "password").stat().st_ino}
+    assert not kept or wanted <= set(written)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from conformance_tests.zoo.member import breaks
+from conformance_tests.zoo.part import Around, Part
 from conformance_tests.zoo.wrapped import Wrapped
 from mink_core import Capability, LeaseLostError, OutboxMessage, SagaConflictError, SagaStatus, Tail
 
@@ -17,28 +18,6 @@ if TYPE_CHECKING:
 SNAPSHOTS, OUTBOX = [Capability.SNAPSHOTS], [Capability.OUTBOX]
 IDEMPOTENCY, SAGAS = [Capability.IDEMPOTENCY], [Capability.SAGAS]
 PRIVACY = [Capability.PRIVACY]
-
-
-class Part:
-    """Hands everything on to the inner sub-store."""
-
-    def __init__(self, inner: Any, owner: Any) -> None:
-        self.inner = inner
-        self.owner = owner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-
-class Around(Wrapped):
-    """Has one sub-store of its own kind."""
-
-    part: ClassVar[str]
-    kind: ClassVar[type[Part]]
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.store, name)
-        return self.kind(found, self) if name == self.part else found
 
 
 class _LastSaver(Part):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec.structs import replace
 
 from conformance_tests.zoo.member import breaks
-from conformance_tests.zoo.members.around import IDEMPOTENCY, OUTBOX, PRIVACY, SAGAS, SNAPSHOTS, Around, Part
+from conformance_tests.zoo.members.around import IDEMPOTENCY, OUTBOX, PRIVACY, SAGAS, SNAPSHOTS
+from conformance_tests.zoo.part import Around, Part
 from conformance_tests.zoo.wrapped import Wrapped
 from mink_core import Capability, Direction
 

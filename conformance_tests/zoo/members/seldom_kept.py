@@ -8,21 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from conformance_tests.zoo.member import breaks
+from conformance_tests.zoo.part import Part
 from conformance_tests.zoo.wrapped import Wrapped
 from mink_core import Capability, LeaseLostError, StoreClosedError
-
-
-class Part:
-    """A sub-store that hands on what it does not break."""
-
-    def __init__(self, inner: Any, owner: Wrapped) -> None:
-        """Take the sub-store, and whose it is."""
-        self.inner = inner
-        self.owner = owner
-
-    def __getattr__(self, name: str) -> Any:
-        """As the inner one."""
-        return getattr(self.inner, name)
 
 
 class _AnyRelease(Part):

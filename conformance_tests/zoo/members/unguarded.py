@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from conformance_tests.zoo.member import breaks
-from conformance_tests.zoo.members.seldom_kept import Part
+from conformance_tests.zoo.part import Part
 from conformance_tests.zoo.wrapped import Wrapped
 from mink_core import Capability, SagaConflictError
 
