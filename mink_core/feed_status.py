@@ -13,7 +13,7 @@ class FeedHolder(msgspec.Struct, frozen=True):
     after_position: int
     """Only positions above this one wait for it."""
     since: datetime | None
-    """When the transaction began; None where the storage does not tell (a prepared transaction)."""
+    """When the transaction began, or was prepared where it is a prepared one; None where the storage does not tell."""
     seconds: float
     """How long it has been open, by the storage's clock."""
     process: int | None

@@ -21,10 +21,16 @@ class SettledMark:
     Forgotten with every new connection, since the server that answers next may have another history.
     """
 
-    __slots__ = ("_seen", "times_forgotten")
+    __slots__ = ("_seen", "lasts", "times_forgotten")
 
-    def __init__(self) -> None:
-        """Know nothing yet."""
+    def __init__(self, *, lasts: bool = True) -> None:
+        """Know nothing yet.
+
+        Args:
+            lasts: Whether a new connection tells of another server. Behind a pooler it does not: it may lead to a standby
+                or a restored copy while the application's connections stay as they are, so nothing is remembered.
+        """
+        self.lasts = lasts
         self.times_forgotten = 0
         # One value, so that no other thread finds one history's position beside another's identity, and with the
         # count, so that what was seen before a `forget` counts for nothing even if it is noted after it.
@@ -33,7 +39,7 @@ class SettledMark:
     def known(self) -> tuple[int, StoreIdentity | None]:
         """The position, 0 where nothing is known, and the history it is in."""
         times, position, identity = self._seen
-        return (position, identity) if times == self.times_forgotten else (0, None)
+        return (position, identity) if self.lasts and times == self.times_forgotten else (0, None)
 
     def saw(self, position: int, identity: StoreIdentity, times_forgotten: int) -> None:
         """Take over what was seen.

@@ -9,7 +9,7 @@ from mink_core.errors import UsageError
 from mink_core.limits import check_seconds
 from mink_core.transforms import checked_transforms
 from mink_postgres.conninfo import check_conninfo
-from mink_postgres.context import Context
+from mink_postgres.context import Context, SettledMark
 from mink_postgres.statements import Statements
 from mink_postgres.url_query import pairs_of, query_of
 
@@ -109,7 +109,8 @@ class PostgresOptions:
             Statements(self.schema),
             tuple(self.transforms),
             self.unique_event_ids,
-            hash_partitions=self.hash_partitions,
+            SettledMark(lasts=not self.transaction_pooler),
+            self.hash_partitions,
         )
 
     @property

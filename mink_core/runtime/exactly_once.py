@@ -22,9 +22,22 @@ if TYPE_CHECKING:
     from mink_core.events import StoredEvent
     from mink_core.runtime.steps import Steps
 
+_MOST_PAGES = 64
+"""Of events that are taken one by one, before sharing is tried again."""
+
 
 class ExactlyOnce(Delivery):
-    """Effects and checkpoint in one transaction; a bad event costs those around it only further tries."""
+    """Effects and checkpoint in one transaction; a bad event costs those around it only further tries.
+
+    Where a transaction of several events failed, a page's worth of them is taken one by one, and twice as many each time
+    that sharing fails again. What a handler locks it holds until the commit: partitions whose events write to the same
+    rows, many in a transaction, end each other's in deadlocks, of which each takes a second to be found.
+    """
+
+    _lone = 0
+    """How many events are yet to be taken one by one."""
+    _penalty = 0
+    """How many were to be when a transaction failed last; 0 once one of several did not."""
 
     def deliver(self, events: Sequence[StoredEvent]) -> Steps[None]:
         """See `Delivery.deliver`."""
@@ -37,7 +50,8 @@ class ExactlyOnce(Delivery):
                 continue
             try:
                 # First what comes before a bad one, so that it is done whatever becomes of that.
-                done += yield from self._transact(events[done : None if bad is None else bad.index])
+                upto = len(events) if bad is None else bad.index
+                done += yield from self._transact(events[done : done + 1 if self._lone else upto])
             except HandlerError as failed:
                 bad = HandlerError(done + failed.index, failed.error)
 
@@ -55,6 +69,20 @@ class ExactlyOnce(Delivery):
 
     def _transact(self, events: Sequence[StoredEvent]) -> Steps[int]:
         """All or nothing; gives how many, fewer than asked where it is to end, or where not all can be committed."""
+        shared = len(events) > 1
+        try:
+            count = yield from self._commit(events)
+        except (HandlerError, TransientStorageError):
+            if shared:
+                size = self._settings.batch_size
+                self._lone = self._penalty = min(max(size, 2 * self._penalty), _MOST_PAGES * size)
+            raise
+        self._lone = max(0, self._lone - count)
+        if shared and count == len(events):
+            self._penalty = 0
+        return count
+
+    def _commit(self, events: Sequence[StoredEvent]) -> Steps[int]:
         count = 0
 
         def work(tx: Any) -> Steps[None]:

@@ -138,7 +138,7 @@ def poll(context: Context, after: int, limit: int, where: EventFilter, identity:
     look = yield from _look(context, position, identity)
     if look.mark > position:
         fresh = yield from _scan(context, position, look.mark, limit - len(events), where)
-        if fresh.end > position:
+        if fresh.end > position and context.settled.lasts:
             yield from _settle(context, look, fresh)
         events += stored_events(fresh.rows, context.transforms)
         position = fresh.end

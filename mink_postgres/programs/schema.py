@@ -33,6 +33,10 @@ ROW_GUARDS = (("fence of rows", "events_fenced_rows"), ("append-only rows", "eve
 """What a partitioned table has besides: PostgreSQL copies them to partitions that are attached later."""
 
 
+_LAST_ON_TABLES = 15
+"""The newest step that locks `streams` or `events`."""
+
+
 class Applied(NamedTuple):
     """A step that the database has."""
 
@@ -138,6 +142,9 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
         )
     ):
         statements += table_statements(sql.quoted)
+    if not adopt and steps[0].version <= _LAST_ON_TABLES:
+        # In the order of an append, before anything else is locked: one that comes meanwhile waits with nothing locked.
+        statements.append(f"LOCK TABLE {sql.quoted}.streams, {sql.quoted}.events IN EXCLUSIVE MODE")
     if adopt:
         statements.append(sql.admin("adopt"))
     for step in steps:

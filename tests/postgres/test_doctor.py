@@ -76,10 +76,14 @@ def test_a_prepared_transaction_is_named(diagnose: Diagnose, session: Open) -> N
     except psycopg.errors.ObjectNotInPrerequisiteState:
         pytest.skip("this server has max_prepared_transactions = 0")
     held = diagnose()["feed"]
+    late = diagnose(max_lag=1e-9)["feed"]
     blocker.connection.autocommit = True
     blocker.run("ROLLBACK PREPARED 'left behind'")
+    assert held.level is Level.OK
     assert "a prepared transaction" in held.finding
+    assert "It is doing: prepared transaction 'left behind'" in held.finding
     assert "ROLLBACK PREPARED" in held.advice
+    assert late.level is Level.CRITICAL
 
 
 def test_a_schema_that_is_not_there_or_old(diagnose: Diagnose, postgres_url: str, schema: str, session: Open) -> None:

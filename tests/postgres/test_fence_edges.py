@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from mink_core import ExpectedVersion, NewEvent, PositionAheadError, SchemaError
+from mink_core.health import check_health
 from mink_postgres import PostgresEventStore
 
 if TYPE_CHECKING:
@@ -193,7 +194,11 @@ def test_a_prepared_transaction_holds_the_feed(
     try:
         assert positions(store) == []
         (holder,) = store.feed_status().holders
-        assert (holder.process, holder.doing) == (None, "prepared transaction")
+        assert (holder.process, holder.doing) == (None, "prepared transaction 'held'")
+        # It stays open when its session ends, and when the server does: for how long already must be told.
+        assert holder.since is not None
+        assert holder.seconds > 0
+        assert not check_health(store, max_hold=0).healthy
     finally:
         opened.run("COMMIT PREPARED 'held'")
     assert positions(store) == [low, above]

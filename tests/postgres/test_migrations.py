@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +191,44 @@ def test_a_dump_under_way_holds_up_nobody(postgres_url: str, schema: str) -> Non
             assert len(run(programs.migrate(context), partial(psycopg_sync.fetch, connection))) == 1
         with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
             store.append("order-1", [NewEvent("Placed", {})], expected_version=0)
+
+
+def test_appends_under_way_are_waited_for_and_not_deadlocked(postgres_url: str, schema: str) -> None:
+    """An append comes while the migration waits for another one: it must wait behind it, with nothing locked."""
+    to_version(postgres_url, schema, 12)
+    raw(postgres_url, schema, FILL)
+    url = f"{postgres_url}?schema={schema}"
+    bump = f'UPDATE "{schema}".streams SET version = version + 1 WHERE stream_id = %s RETURNING stream_id, version'
+    insert = f"""INSERT INTO "{schema}".events (stream_id, version, event_type, data) VALUES (%s, %s, 'Raw', '{{}}')"""
+
+    def append(connection: psycopg.Connection[Any], stream: str) -> None:
+        connection.execute(insert, connection.execute(bump, (stream,)).fetchone())
+
+    def migrated() -> int:
+        with open_administration(url) as administration:
+            return len(administration.migrate())
+
+    def waiting(count: int) -> None:
+        with psycopg.connect(postgres_url, autocommit=True) as watch:
+            end = time.monotonic() + 60
+            while watch.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted").fetchone() != (count,):
+                assert time.monotonic() < end
+
+    with (
+        psycopg.connect(postgres_url) as first,
+        psycopg.connect(postgres_url) as second,
+        ThreadPoolExecutor() as threads,
+    ):
+        append(first, "order-1")
+        migration = threads.submit(migrated)
+        waiting(1)
+        late = threads.submit(append, second, "käse")
+        waiting(2)
+        first.commit()
+        late.result(60)
+        second.commit()
+        assert migration.result(60) == len([version for version in VERSIONS if version > 12])
+    assert [it.version for it in everything(postgres_url, schema)[1]] == [2, 3]
 
 
 def test_a_failing_migration_changes_nothing(postgres_url: str, schema: str) -> None:

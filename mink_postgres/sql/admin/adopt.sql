@@ -14,8 +14,9 @@ BEGIN
             'nothing was changed: use another schema, or add the missing table', $s${schema}$s$
             USING ERRCODE = 'MINK1';
     END IF;
-    -- Writers wait until the migrations are through; the fence's trigger would make them wait as well.
-    LOCK TABLE {schema}.streams, {schema}.events IN SHARE ROW EXCLUSIVE MODE;
+    -- Writers wait until the migrations are through; the fence's trigger would make them wait as well. EXCLUSIVE, as
+    -- one that had its stream FOR UPDATE would wait for `events`, with the stream's row waited for below.
+    LOCK TABLE {schema}.streams, {schema}.events IN EXCLUSIVE MODE;
 
     SELECT w.tab, w.col, w.types, format_type(a.atttypid, a.atttypmod) AS has, a.attnotnull INTO wrong
     FROM (VALUES
