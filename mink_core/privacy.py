@@ -42,7 +42,7 @@ class PrivacyRecord(msgspec.Struct, frozen=True):
 class PrivacyStore(Protocol):
     """Operations that take away what was stored. Each commits by itself; none can be undone.
 
-    What each does to the stores around the log (PRIV-05):
+    What each does to the stores around the log (PRIV-05). Of versions whose snapshots it deletes, none is saved afterwards:
 
     - `soft_delete`: deletes the stream's snapshots.
     - `tombstone`: nothing.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal
-from mink_core import Capability, NewEvent, OutboxMessage, Saga, Verdict
+from mink_core import Capability, ExpectedVersion, NewEvent, OutboxMessage, Saga, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +30,33 @@ def snapshots_follow_privacy_operations(lab: Lab) -> None:
     equal(kept, _expected([1, 3], soft=[], redacted=[1], purged=[]), "the versions of the snapshots that are left")
     newest = {name: max(versions) for name, versions in kept.items() if versions}
     equal({it.stream_id: it.version for it in store.snapshots.list()}, newest, "the newest ones, as they are listed")
+
+
+@check("PRIV-05", "PRIV-01", "PRIV-04", needs=[PRIVACY, Capability.SNAPSHOTS])
+def states_of_what_was_erased_are_not_saved(lab: Lab) -> None:
+    """A state that may have been read before a soft delete, a redaction or a purge is not saved after it; one with a later event is."""
+    store: Any = lab.open()
+    for name in _filled(lab, store):
+        store.privacy.redact(name, 3, by="kit")
+        store.append(name, lab.events(1), expected_version=3)
+    _operate(store)
+    told: dict[str, list[int]] = {}
+    for name in _STREAMS:
+        told[name] = [it for it in (1, 2, 3, 4) if store.snapshots.save(name, it, {"v": it}, keep=4) is True]
+    kept = {name: sorted({it.version for it in _loaded(store, name)}) for name in _STREAMS}
+    saved = _expected([1, 2, 4], soft=[], redacted=[1], purged=[])
+    equal(told, saved, "the versions whose snapshots were said to be saved")
+    equal(kept, saved, "the versions of the snapshots that are there")
+    for name in ("soft-1", "redacted-1", "purged-1"):
+        store.append(name, lab.events(1), expected_version=ExpectedVersion.ANY)
+        store.snapshots.save(name, 5, {"v": 5})
+        found = store.snapshots.load(name)
+        equal(found and found.version, 5, "the version of the snapshot of a state with a later event")
+
+
+def _loaded(store: Any, name: str) -> list[Any]:
+    found = [store.snapshots.load(name, at_version=at) for at in (1, 2, 3, 4)]
+    return [one for one in found if one is not None]
 
 
 def _versions(store: Any, name: str) -> list[int]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
+    from mink_core.stream_state import StreamState
     from mink_memory.handle import Handle
     from mink_memory.keys import RecordKey
     from mink_memory.records import Records
@@ -85,6 +86,7 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
         erasure.parked_errors(stream_id, version)
         erasure.apply()
         log.rewrite(row, with_content(row, event.data, event.metadata))
+        log.mark(_erased(log.state, version, rows[-1].version))
         return _audit(records, PrivacyOperation.REDACT, row, by, reason, {"events": 1, **erasure.counts})
 
     return _change(stream_id, apply)
@@ -111,7 +113,7 @@ def purge(
         erasure.apply()
         for row in purged:
             log.rewrite(row, hole(row))
-        state = log.state
+        state = _erased(log.state, 1, rows[-1].version) if purged else log.state
         log.mark(replace(state, purged_version=max(state.purged_version, last.version)))
         return _audit(records, PrivacyOperation.PURGE, last, by, reason, {"events": len(purged), **erasure.counts})
 
@@ -128,6 +130,11 @@ def audit(_handle: Handle[Any], stream_id: str | None, after: int, limit: int) -
     return Change((), apply)
 
 
+def _erased(state: StreamState, first: int, last: int) -> StreamState:
+    others = [span for span in state.erased if not (first <= span[0] and span[1] <= last)]
+    return replace(state, erased=(*others, (first, last)))
+
+
 def _change(stream_id: str, apply: Callable[[Records], PrivacyRecord]) -> Change[PrivacyRecord]:
     # The stream's own lock, as appends take it: it is a str, not a record's key.
     return Change((stream_id,), apply)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] -- locks are by either
@@ -140,14 +147,17 @@ class _Erasure:
         self.counts: dict[str, int] = {}
         self._records = records
         self._steps: list[tuple[RecordKey, RecordKey, Any]] = []
+        self._locks: list[RecordKey] = []
+        """Of what there is nothing of as yet."""
 
     def _will(self, what: str, table: str, key: Any, record: Any, lock: RecordKey | None = None) -> None:
         self._steps.append(((table, key) if lock is None else lock, (table, key), record))
         self.counts[what] = self.counts.get(what, 0) + 1
 
     def snapshots(self, stream_id: str, from_version: int) -> None:
-        """Drop a stream's snapshots from a version on."""
+        """Drop a stream's snapshots from a version on. What an open transaction has saved would come later."""
         self.counts["snapshots"] = 0
+        self._locks.append((snapshots.TABLE, stream_id))
         kept = self._records.get(snapshots.TABLE, stream_id) or ()
         left = tuple(row for row in kept if row.snapshot.version < from_version)
         if len(left) < len(kept):
@@ -199,7 +209,7 @@ class _Erasure:
         Raises:
             TransientStorageError: It has; nothing was done.
         """
-        for lock, _, _ in self._steps:
+        for lock in (*self._locks, *(lock for lock, _, _ in self._steps)):
             if self._records.is_locked(lock):
                 msg = f"{lock[0]} {lock[1]!r} is being changed by another transaction; nothing was done: try again"
                 raise TransientStorageError(msg)
