@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from mink_core import NewEvent
 from mink_core.administration import Access
@@ -117,7 +118,7 @@ def test_roles_of_the_release_before_go_on(postgres_url: str, schema: str, roles
     """Between `migrate` and `grants`: who may read what privacy operations have done to streams may read the new table."""
     to_version(postgres_url, schema, 25)
     url = roles["writer"]
-    role = psycopg.conninfo.conninfo_to_dict(url)["user"]
+    role = conninfo_to_dict(url)["user"]
     raw(
         postgres_url,
         schema,
