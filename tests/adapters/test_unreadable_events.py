@@ -76,10 +76,10 @@ async def until_unreadable(events: Any) -> tuple[list[int], int]:
     with pytest.raises(UnreadableEventError) as caught:
         if hasattr(events, "__aiter__"):
             async for event in events:
-                seen.append(event.version)  # noqa: PERF401 -- what came before the error is looked at
+                seen.append(event.version)
         else:
             for event in events:
-                seen.append(event.version)  # noqa: PERF402
+                seen.append(event.version)
     return seen, caught.value.event.version
 
 

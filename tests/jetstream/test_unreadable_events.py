@@ -53,7 +53,7 @@ def test_tasks_have_all_before_it(url: str) -> None:
         seen = list[int]()
         with pytest.raises(UnreadableEventError):
             async for event in events:
-                seen.append(event.version)  # noqa: PERF401 -- what came before the error is looked at
+                seen.append(event.version)
         return seen
 
     async def scenario() -> None:
