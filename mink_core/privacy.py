@@ -49,8 +49,9 @@ class PrivacyStore(Protocol):
     - `redact`: deletes snapshots at and after the event, and outbox messages of the event, open ones
       too; empties the response and metadata of the stream's idempotency keys; empties what a handler
       said of a parked event. Sagas stay: what they took from it is theirs to change.
-    - `purge`: deletes the stream's snapshots, outbox messages and parked events, and for good the
-      sagas whose correlation id is the stream's id; empties the stream's idempotency keys.
+    - `purge`: deletes the stream's snapshots, the outbox messages of the events it removes, in whatever stream they are, and
+      those of the stream that tell of none that it still has; parked events of what it removes; for good the
+      sagas whose correlation id is the stream's id. Empties the stream's idempotency keys.
 
     Raises:
         CapabilityNotSupportedError: When asked for on a store that was not opened with `privacy=True`.

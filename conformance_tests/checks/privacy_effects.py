@@ -66,7 +66,7 @@ def _versions(store: Any, name: str) -> list[int]:
 
 @check("PRIV-05", needs=[PRIVACY, Capability.OUTBOX])
 def messages_follow_privacy_operations(lab: Lab) -> None:
-    """A redaction deletes its event's messages, a purge the stream's, done ones and open ones."""
+    """A redaction deletes its event's messages, a purge those of what it removes, done ones and open ones, in whatever stream."""
     store: Any = lab.open()
 
     def messages(n: int) -> list[OutboxMessage]:
@@ -75,13 +75,16 @@ def messages_follow_privacy_operations(lab: Lab) -> None:
     for name in _STREAMS:
         for n in (1, 2, 3):
             store.append(name, [NewEvent("Made", n)], expected_version=n - 1, outbox=messages(n))
+    first = next(iter(store.read_stream("purged-1")))
+    elsewhere = OutboxMessage("d", {"n": 4, "done": True}, stream_id="elsewhere-1", event_id=first.event_id)
+    store.outbox.add([elsewhere, OutboxMessage("d", {"n": 5, "done": True}, stream_id="purged-1")])
     claimed = store.outbox.claim("w")
     store.outbox.settle([Verdict(it, untried=not it.payload["done"]) for it in claimed])
     _operate(store)
     left: dict[str, list[int]] = {name: [] for name in _STREAMS}
     for it in store.outbox.list():
         left[it.stream_id].append(it.payload["n"])
-    equal(left, _expected([1, 1, 2, 2, 3, 3], redacted=[1, 1, 3, 3], purged=[]), "the messages that are left")
+    equal(left, _expected([1, 1, 2, 2, 3, 3], redacted=[1, 1, 3, 3], purged=[3, 3]), "the messages that are left")
 
 
 @check("PRIV-05", needs=[PRIVACY, Capability.SAGAS])

@@ -19,7 +19,7 @@ from mink_memory.records import Change
 from mink_memory.rows import with_content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
     from uuid import UUID
 
     from mink_core.stream_state import StreamState
@@ -81,7 +81,7 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
         event = redacted_event(stream_id, row.event_id, row.event_type, data, metadata, handle.transforms)
         erasure = _Erasure(records)
         erasure.snapshots(stream_id, version)
-        erasure.messages(None, row.event_id)
+        erasure.messages(None, {row.event_id})
         erasure.keys(stream_id)
         erasure.parked_errors(stream_id, version)
         erasure.apply()
@@ -106,7 +106,7 @@ def purge(
         last = rows[:up_to_version][-1]
         erasure = _Erasure(records)
         erasure.snapshots(stream_id, 0)
-        erasure.messages(stream_id, None)
+        erasure.messages(stream_id, {row.event_id for row in purged}, {row.event_id for row in rows[last.version :]})
         erasure.keys(stream_id)
         erasure.sagas(stream_id)
         erasure.parked(stream_id, last.version)
@@ -164,13 +164,14 @@ class _Erasure:
             self._will("snapshots", snapshots.TABLE, stream_id, left or None)
             self.counts["snapshots"] = len(kept) - len(left)
 
-    def messages(self, stream_id: str | None, event_id: UUID | None) -> None:
-        """Drop the messages of a stream, or of an event."""
+    def messages(self, stream_id: str | None, gone: Set[UUID], there: Set[UUID] = frozenset()) -> None:
+        """Drop the messages of events that are gone, and those of a stream but for those of events that are still there."""
         self.counts["messages"] = 0
         for table in (outbox.OPEN, outbox.FINISHED):
             for key, row in self._records.items(table):
-                ours = row.message.event_id == event_id if stream_id is None else row.message.stream_id == stream_id
-                if ours:
+                event_id = row.message.event_id
+                of_stream = stream_id is not None and row.message.stream_id == stream_id
+                if event_id in gone or (of_stream and event_id not in there):
                     self._will("messages", table, key, None, (outbox.OPEN, key))
 
     def keys(self, stream_id: str) -> None:

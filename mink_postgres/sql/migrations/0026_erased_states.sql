@@ -161,12 +161,36 @@ BEGIN
     ));
 END $$;
 
--- As in 0011, with one change: it notes what it erases. No row: the stream is missing.
+-- Deletes outbox messages, open ones too, of events that were removed from a stream, in whatever stream they are, and of the
+-- stream, but for those of the events that it still has.
+CREATE FUNCTION {schema}.erase_messages_of(p_stream text, p_events uuid[]) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    streams text[];
+    total bigint;
+BEGIN
+    WITH erased AS (
+        DELETE FROM {schema}.outbox AS o
+        WHERE o.event_id = ANY (p_events) OR o.stream_id = p_stream AND (
+            o.event_id IS NULL OR o.event_id NOT IN (SELECT e.event_id FROM {schema}.events AS e WHERE e.stream_id = p_stream)
+        )
+        RETURNING o.stream_id, o.ordered
+    )
+    SELECT count(*), array_agg(DISTINCT e.stream_id) FILTER (WHERE e.ordered) INTO total, streams FROM erased AS e;
+    IF streams IS NOT NULL THEN
+        PERFORM {schema}.promote_outbox(streams);
+    END IF;
+    RETURN total;
+END $$;
+
+-- As in 0011, with two changes: it notes what it erases, and deletes the messages of what it removes. It deleted all of the
+-- stream, also those of the events that stay, and left those of its events that are in another stream, or in none. No row: the
+-- stream is missing.
 CREATE OR REPLACE FUNCTION {schema}.purge_stream(p_stream text, p_up_to bigint, p_by text, p_reason text)
 RETURNS SETOF {schema}.privacy_audit LANGUAGE plpgsql AS $$
 DECLARE
     held bigint;
     events bigint;
+    removed uuid[];
     sagas bigint;
     parked bigint;
 BEGIN
@@ -175,8 +199,10 @@ BEGIN
         RETURN;
     END IF;
     PERFORM {schema}.allow_rewriting();
-    DELETE FROM {schema}.events AS e WHERE e.stream_id = p_stream AND e.version <= p_up_to;
-    GET DIAGNOSTICS events = ROW_COUNT;
+    WITH gone AS (
+        DELETE FROM {schema}.events AS e WHERE e.stream_id = p_stream AND e.version <= p_up_to RETURNING e.event_id
+    )
+    SELECT count(*), array_agg(g.event_id) INTO events, removed FROM gone AS g;
     IF events > 0 THEN
         PERFORM {schema}.erase_states(p_stream, 1, held);
     END IF;
@@ -193,7 +219,7 @@ BEGIN
         'purge', p_stream, least(held, p_up_to), p_by, p_reason, jsonb_build_object(
             'events', events, 'sagas', sagas, 'parked', parked,
             'snapshots', {schema}.delete_snapshots(p_stream, 9223372036854775807),
-            'messages', {schema}.erase_messages(p_stream, NULL), 'keys', {schema}.erase_keys(p_stream)
+            'messages', {schema}.erase_messages_of(p_stream, removed), 'keys', {schema}.erase_keys(p_stream)
         )
     );
 END $$;
