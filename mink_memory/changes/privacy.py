@@ -19,7 +19,8 @@ from mink_memory.records import Change
 from mink_memory.rows import with_content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Set
+    from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from mink_core.stream_state import StreamState
@@ -164,7 +165,7 @@ class _Erasure:
             self._will("snapshots", snapshots.TABLE, stream_id, left or None)
             self.counts["snapshots"] = len(kept) - len(left)
 
-    def messages(self, stream_id: str | None, gone: Set[UUID], there: Set[UUID] = frozenset()) -> None:
+    def messages(self, stream_id: str | None, gone: AbstractSet[UUID], there: AbstractSet[UUID] = frozenset()) -> None:
         """Drop the messages of events that are gone, and those of a stream but for those of events that are still there."""
         self.counts["messages"] = 0
         for table in (outbox.OPEN, outbox.FINISHED):
