@@ -85,6 +85,7 @@ class EventLog(HasSubStores, Protocol):
 
         Raises:
             UsageError: An argument is wrong; raised by the call, not by the first step.
+            UnreadableEventError: A transform of the store cannot read the next event; raised once all before it were given.
             StoreClosedError: The store is closed.
         """
         ...
@@ -110,6 +111,7 @@ class EventLog(HasSubStores, Protocol):
         Raises:
             PositionAheadError: `after_position` or `identity` is from another history (FEED-08).
             UsageError: An argument is wrong.
+            UnreadableEventError: A transform of the store cannot read the next event; raised once all before it were given.
         """
         ...
 

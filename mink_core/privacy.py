@@ -42,15 +42,16 @@ class PrivacyRecord(msgspec.Struct, frozen=True):
 class PrivacyStore(Protocol):
     """Operations that take away what was stored. Each commits by itself; none can be undone.
 
-    What each does to the stores around the log (PRIV-05):
+    What each does to the stores around the log (PRIV-05). Of versions whose snapshots it deletes, none is saved afterwards:
 
     - `soft_delete`: deletes the stream's snapshots.
     - `tombstone`: nothing.
     - `redact`: deletes snapshots at and after the event, and outbox messages of the event, open ones
       too; empties the response and metadata of the stream's idempotency keys; empties what a handler
       said of a parked event. Sagas stay: what they took from it is theirs to change.
-    - `purge`: deletes the stream's snapshots, outbox messages and parked events, and for good the
-      sagas whose correlation id is the stream's id; empties the stream's idempotency keys.
+    - `purge`: deletes the stream's snapshots, the outbox messages of the events it removes, in whatever stream they are, and
+      those of the stream that tell of none that it still has; parked events of what it removes; for good the
+      sagas whose correlation id is the stream's id. Empties the stream's idempotency keys.
 
     Raises:
         CapabilityNotSupportedError: When asked for on a store that was not opened with `privacy=True`.

@@ -81,7 +81,8 @@ class SnapshotStore(Protocol):
             keep: So many of the stream's snapshots are kept, this one included, at most 1,000.
 
         Returns:
-            Whether it was saved; False where the stream has a newer one, and nothing was changed.
+            Whether it was saved. False, and nothing was changed, where the stream has a newer one, and where the state may hold
+            what was hidden or erased since it was read (PRIV-05).
         """
         ...
 

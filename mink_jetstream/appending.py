@@ -62,7 +62,7 @@ class Appending:
         self._jetstream = place.jetstream
         self._reading = reading
         self._refusals = Refusals(place, reading)
-        self._grouping = Grouping(place.jetstream)
+        self._grouping = Grouping(place.jetstream, place.stream)
         self._tails: dict[str, StreamTail] = {}
         self._reconnects = 0
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}

@@ -43,9 +43,10 @@ class _Waiting(NamedTuple):
 class Grouping:
     """The writes of one store's appends. At each moment, no two of them are to one stream."""
 
-    def __init__(self, jetstream: JetStream) -> None:
-        """Group nothing yet."""
+    def __init__(self, jetstream: JetStream, stream: str) -> None:
+        """Group nothing yet, of what a stream is to store."""
         self._jetstream = jetstream
+        self._stream = stream
         self._alone = 0
         self._queue: deque[_Waiting] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -67,7 +68,7 @@ class Grouping:
     async def _write_alone(self, requests: Sequence[Request], deadline: float, patience: float) -> int:
         self._alone += 1
         try:
-            return await self._jetstream.write(requests, deadline, patience)
+            return await self._jetstream.write(requests, deadline, patience, self._stream)
         finally:
             self._alone -= 1
 
@@ -109,7 +110,7 @@ class Grouping:
         requests = [Request(it.subject, it.payload, dict(it.headers)) for waiting in group for it in waiting.requests]
         try:
             deadline, patience = min([it.deadline for it in group]), max([it.patience for it in group])
-            last = await self._jetstream.write(requests, deadline, patience)
+            last = await self._jetstream.write(requests, deadline, patience, self._stream)
         except RefusedError:
             self._no_groups_until = asyncio.get_running_loop().time() + _AFTER_REFUSAL
             for waiting in group:

@@ -109,7 +109,7 @@ class Importing:
             return 0
         sent = asyncio.get_running_loop().time()
         try:
-            last = await self._place.jetstream.write(requests, deadline, _PATIENCE)
+            last = await self._place.jetstream.write(requests, deadline, _PATIENCE, self._place.stream)
         except RefusedError as error:
             if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
                 return None

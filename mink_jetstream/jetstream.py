@@ -7,7 +7,7 @@ was done: nobody took it (there is no leader at the moment), or the server said 
 from __future__ import annotations
 
 import asyncio
-from math import inf
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
@@ -171,29 +171,30 @@ class JetStream:
 
     # Writes
 
-    async def write(self, requests: Sequence[Request], deadline: float, patience: float = inf) -> int:
+    async def write(self, requests: Sequence[Request], deadline: float, patience: float, stream: str) -> int:
         """Publish messages that a stream stores, all or none: several are an atomic batch (NATS ADR-50).
 
         Args:
             requests: The messages.
             deadline: Until when somebody is looked for who takes them.
             patience: Seconds to wait for the reply once they are sent.
+            stream: Which is to store them.
 
         Returns:
             The sequence of the last one.
 
         Raises:
             RefusedError: They were refused; nothing was stored. An expectation that is not met has the
-                code `WRONG_SEQUENCE` or `WRONG_SEQUENCE_NOW`.
+                code `WRONG_SEQUENCE` or `WRONG_SEQUENCE_NOW`, a stream that is not there `NO_STREAM`.
             UnansweredError: They may have been stored.
             TransientStorageError: Nobody took them in time; nothing was stored.
         """
         if len(requests) == 1:
-            return await self._write(requests, deadline, patience)
+            return await self._write(requests, deadline, patience, stream)
         async with self._room:
-            return await self._write(requests, deadline, patience)
+            return await self._write(requests, deadline, patience, stream)
 
-    async def _write(self, requests: Sequence[Request], deadline: float, patience: float) -> int:
+    async def _write(self, requests: Sequence[Request], deadline: float, patience: float, stream: str) -> int:
         pause, refused = _PAUSE, False
         problem: Exception = UnreachableError("the time was over before it was sent")
         loop = asyncio.get_running_loop()
@@ -208,6 +209,7 @@ class JetStream:
             except UnreachableError as error:
                 problem = error
                 await self.connection.doubt()
+                await self._refuse_missing(stream, min(deadline, loop.time() + _LONGEST_PAUSE))
             except RefusedError as error:
                 if error.code not in _NOT_NOW:
                     raise
@@ -217,6 +219,13 @@ class JetStream:
         if refused:  # by one that does not lead: while a network heals, one that does may have stored it
             raise UnansweredError(str(problem)) from problem
         raise self._given_up(problem) from problem
+
+    async def _refuse_missing(self, stream: str, until: float) -> None:
+        # Nobody takes what a stream that is gone would store, and the API says that it is. Where nobody leads, it says nothing.
+        with suppress(UnreachableError, UnansweredError):
+            found = decode_info(await self._ask(f"STREAM.INFO.{stream}", b"", until))
+            if found.error is not None and found.error.err_code == NO_STREAM:
+                check(found.error)
 
     def _stored(self, reply: Msg) -> int:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
@@ -196,7 +197,7 @@ class Records:
             headers = {EXPECTED: str(loaded[key].sequence), **({} if data else _REMOVED)}
             requests.append(Request(key, data, headers))
         try:
-            await self._jetstream.write(requests, deadline)
+            await self._jetstream.write(requests, deadline, inf, self._place.bucket)
         except RefusedError as error:
             if error.code in {WRONG_SEQUENCE, WRONG_SEQUENCE_NOW}:
                 return False

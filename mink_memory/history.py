@@ -128,10 +128,9 @@ class History:
         """Events of a stream up to here read as missing; 0 for most."""
         return self._streams.states.get(stream_id, UNMARKED).hidden_version
 
-    def gone_version(self, stream_id: str) -> int:
-        """Events of a stream up to here are hidden or purged; 0 for most."""
-        state = self._streams.states.get(stream_id, UNMARKED)
-        return max(state.hidden_version, state.purged_version)
+    def has_erased(self, stream_id: str, version: int) -> bool:
+        """See `StreamState.has_erased`; of a stream."""
+        return self._streams.states.get(stream_id, UNMARKED).has_erased(version)
 
     def version(self, stream_id: str, draft: Draft | None) -> int:
         """A stream's version, as the draft's writer sees it; 0 where there is none."""

@@ -163,9 +163,9 @@ class View:
         self.check()
         return self._log.version(stream_id, self._transaction)
 
-    def gone_version(self, stream_id: str) -> int:
-        """Events of a stream up to here are hidden or purged; 0 for most."""
-        return self._log.gone_version(stream_id)
+    def has_erased(self, stream_id: str, version: int) -> bool:
+        """See `StreamState.has_erased`; of a stream."""
+        return self._log.has_erased(stream_id, version)
 
     def stream_info(self, stream_id: str) -> StreamInfo:
         """See `EventLog.stream_info`."""

@@ -171,7 +171,7 @@ def pages_ahead(
                     coming = ahead
             page = reader.items(rows)
             rows = None
-            yield from consumed(page)
+            yield from consumed(page, reader.readable)
             if coming is not None:
                 with suppress(MinkError):
                     rows = coming.result()

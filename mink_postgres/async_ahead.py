@@ -29,6 +29,7 @@ async def pages_ahead(
         run: Runs a program.
         run_whole: Runs one whose statements rest on each other.
     """
+    readable = reader.readable
     program = reader.next_page()
     rows = None if program is None else await (run_whole if reader.looks else run)(program)
     while rows is not None:
@@ -40,8 +41,8 @@ async def pages_ahead(
             page = reader.items(rows)
             rows = None
             page.reverse()
-            while page:
-                yield page.pop()  # as `consumed`, without a second iterator
+            while page:  # as `consumed`, without a second iterator
+                yield page.pop() if readable is None else readable(page.pop())
             if coming is not None:
                 try:
                     rows = await coming

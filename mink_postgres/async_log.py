@@ -122,5 +122,5 @@ class AsyncLog(AsyncPostgresSubStores):
     async def _pages(self, reader: reading.Reader[T]) -> AsyncIterator[T]:
         while (program := reader.next_page()) is not None:
             rows = await (self._run_whole if reader.looks else self._run)(program)
-            for item in consumed(reader.items(rows)):
+            for item in consumed(reader.items(rows), reader.readable):
                 yield item

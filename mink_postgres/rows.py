@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from msgspec import Raw
@@ -95,15 +96,26 @@ def _is_time(count: int) -> bool:
         return False
 
 
-def consumed(page: list[T]) -> Iterator[T]:
-    """The items of a page, each let go of when the next is asked for.
+def incoming(transforms: Sequence[EventTransform]) -> Callable[[StoredEvent], StoredEvent] | None:
+    """What makes a stored event readable, None where it is as it is."""
+    return partial(apply_incoming, transforms) if transforms else None
+
+
+def consumed(page: list[T], readable: Callable[[T], T] | None) -> Iterator[T]:
+    """The items of a page, each made readable when it is asked for, and let go of when the next is.
+
+    So a reader has the events before one that cannot be read.
 
     What a reader decodes is freed at once: a page of decoded payloads kept to its end costs a third more,
     nearly all of it the garbage collector's.
     """
     page.reverse()
-    while page:
-        yield page.pop()
+    if readable is None:
+        while page:
+            yield page.pop()
+    else:
+        while page:
+            yield readable(page.pop())
 
 
 def stream_info(row: Row) -> StreamInfo:

@@ -25,6 +25,7 @@ _TRANSIENT = {
     READ_ONLY: "the server takes no writes: it is a standby, as a former primary is after a failover "
     "(target_session_attrs=read-write in the URL finds the primary)",
     "57014": "the statement was cancelled or ran into statement_timeout",
+    "57P05": "the session was idle for longer than the database allows",
     "25P03": "the transaction was idle for longer than the database allows",
     "53300": "the database has no connection left",
     "53200": "the database is out of memory",
@@ -32,7 +33,10 @@ _TRANSIENT = {
 }
 _OTHER_SESSION = {LET_GO, "42P05"}  # no such prepared statement; there is one of that name
 # The server ended the session, maybe after it had committed: only class 57P's shutdown codes and class 08.
-_LOST = {"57P01", "57P02", "57P03", "57P05"}
+_LOST = {"57P01", "57P02", "57P03"}
+_ENDED_IDLE = {"57P05", "25P03"}
+"""The server ended a session that had nothing to do. Its timers run only while it waits for a statement, and whether they have run
+out is looked at before what came then is read: that was not executed, were it a COMMIT."""
 
 
 def translate(  # noqa: C901, PLR0911 -- a table of answers
@@ -47,7 +51,7 @@ def translate(  # noqa: C901, PLR0911 -- a table of answers
         lost: Whether the connection is gone.
     """
     said = " ".join(message.split())
-    if lost or sqlstate in _LOST or (sqlstate or "").startswith("08"):
+    if sqlstate not in _ENDED_IDLE and (lost or sqlstate in _LOST or (sqlstate or "").startswith("08")):
         if query is None:
             return TransientStorageError(
                 f"no connection to PostgreSQL: {said}; nothing was stored: try again", sqlstate=sqlstate

@@ -121,4 +121,6 @@ class SyncLog(PostgresSubStores):
 
     def _pages(self, reader: reading.Reader[T]) -> Iterator[T]:
         while (program := reader.next_page()) is not None:
-            yield from consumed(reader.items((self._run_whole if reader.looks else self._run)(program)))
+            yield from consumed(
+                reader.items((self._run_whole if reader.looks else self._run)(program)), reader.readable
+            )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal
-from mink_core import Capability, NewEvent, OutboxMessage, Saga, Verdict
+from mink_core import Capability, ExpectedVersion, NewEvent, OutboxMessage, Saga, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +32,33 @@ def snapshots_follow_privacy_operations(lab: Lab) -> None:
     equal({it.stream_id: it.version for it in store.snapshots.list()}, newest, "the newest ones, as they are listed")
 
 
+@check("PRIV-05", "PRIV-01", "PRIV-04", needs=[PRIVACY, Capability.SNAPSHOTS])
+def states_of_what_was_erased_are_not_saved(lab: Lab) -> None:
+    """A state that may have been read before a soft delete, a redaction or a purge is not saved after it; one with a later event is."""
+    store: Any = lab.open()
+    for name in _filled(lab, store):
+        store.privacy.redact(name, 3, by="kit")
+        store.append(name, lab.events(1), expected_version=3)
+    _operate(store)
+    told: dict[str, list[int]] = {}
+    for name in _STREAMS:
+        told[name] = [it for it in (1, 2, 3, 4) if store.snapshots.save(name, it, {"v": it}, keep=4) is True]
+    kept = {name: sorted({it.version for it in _loaded(store, name)}) for name in _STREAMS}
+    saved = _expected([1, 2, 4], soft=[], redacted=[1], purged=[])
+    equal(told, saved, "the versions whose snapshots were said to be saved")
+    equal(kept, saved, "the versions of the snapshots that are there")
+    for name in ("soft-1", "redacted-1", "purged-1"):
+        store.append(name, lab.events(1), expected_version=ExpectedVersion.ANY)
+        store.snapshots.save(name, 5, {"v": 5})
+        found = store.snapshots.load(name)
+        equal(found and found.version, 5, "the version of the snapshot of a state with a later event")
+
+
+def _loaded(store: Any, name: str) -> list[Any]:
+    found = [store.snapshots.load(name, at_version=at) for at in (1, 2, 3, 4)]
+    return [one for one in found if one is not None]
+
+
 def _versions(store: Any, name: str) -> list[int]:
     found = [store.snapshots.load(name, at_version=at) for at in (1, 3)]
     return sorted({one.version for one in found if one is not None})
@@ -39,7 +66,7 @@ def _versions(store: Any, name: str) -> list[int]:
 
 @check("PRIV-05", needs=[PRIVACY, Capability.OUTBOX])
 def messages_follow_privacy_operations(lab: Lab) -> None:
-    """A redaction deletes its event's messages, a purge the stream's, done ones and open ones."""
+    """A redaction deletes its event's messages, a purge those of what it removes, done ones and open ones, in whatever stream."""
     store: Any = lab.open()
 
     def messages(n: int) -> list[OutboxMessage]:
@@ -48,13 +75,16 @@ def messages_follow_privacy_operations(lab: Lab) -> None:
     for name in _STREAMS:
         for n in (1, 2, 3):
             store.append(name, [NewEvent("Made", n)], expected_version=n - 1, outbox=messages(n))
+    first = next(iter(store.read_stream("purged-1")))
+    elsewhere = OutboxMessage("d", {"n": 4, "done": True}, stream_id="elsewhere-1", event_id=first.event_id)
+    store.outbox.add([elsewhere, OutboxMessage("d", {"n": 5, "done": True}, stream_id="purged-1")])
     claimed = store.outbox.claim("w")
     store.outbox.settle([Verdict(it, untried=not it.payload["done"]) for it in claimed])
     _operate(store)
     left: dict[str, list[int]] = {name: [] for name in _STREAMS}
     for it in store.outbox.list():
         left[it.stream_id].append(it.payload["n"])
-    equal(left, _expected([1, 1, 2, 2, 3, 3], redacted=[1, 1, 3, 3], purged=[]), "the messages that are left")
+    equal(left, _expected([1, 1, 2, 2, 3, 3], redacted=[1, 1, 3, 3], purged=[3, 3]), "the messages that are left")
 
 
 @check("PRIV-05", needs=[PRIVACY, Capability.SAGAS])

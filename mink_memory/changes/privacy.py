@@ -19,8 +19,10 @@ from mink_memory.records import Change
 from mink_memory.rows import with_content
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
+    from mink_core.stream_state import StreamState
     from mink_memory.handle import Handle
     from mink_memory.keys import RecordKey
     from mink_memory.records import Records
@@ -78,11 +80,12 @@ def redact(  # noqa: PLR0913, PLR0917 -- the arguments of `PrivacyStore.redact`
         event = redacted_event(stream_id, row.event_id, row.event_type, data, metadata, handle.transforms)
         erasure = _Erasure(records)
         erasure.snapshots(stream_id, version)
-        erasure.messages(None, row.event_id)
+        erasure.messages(None, {row.event_id})
         erasure.keys(stream_id)
         erasure.parked_errors(stream_id, version)
         erasure.apply()
         log.rewrite(row, with_content(row, event.data, event.metadata))
+        log.mark(_erased(log.state, version, rows[-1].version))
         counts = {"events": 1, **erasure.counts}
         return _audit(records, PrivacyOperation.REDACT, stream_id, version, by, reason, counts)
 
@@ -103,14 +106,14 @@ def purge(
         last = rows[:up_to_version][-1]
         erasure = _Erasure(records)
         erasure.snapshots(stream_id, 0)
-        erasure.messages(stream_id, None)
+        erasure.messages(stream_id, {row.event_id for row in purged}, {row.event_id for row in rows[last.version :]})
         erasure.keys(stream_id)
         erasure.sagas(stream_id)
         erasure.parked(stream_id, last.version)
         erasure.apply()
         for row in purged:
             log.rewrite(row, hole(row))
-        state = log.state
+        state = _erased(log.state, 1, rows[-1].version) if purged else log.state
         log.mark(replace(state, purged_version=max(state.purged_version, last.version)))
         counts = {"events": len(purged), **erasure.counts}
         return _audit(records, PrivacyOperation.PURGE, stream_id, last.version, by, reason, counts)
@@ -128,6 +131,11 @@ def audit(stream_id: str | None, after: int, limit: int) -> Change[list[PrivacyR
     return Change((), apply)
 
 
+def _erased(state: StreamState, first: int, last: int) -> StreamState:
+    others = [span for span in state.erased if not (first <= span[0] and span[1] <= last)]
+    return replace(state, erased=(*others, (first, last)))
+
+
 class _Erasure:
     """What an operation does to the stores around the log, gathered first and then done at once."""
 
@@ -135,27 +143,31 @@ class _Erasure:
         self.counts: dict[str, int] = {}
         self._records = records
         self._steps: list[tuple[RecordKey, RecordKey, Any]] = []
+        self._locks: list[RecordKey] = []
+        """Of what there is nothing of as yet."""
 
     def _will(self, what: str, table: str, key: Any, record: Any, lock: RecordKey | None = None) -> None:
         self._steps.append(((table, key) if lock is None else lock, (table, key), record))
         self.counts[what] = self.counts.get(what, 0) + 1
 
     def snapshots(self, stream_id: str, from_version: int) -> None:
-        """Drop a stream's snapshots from a version on."""
+        """Drop a stream's snapshots from a version on. What an open transaction has saved would come later."""
         self.counts["snapshots"] = 0
+        self._locks.append((snapshots.TABLE, stream_id))
         kept = self._records.get(snapshots.TABLE, stream_id) or ()
         left = tuple(row for row in kept if row.snapshot.version < from_version)
         if len(left) < len(kept):
             self._will("snapshots", snapshots.TABLE, stream_id, left or None)
             self.counts["snapshots"] = len(kept) - len(left)
 
-    def messages(self, stream_id: str | None, event_id: UUID | None) -> None:
-        """Drop the messages of a stream, or of an event."""
+    def messages(self, stream_id: str | None, gone: AbstractSet[UUID], there: AbstractSet[UUID] = frozenset()) -> None:
+        """Drop the messages of events that are gone, and those of a stream but for those of events that are still there."""
         self.counts["messages"] = 0
         for table in (outbox.OPEN, outbox.FINISHED):
             for key, row in self._records.items(table):
-                ours = row.message.event_id == event_id if stream_id is None else row.message.stream_id == stream_id
-                if ours:
+                event_id = row.message.event_id
+                of_stream = stream_id is not None and row.message.stream_id == stream_id
+                if event_id in gone or (of_stream and event_id not in there):
                     self._will("messages", table, key, None, (outbox.OPEN, key))
 
     def keys(self, stream_id: str) -> None:
@@ -194,7 +206,7 @@ class _Erasure:
         Raises:
             TransientStorageError: It has; nothing was done.
         """
-        for lock, _, _ in self._steps:
+        for lock in (*self._locks, *(lock for lock, _, _ in self._steps)):
             if self._records.is_locked(lock):
                 msg = f"{lock[0]} {lock[1]!r} is being changed by another transaction; nothing was done: try again"
                 raise TransientStorageError(msg)

@@ -26,12 +26,12 @@ class _Row(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-def save(given: PreparedSnapshot) -> Change[bool]:
-    """Save unless a newer one stands."""
+def save(given: PreparedSnapshot, has_erased: Callable[[str, int], bool]) -> Change[bool]:
+    """Save unless a newer one stands, or it may hold what was erased, as `has_erased` tells."""
 
     def apply(records: Records) -> bool:
         kept: tuple[_Row, ...] = records.get(TABLE, given.stream_id) or ()
-        if kept and kept[0].snapshot.version > given.version:
+        if (kept and kept[0].snapshot.version > given.version) or has_erased(given.stream_id, given.version):
             return False
         older = tuple(row for row in kept if row.snapshot.version < given.version)
         records.put(TABLE, given.stream_id, (_Row(given, records.now), *older)[: given.keep])
@@ -42,19 +42,18 @@ def save(given: PreparedSnapshot) -> Change[bool]:
 
 def load(
     stream_id: str,
-    gone_version: Callable[[str], int],
+    has_erased: Callable[[str, int], bool],
     at_version: int | None,
     snapshot_type: str | None,
     schema_version: int | None,
 ) -> Change[Snapshot | None]:
-    """The newest one that fits, of events that are there: `gone_version` tells up to where they are hidden or purged."""
+    """The newest one that fits, and holds nothing that was erased, as `has_erased` tells."""
 
     def apply(records: Records) -> Snapshot | None:
-        after_version = gone_version(stream_id)
         for row in records.get(TABLE, stream_id) or ():
             one: PreparedSnapshot = row.snapshot
             if (
-                one.version > after_version
+                not has_erased(stream_id, one.version)
                 and (at_version is None or one.version <= at_version)
                 and snapshot_type in (None, one.snapshot_type)
                 and schema_version in (None, one.schema_version)

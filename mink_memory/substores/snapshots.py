@@ -40,7 +40,7 @@ class MemorySnapshots(SubStore):
         prepared = prepare_snapshot(
             stream_id, version, data, snapshot_type=snapshot_type, schema_version=schema_version, keep=keep
         )
-        return self._run(snapshots.save(prepared))
+        return self._run(snapshots.save(prepared, self._view.has_erased))
 
     def load(
         self,
@@ -52,15 +52,15 @@ class MemorySnapshots(SubStore):
     ) -> Snapshot | None:
         """See `SnapshotStore.load`."""
         check_load(stream_id, snapshot_type, schema_version, at_version)
-        return self._run(snapshots.load(stream_id, self._view.gone_version, at_version, snapshot_type, schema_version))
+        return self._run(snapshots.load(stream_id, self._view.has_erased, at_version, snapshot_type, schema_version))
 
     def load_with_tail(
         self, stream_id: str, *, snapshot_type: str | None = None, schema_version: int | None = None
     ) -> Tail[Iterator[StoredEvent]]:
         """See `SnapshotStore.load_with_tail`."""
         check_load(stream_id, snapshot_type, schema_version)
-        gone, version = self._view.gone_version, self._view.version(stream_id)
-        snapshot = self._run(snapshots.load(stream_id, gone, version, snapshot_type, schema_version))
+        erased, version = self._view.has_erased, self._view.version(stream_id)
+        snapshot = self._run(snapshots.load(stream_id, erased, version, snapshot_type, schema_version))
         pages = self._view.stream_pages(stream_id, snapshot.version if snapshot else 0, None, Direction.FORWARD)
         return Tail(snapshot, (self._view.decode(row) for rows in pages for row in rows))
 
@@ -97,7 +97,7 @@ class AsyncMemorySnapshots(AsyncSubStore):
         prepared = prepare_snapshot(
             stream_id, version, data, snapshot_type=snapshot_type, schema_version=schema_version, keep=keep
         )
-        return await self._run(snapshots.save(prepared))
+        return await self._run(snapshots.save(prepared, self._view.has_erased))
 
     async def load(
         self,
@@ -110,7 +110,7 @@ class AsyncMemorySnapshots(AsyncSubStore):
         """See `SnapshotStore.load`."""
         check_load(stream_id, snapshot_type, schema_version, at_version)
         return await self._run(
-            snapshots.load(stream_id, self._view.gone_version, at_version, snapshot_type, schema_version)
+            snapshots.load(stream_id, self._view.has_erased, at_version, snapshot_type, schema_version)
         )
 
     async def load_with_tail(
@@ -118,8 +118,8 @@ class AsyncMemorySnapshots(AsyncSubStore):
     ) -> Tail[AsyncIterator[StoredEvent]]:
         """See `SnapshotStore.load_with_tail`."""
         check_load(stream_id, snapshot_type, schema_version)
-        gone, version = self._view.gone_version, self._view.version(stream_id)
-        snapshot = await self._run(snapshots.load(stream_id, gone, version, snapshot_type, schema_version))
+        erased, version = self._view.has_erased, self._view.version(stream_id)
+        snapshot = await self._run(snapshots.load(stream_id, erased, version, snapshot_type, schema_version))
         return Tail(snapshot, self._events(stream_id, snapshot.version if snapshot else 0))
 
     async def _events(self, stream_id: str, after_version: int) -> AsyncIterator[StoredEvent]:

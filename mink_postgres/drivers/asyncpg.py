@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 _GIVEN_UP = {READ_ONLY, LET_GO}
+_NOT_SENT = "connection is closed", "released back to the pool"
+"""In what asyncpg raises where it is asked for something on a connection that it knows to have ended."""
 
 
 class PlainConnection(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
@@ -105,9 +107,15 @@ async def connect_to_any(reach: Reach, **options: Any) -> Any:
 
 def translated(error: Exception, query: Query | None, *, lost: bool) -> MinkError:
     """The error to raise for asyncpg's."""
-    sqlstate = getattr(error, "sqlstate", None)
-    gone = lost or isinstance(error, OSError) or (isinstance(error, asyncpg.InterfaceError) and "closed" in str(error))
-    return translate(str(error) or type(error).__name__, sqlstate, query, lost=gone)
+    said = str(error) or type(error).__name__
+    if isinstance(error, asyncpg.InterfaceError) and any(part in said for part in _NOT_SENT):
+        return TransientStorageError(
+            f"the connection to PostgreSQL was lost before the call was sent ({said}); nothing was stored: try again"
+        )
+    # What the server said before it closed the connection is the cause of asyncpg's own error.
+    told = error.__cause__ if isinstance(error, asyncpg.ConnectionDoesNotExistError) else None
+    sqlstate = getattr(told, "sqlstate", None) or getattr(error, "sqlstate", None)
+    return translate(said, sqlstate, query, lost=lost or isinstance(error, OSError))
 
 
 def pool_error(error: Exception) -> MinkError:

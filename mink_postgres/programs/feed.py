@@ -15,7 +15,7 @@ from mink_core.feed_status import FeedStatus
 from mink_postgres.conditions import conditions
 from mink_postgres.programs.reading import Reader
 from mink_postgres.query import Program, Query
-from mink_postgres.rows import POSITION, feed_holder, stored_events
+from mink_postgres.rows import POSITION, feed_holder, incoming, stored_events
 
 if TYPE_CHECKING:
     from mink_core.filters import EventFilter
@@ -159,6 +159,7 @@ class FeedReader(Reader[StoredEvent]):
     ) -> None:
         """Start at `after`, or at the mark."""
         super().__init__(context, limit)
+        self.readable = incoming(context.transforms)
         self._low = after
         self._high: int | None = None
         self._where = where
@@ -168,8 +169,8 @@ class FeedReader(Reader[StoredEvent]):
         self.looks = True
 
     def items(self, rows: Rows) -> list[StoredEvent]:
-        """The events of a page."""
-        return stored_events(rows, self._context.transforms)
+        """The events of a page, as they are stored."""
+        return stored_events(rows, ())
 
     def _page(self) -> Program[Rows]:
         look: _Look | None = None

@@ -44,6 +44,7 @@ TABLES: Mapping[str, Mapping[Access, str]] = {
     "sagas": {_R: _READ, _S: _CHANGE, _W: _CHANGE},
     # An append to a soft-deleted stream brings it back; the rest is the owner's.
     "stream_states": {_R: _READ, _S: _READ, _W: "SELECT, UPDATE (deleted_at)"},
+    "erasures": {_R: _READ, _S: _READ, _W: _READ},
     "privacy_audit": {_R: _READ, _S: _READ, _W: _READ},
 }
 """What each access may do with each table; the owner may do everything."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from mink_core.direction import Direction
 from mink_core.errors import StreamNotFoundError
 from mink_postgres.query import Program, Query
-from mink_postgres.rows import VERSION, stored_events, stream_info
+from mink_postgres.rows import VERSION, incoming, stored_events, stream_info
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mink_core.events import StoredEvent, StreamInfo
     from mink_postgres.context import Context
     from mink_postgres.query import Rows
@@ -28,6 +30,8 @@ class Reader(ABC, Generic[T]):
     They are two steps so that the query of the page after next is on its way before this one is worked on.
     """
 
+    readable: Callable[[T], T] | None = None
+    """What is done to an item when it is handed out."""
     looks = False
     """Whether the next page rests on a look at the locks, and so must have one server for all of it."""
 
@@ -68,14 +72,15 @@ class StreamReader(Reader["StoredEvent"]):
     ) -> None:
         """Start at one end of the stream."""
         super().__init__(context, limit)
+        self.readable = incoming(context.transforms)
         self._stream_id = stream_id
         self._after = after_version
         self._before = _END
         self._forward = direction is Direction.FORWARD
 
     def items(self, rows: Rows) -> list[StoredEvent]:
-        """The events of a page."""
-        return stored_events(rows, self._context.transforms)
+        """The events of a page, as they are stored."""
+        return stored_events(rows, ())
 
     def _page(self) -> Program[Rows]:
         sql, size = self._context.sql, self._size()

@@ -13,8 +13,6 @@ from mink_postgres.query import Program, Query
 from mink_postgres.rows import stored_events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mink_core.events import StoredEvent
     from mink_postgres.context import Context
     from mink_postgres.query import Row
@@ -26,7 +24,8 @@ class FirstPage(NamedTuple):
     """What the one round trip of `load_with_tail` brings."""
 
     snapshot: Snapshot | None
-    events: Sequence[StoredEvent]
+    events: list[StoredEvent]
+    """As they are stored."""
     rest: StreamReader | None
     """Reads what follows; None where that was all."""
 
@@ -72,7 +71,7 @@ def load_with_tail(
             (position, stream_id, version, event_id, event_type, data, metadata, timestamp)
             for _, version, _, _, _, _, _, position, event_id, event_type, data, metadata, timestamp in rows
         ],
-        context.transforms,
+        (),
     )
     rest = None
     if len(rows) == PAGE:

@@ -3,10 +3,8 @@ WITH snapshot AS MATERIALIZED (
     FROM {schema}.all_snapshots($1::text) AS a
     -- One that is ahead of its stream would hide events.
     WHERE a.version <= (SELECT s.version FROM {schema}.streams AS s WHERE s.stream_id = $1::text)
-        -- One that was saved late, of events that were hidden or purged since, reads as missing as well.
-        AND a.version > coalesce((
-            SELECT greatest(t.hidden_version, t.purged_version) FROM {schema}.stream_states AS t WHERE t.stream_id = $1::text
-        ), 0)
+        -- One that was saved late, of what was hidden or erased since, reads as missing as well.
+        AND NOT EXISTS (SELECT FROM {schema}.erasures AS e WHERE e.stream_id = $1::text AND e.versions @> a.version)
         AND ($2::text IS NULL OR a.snapshot_type = $2::text)
         AND ($3::integer IS NULL OR a.schema_version = $3::integer)
     ORDER BY a.version DESC

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mink_core.prepare_substores.snapshots import check_delete, check_list, check_load, prepare_snapshot
 from mink_core.snapshots import Snapshot, SnapshotInfo, Tail
 from mink_postgres.programs import snapshots
+from mink_postgres.rows import consumed, incoming
 from mink_postgres.substores.base import AsyncSubStore, SubStore
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ class PostgresSnapshots(SubStore):
         return Tail(page.snapshot, self._events(page))
 
     def _events(self, page: snapshots.FirstPage) -> Iterator[StoredEvent]:
-        yield from page.events
+        readable = incoming(self._context.transforms)
+        yield from consumed(page.events, readable)
         while page.rest is not None and (program := page.rest.next_page()) is not None:
-            yield from page.rest.items(self._run(program))
+            yield from consumed(page.rest.items(self._run(program)), readable)
 
     def delete(self, stream_id: str, *, up_to_version: int | None = None) -> int:
         """See `SnapshotStore.delete`."""
@@ -110,10 +112,11 @@ class AsyncPostgresSnapshots(AsyncSubStore):
         return Tail(page.snapshot, self._events(page))
 
     async def _events(self, page: snapshots.FirstPage) -> AsyncIterator[StoredEvent]:
-        for event in page.events:
+        readable = incoming(self._context.transforms)
+        for event in consumed(page.events, readable):
             yield event
         while page.rest is not None and (program := page.rest.next_page()) is not None:
-            for event in page.rest.items(await self._run(program)):
+            for event in consumed(page.rest.items(await self._run(program)), readable):
                 yield event
 
     async def delete(self, stream_id: str, *, up_to_version: int | None = None) -> int:

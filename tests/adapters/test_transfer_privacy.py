@@ -65,6 +65,15 @@ def test_what_privacy_operations_did_is_moved_too(target: str, other: str) -> No
                 assert look(moved) == before
                 assert moved.check() == []
         with open_store(other, privacy=True) as moved:
+            states = [
+                ("purged-1", 2),
+                ("gone-1", 3),
+                ("hidden-1", 3),
+                ("again-1", 3),
+                ("again-1", 4),
+                ("plain-1", 3),
+            ]
+            assert [moved.snapshots.save(name, version, {}) for name, version in states] == [False] * 4 + [True] * 2
             assert appended(moved) == appended(store) == [4, 4, 4, 5, 4]
 
 

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from mink_core import (
+    Direction,
     HandlerFailedError,
     NewEvent,
     NextStep,
@@ -95,6 +96,54 @@ def test_what_a_storage_says_reaches_readers_as_it_is(door: Door, error: Excepti
             assert caught.value is error
 
     upcaster = Upcaster({}, error)
+    play(door, scenario, transforms=[upcaster])
+
+
+async def until_unreadable(events: Any) -> tuple[list[int], int]:
+    """The versions that a reader is given, and the one that it is told of then."""
+    seen = list[int]()
+    with pytest.raises(UnreadableEventError) as caught:
+        if hasattr(events, "__aiter__"):
+            async for event in events:
+                seen.append(event.version)
+        else:
+            for event in events:
+                seen.append(event.version)
+    return seen, caught.value.event.version
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_reader_has_the_events_before_it(door: Door, inside: bool) -> None:
+    """Also those of its page; and it ends there, so that nobody skips the event."""
+
+    async def look(script: Script, log: Any) -> None:
+        backward = {"direction": Direction.BACKWARD}
+        assert await until_unreadable(log.read_stream("a-1")) == ([1, 2], 3)
+        assert await until_unreadable(log.read_stream("a-1", **backward)) == ([5, 4], 3)
+        assert await until_unreadable(log.read_all()) == ([1, 2], 3)
+        assert await until_unreadable(log.read_all(**backward)) == ([5, 4], 3)
+        assert [it.version for it in await collected(log.read_stream("a-1", limit=2))] == [1, 2]
+        assert [it.version for it in await collected(log.read_all(after_position=positions[3]))] == [4, 5]
+        tail = await script(log.snapshots.load_with_tail("a-1"))
+        assert tail.snapshot.data == "state"
+        assert await until_unreadable(tail.events) == ([2], 3)
+        events = log.read_stream("a-1")
+        assert (await until_unreadable(events))[1] == 3
+        assert await collected(events) == []
+
+    async def scenario(script: Script) -> None:
+        store = script.store
+        await put(script, 5)
+        await script(store.snapshots.save("a-1", 1, "state"))
+        positions.update({it.version: it.global_position for it in await collected(store.read_all())})
+        upcaster.broken[3] = 1000
+        if inside:
+            await script.in_transaction(lambda tx: look(script, tx))
+        else:
+            await look(script, store)
+
+    positions = dict[int, int]()
+    upcaster = Upcaster({})
     play(door, scenario, transforms=[upcaster])
 
 

@@ -130,9 +130,8 @@ def test_a_stream_that_comes_while_streams_are_listed_moves_none_to_be_listed_tw
         if subjects is None:
             return found
         if offset:
-            await self.jetstream.write(
-                [Request(self.subjects.of_stream("order-0"), b"", {})], self.jetstream.deadline()
-            )
+            request = Request(self.subjects.of_stream("order-0"), b"", {})
+            await self.jetstream.write([request], self.jetstream.deadline(), 2.0, self.stream)
             found = await info(self, subjects=subjects)
         names = dict(sorted(found.state.subjects.items())[offset : offset + 3])
         return msgspec.structs.replace(

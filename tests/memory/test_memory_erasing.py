@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent
+from mink_core import ExpectedVersion, NewEvent, TransientStorageError
 from mink_memory import MemoryEventStore
 
 SECRET = "S\u00c9CRET"
@@ -50,3 +51,19 @@ def test_nothing_of_the_content_is_left(how: str, unique: bool) -> None:
         else:
             store.privacy.purge("a-1", by="x")
         assert _times_held(log) == 0
+
+
+@pytest.mark.parametrize("how", ["redact", "purge"])
+def test_a_state_that_a_transaction_has_saved_holds_it_up(how: str) -> None:
+    """It would be stored after what it tells was erased."""
+    with MemoryEventStore(privacy=True) as store:
+        store.append("a-1", [NewEvent("Made", {"name": SECRET})], expected_version=0)
+        operation = store.privacy.purge if how == "purge" else partial(store.privacy.redact, version=1)
+        with store.transaction() as tx:
+            assert tx.snapshots.save("a-1", 1, {"name": SECRET})
+            with pytest.raises(TransientStorageError, match="'a-1' is being changed by another transaction"):
+                operation("a-1", by="x")
+        assert operation("a-1", by="x").counts["snapshots"] == 1
+        assert _times_held(store._handle.log) == 0
+        assert store.snapshots.save("a-1", 1, {"name": SECRET}) is False
+        assert _times_held(store._handle.log) == 0

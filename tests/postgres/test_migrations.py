@@ -172,6 +172,34 @@ def test_snapshots_that_a_redaction_left_have_a_newest_one(postgres_url: str, sc
         assert [store.snapshots.delete(name) for name in newest] == [2, 1, 2, 1]
 
 
+MARKS = """
+INSERT INTO {schema}.streams (stream_id, category, version) VALUES ('a-1', 'a', 3), ('b-1', 'b', 3), ('c-1', 'c', 3);
+INSERT INTO {schema}.stream_states (stream_id, hidden_version, purged_version) VALUES ('a-1', 2, 0), ('b-1', 0, 3), ('c-1', 0, 0);
+INSERT INTO {schema}.snapshots (stream_id, version, data) VALUES ('a-1', 3, 'kept'), ('b-1', 2, 'late'), ('c-1', 2, 'kept');
+INSERT INTO {schema}.snapshot_details (stream_id, version, data, created_at) VALUES
+    ('a-1', 2, 'late', now()), ('a-1', 3, NULL, NULL), ('b-1', 1, 'late', now()), ('b-1', 2, NULL, NULL), ('c-1', 1, 'kept', now());
+"""
+
+
+def test_states_of_what_was_erased_before_are_not_taken_either(postgres_url: str, schema: str) -> None:
+    to_version(postgres_url, schema, 25)
+    raw(postgres_url, schema, MARKS)
+    to_version(postgres_url, schema, SCHEMA_VERSION)
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as store:
+        found = [
+            (name, store.snapshots.load(name, at_version=at)) for name in ("a-1", "b-1", "c-1") for at in (1, 2, 3)
+        ]
+        assert [(name, it and it.version) for name, it in found] == [
+            *(("a-1", None), ("a-1", None), ("a-1", 3)),
+            *(("b-1", None), ("b-1", None), ("b-1", None)),
+            *(("c-1", 1), ("c-1", 2), ("c-1", 2)),
+        ]
+        assert [store.snapshots.save("b-1", version, {}) for version in (3, 4)] == [False, True]
+        assert [store.snapshots.save("c-1", version, {}) for version in (2, 3)] == [True, True]
+    for table in ("snapshots", "snapshot_details"):
+        assert raw(postgres_url, schema, f"SELECT * FROM {{schema}}.{table} WHERE data = 'late'") == []
+
+
 def test_a_dump_under_way_holds_up_nobody(postgres_url: str, schema: str) -> None:
     """It reads all tables for as long as it takes: neither does the migration wait for it, nor a store behind that."""
     to_version(postgres_url, schema, VERSIONS[-2])

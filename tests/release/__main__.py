@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from mink_core import __version__
+from tests.release.portable import index_platform
 from tests.release.wheel import problems_of
 
 ROOT = Path(__file__).parents[2]
@@ -44,10 +46,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.release", description=__doc__)
     parser.add_argument("--python", default=sys.executable, help="whose environments are made")
     parser.add_argument("--level", default="smoke", choices=["smoke", "standard"])
+    parser.add_argument("--dist", type=Path, help="a folder that keeps what was built, once all of it holds")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mink-release-") as folder:
         place = Path(folder)
-        _run("build", [sys.executable, "-m", "build", "--outdir", str(place / "dist"), str(ROOT)])
+        platform = index_platform()
+        environment = {**os.environ, **({"MINK_WHEEL_PLATFORM": platform} if platform else {})}
+        _run("build", [sys.executable, "-m", "build", "--outdir", str(place / "dist"), str(ROOT)], env=environment)
         [wheel], [sdist] = (place / "dist").glob("*.whl"), (place / "dist").glob("*.tar.gz")
         problems = [*problems_of(wheel, ROOT), *_in_sdist(sdist)]
         if problems:
@@ -56,6 +61,8 @@ def main() -> int:
         _say(f"{wheel.name}: {wheel.stat().st_size:,} bytes, as it should be")
         _bare(given.python, place / "bare", wheel)
         _whole(given.python, place / "whole", wheel, given.level)
+        if given.dist is not None:
+            shutil.copytree(place / "dist", given.dist, dirs_exist_ok=True)
     _say("all of it holds")
     return 0
 

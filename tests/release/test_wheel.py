@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.compiled import needs_compiled
+from tests.release.portable import index_platform, not_portable
 from tests.release.wheel import COMPILED, PACKAGES, problems_of
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,53 @@ def test_it_is_compiled_where_that_can_be(wheel: Path) -> None:
     assert "-cp311-abi3-" in wheel.name
     with zipfile.ZipFile(wheel) as archive:
         assert {name for name in archive.namelist() if name.endswith(".so")} == COMPILED
+
+
+needs_linux = pytest.mark.skipif(index_platform() is None, reason="other systems have tags of their own")
+
+
+@needs_compiled
+@needs_linux
+def test_a_wheel_for_an_index_runs_on_every_linux(tmp_path: Path) -> None:
+    platform = index_platform()
+    assert platform is not None
+    path, _ = built(tmp_path, MINK_WHEEL_PLATFORM=platform)
+    assert path.name.endswith(f"-cp311-abi3-{platform}.whl")
+    assert problems_of(path, ROOT) == []
+    with zipfile.ZipFile(path) as archive:
+        [told] = [archive.read(name).decode() for name in archive.namelist() if name.endswith("/WHEEL")]
+    assert sorted(re.findall("^Tag: (.*)$", told, re.MULTILINE)) == sorted(
+        f"cp311-abi3-{one}" for one in platform.split(".")
+    )
+
+
+@needs_compiled
+@needs_linux
+@pytest.mark.parametrize(
+    ("options", "source", "told"),
+    [
+        (["-lm"], "double sin(double); double f(double x) { return sin(x); }", "needs libm.so.6"),
+        ([], "void *malloc(unsigned long); void *f(void) { return malloc(1); }", "needs libc.so.6"),
+    ],
+)
+def test_what_needs_a_library_is_not_for_every_linux(
+    wheel: Path, tmp_path: Path, options: list[str], source: str, told: str
+) -> None:
+    (tmp_path / "some.c").write_text(source)
+    command = [
+        "cc",
+        "-shared",
+        "-fPIC",
+        "-o",
+        str(tmp_path / "some.so"),
+        str(tmp_path / "some.c"),
+        "-Wl,--no-as-needed",
+    ]
+    subprocess.run([*command, *options], check=True)
+    with zipfile.ZipFile(tmp_path / "some.whl", "w") as archive:
+        archive.write(tmp_path / "some.so", "mink_core/some.so")
+    assert f"holds mink_core/some.so, which {told}" in not_portable(tmp_path / "some.whl")
+    assert not_portable(wheel) == []
 
 
 def test_without_a_compiler_it_is_python_alone_and_says_so(tmp_path: Path) -> None:

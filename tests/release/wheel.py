@@ -6,6 +6,8 @@ import email
 import zipfile
 from typing import TYPE_CHECKING
 
+from tests.release.portable import is_for_an_index, not_portable
+
 if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
@@ -79,7 +81,18 @@ def _about_what_is_compiled(path: Path, names: set[str], tags: list[str]) -> lis
     found = [f"says that it is for {tag}" for tag in tags if not tag.startswith(wanted)]
     found += [f"holds {name}" for name in sorted(compiled - COMPILED)]
     found += [f"lacks {name}" for name in sorted(COMPILED - compiled) if is_compiled]
+    if any(is_for_an_index(tag) for tag in tags):
+        found += not_portable(path)
+        return found + ([] if _is_named(path, tags) else [f"is not named as the {len(tags)} tags that it has"])
     return found + [f"is not named as the {tag} that it is" for tag in tags if not path.stem.endswith(tag)]
+
+
+def _is_named(path: Path, tags: list[str]) -> bool:
+    """Several platforms stand in a name with points between them."""
+    rest, _, platforms = path.stem.rpartition("-")
+    return all(rest.endswith(f"-{tag.rpartition('-')[0]}") for tag in tags) and sorted(platforms.split(".")) == sorted(
+        tag.rpartition("-")[2] for tag in tags
+    )
 
 
 def _data_files(root: Path) -> list[str]:

@@ -192,21 +192,3 @@ class SubStoresOutliveTheStore(Wrapped):
     @property
     def idempotency(self) -> Any:
         return _NeverClosed(self.store.idempotency, self)
-
-
-class _Sparing(Part):
-    def redact(self, stream_id: str, version: int, **more: Any) -> Any:
-        kept = self.owner.store.snapshots.load(stream_id)
-        record = self.inner.redact(stream_id, version, **more)
-        if kept is not None:
-            self.owner.store.snapshots.save(stream_id, kept.version, kept.data)
-        return record
-
-
-@breaks("PRIV-05", needs=[Capability.PRIVACY, Capability.SNAPSHOTS])
-class SnapshotsTellWhatWasRedacted(Wrapped):
-    """Leaves the snapshots that were made of an event before it was redacted."""
-
-    @property
-    def privacy(self) -> Any:
-        return _Sparing(self.store.privacy, self)

@@ -128,7 +128,7 @@ class SqliteReader:
             looked += len(rows)
             if len(rows) < PAGE:
                 break
-        return Page(self._decoded(found), position)
+        return Page(list(self._decoded(found)), position)
 
     def stream_info(self, stream_id: str) -> StreamInfo:
         """See `EventStore.stream_info`."""
@@ -186,8 +186,9 @@ class SqliteReader:
             ).fetchall()
         return [encoded_event(row) for row in rows]
 
-    def _decoded(self, rows: Sequence[EncodedEvent]) -> list[StoredEvent]:
-        return [decode_event(row, self._transforms) for row in rows]
+    def _decoded(self, rows: Sequence[EncodedEvent]) -> Iterator[StoredEvent]:
+        # One by one: of a page in which a transform cannot read an event, a reader has those before it (READ-04).
+        return (decode_event(row, self._transforms) for row in rows)
 
 
 def head_position(connection: sqlite3.Connection) -> int:

@@ -21,7 +21,9 @@ from mink_core import (
     SchemaError,
     StorageError,
     StoreClosedError,
+    StoredEvent,
     TransientStorageError,
+    UnreadableEventError,
     UsageError,
 )
 
@@ -151,3 +153,26 @@ def test_namespaces_are_files_beside_the_urls(url: str, tmp_path: Path) -> None:
         for name in ("one", "two", "never"):
             beside.drop(name)
     assert list(tmp_path.iterdir()) == []
+
+
+class Breaks:
+    """Cannot read the third event of a stream."""
+
+    def outgoing(self, _stream_id: str, event: NewEvent) -> NewEvent:
+        return event
+
+    def incoming(self, event: StoredEvent) -> StoredEvent:
+        if event.version == 3:
+            raise KeyError("currency")
+        return event
+
+
+def test_a_reader_has_the_events_before_one_that_cannot_be_read(url: str) -> None:
+    with open_store(url, transforms=[Breaks()]) as store:
+        store.initialize()
+        store.append("a-1", [NewEvent("Made", n) for n in range(5)], expected_version=0)
+        for events in (store.read_stream("a-1"), store.read_all()):
+            seen = list[int]()
+            with pytest.raises(UnreadableEventError):
+                seen.extend(event.version for event in events)
+            assert seen == [1, 2]
