@@ -60,7 +60,8 @@ def tell(value: object) -> str:
 
 def origin(error: BaseException) -> str:
     """An error in one line: its class, its text, and where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
+    # A syntax error names its line itself; the frame is the importer's.
+    frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {tell(error)}{place}"
 

@@ -242,11 +242,11 @@ def switch(
         old: What is read now.
         new: What shall be read.
         act: Makes the change that readers see.
-        seconds: How long to wait for the new one to catch up.
+        seconds: How long to wait for the new one to begin and to catch up.
 
     Raises:
         TimeoutError: It did not; nothing was changed.
-        SubscriptionNotFoundError: One of them never ran.
+        SubscriptionNotFoundError: The old one never ran, or the new one not within that time.
         UsageError: `act` is a coroutine function, or has a yield.
     """
     check_plain(act, "what a switch does on a sync store")

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mink_jetstream.administration import JetStreamAdministration, administered
+from mink_jetstream.administration import administered
 from mink_jetstream.async_store import AsyncJetStreamEventStore
 from mink_jetstream.options import EMBEDDED, SCHEME, options_of
 from mink_jetstream.portal import Portal
@@ -15,6 +15,8 @@ from mink_jetstream.store import JetStreamEventStore
 if TYPE_CHECKING:
     from collections.abc import Generator
     from contextlib import AbstractContextManager
+
+    from mink_core.administration import Administration
 
 
 def open_store(url: str, **options: Any) -> JetStreamEventStore:
@@ -35,7 +37,7 @@ def open_async_store(url: str, **options: Any) -> AsyncJetStreamEventStore:
     return AsyncJetStreamEventStore(url, **options)
 
 
-def administration(url: str) -> AbstractContextManager[JetStreamAdministration]:
+def administration(url: str) -> AbstractContextManager[Administration]:
     """The administration of the store that a URL names; see `mink_core.administration`.
 
     Raises:

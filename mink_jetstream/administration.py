@@ -13,9 +13,9 @@ from mink_jetstream.async_store import AsyncJetStreamEventStore
 from mink_jetstream.portal import Portal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
-    from mink_core.administration import Access, Diagnosis, StreamMark
+    from mink_core.administration import Access, Administration, Diagnosis, StreamMark
     from mink_core.events import StoredEvent
     from mink_core.limits import Limits
     from mink_jetstream.options import Options
@@ -50,6 +50,12 @@ class JetStreamAdministration:
         pending = self.schema_status().pending
         self._portal.run(self._store.initialize())
         return [step.name for step in pending]
+
+    def partition(self, partitions: int, progress: Callable[[int, int], object] | None = None) -> NoReturn:
+        """Refused: a stream has its events in one file after the other, however many there are."""
+        del partitions, progress
+        msg = "a JetStream store has no partitions of its storage: keep a store for each category; nothing was changed"
+        raise UsageError(msg)
 
     def migration_script(self) -> str:
         """See `Administration.migration_script`; what `migrate` does cannot be written as one."""
@@ -93,7 +99,7 @@ class JetStreamAdministration:
 
 
 @contextmanager
-def administered(options: Options) -> Generator[JetStreamAdministration]:
+def administered(options: Options) -> Generator[Administration]:
     """Connect, and let go at the end.
 
     Raises:

@@ -296,4 +296,6 @@ def _number(requests: Sequence[Request]) -> None:
 
 def missing(store: str) -> SchemaError:
     """The error for a store that was never initialized."""
-    return SchemaError(f"the JetStream store {store!r} is not there: call initialize() once; nothing was done")
+    return SchemaError(
+        f"the JetStream store {store!r} is not there; nothing was done: run `mink init`, or call store.initialize()"
+    )

@@ -42,7 +42,7 @@ def bad_stream_ids_and_types_are_refused(lab: Lab) -> None:
             for expected in (ANY, 0, 3):
                 with raises(UsageError, f"{what}, in append"):
                     store.append(bad, lab.events(1), expected_version=expected)
-            with raises(UsageError, f"{what}, in read_stream"):
+            with raises(UsageError, f"{what}, in read_stream, by the call itself"):
                 store.read_stream(bad)
             with raises(UsageError, f"{what}, in stream_info"):
                 store.stream_info(bad)

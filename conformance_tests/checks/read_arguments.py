@@ -45,7 +45,7 @@ def wrong_arguments_of_reads_are_refused(lab: Lab) -> None:
     )
     for name, call, argument, values in refused:
         for value in values:
-            with raises(UsageError, f"{name}({argument}={value!r:.60})"):
+            with raises(UsageError, f"{name}({argument}={value!r:.60}), by the call itself"):
                 call(**{argument: value})
 
 

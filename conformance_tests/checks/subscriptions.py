@@ -32,9 +32,14 @@ def catch_up_hands_over_to_live(lab: Lab) -> None:
     half = writer.head_position()
     batches = [(f"order-{number % 5}", lab.events(1 + number % 4)) for number in range(160)]
 
+    refusals: list[Exception] = []
+
     def write() -> None:
-        for stream_id, events in batches:
-            writer.append(stream_id, events, expected_version=ANY)
+        try:
+            for stream_id, events in batches:
+                writer.append(stream_id, events, expected_version=ANY)
+        except Exception as error:  # noqa: BLE001 -- told below
+            refusals.append(error)
 
     thread = threading.Thread(target=write, daemon=True)
     first = Follower(store.subscribe(batch_size=7, poll_interval=QUICK))
@@ -44,6 +49,7 @@ def catch_up_hands_over_to_live(lab: Lab) -> None:
         followers.append((after, Follower(store.subscribe(after_position=after, batch_size=size, poll_interval=QUICK))))
         time.sleep(0.01)
     thread.join()
+    equal(refusals, [], "what appends by another thread, beside subscriptions, raised")
     feed = list(store.read_all())
     for after, follower in followers:
         want = [event for event in feed if event.global_position > after]

@@ -111,7 +111,9 @@ def _show_failure(console: Console, result: Result) -> None:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text)} characters)"
+    """The beginning and the end: what went wrong stands at the end of a traceback."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]} ({len(text)} characters)"
 
 
 def _matrix(report: Report) -> Table:

@@ -35,7 +35,8 @@ def opened(name: str, mode: str) -> Generator[IO[bytes]]:
         mode: `rb`, `wb`, `xb` or `r+b`.
 
     Raises:
-        UsageError: The name asks for compression, and the extra is not installed.
+        UsageError: There is no such file or folder, or it may not be opened; or the name asks for compression, and
+            the extra is not installed.
     """
     with ExitStack() as stack:
         if name == STANDARD:
@@ -44,7 +45,7 @@ def opened(name: str, mode: str) -> Generator[IO[bytes]]:
                 file = io.BufferedWriter(file)
                 stack.callback(file.detach)
         else:
-            file = stack.enter_context(Path(name).open(mode))  # pyright: ignore[reportAssignmentType] -- a binary mode
+            file = stack.enter_context(_open(name, mode))
         if is_compressed(name):
             zstd = _zstd()
             if mode == "rb":
@@ -56,6 +57,14 @@ def opened(name: str, mode: str) -> Generator[IO[bytes]]:
         yield file
         if name == STANDARD and mode != "rb":
             file.flush()
+
+
+def _open(name: str, mode: str) -> IO[bytes]:
+    try:
+        return Path(name).open(mode)  # pyright: ignore[reportReturnType] -- a binary mode
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        msg = f"{name} cannot be opened: {error.strerror}"
+        raise UsageError(msg) from error
 
 
 @contextmanager

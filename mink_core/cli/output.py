@@ -65,9 +65,11 @@ class Printer(Generic[T]):
             self._console.file.flush()
 
     def all(self, things: Iterable[T]) -> None:
-        """Write things batch by batch, however many there are."""
+        """Write things batch by batch, however many there are; people are told where there are none."""
         for batch in batches(things):
             self.batch(batch)
+        if self._console is not None and not self._headed:
+            self._console.print("none", style="dim")
 
     def _table(self, rows: Sequence[T]) -> Table:
         table = Table(box=None, expand=True, pad_edge=False, show_header=not self._headed, header_style="bold")

@@ -90,7 +90,7 @@ class WebhookPublisher:
     """Posts each message's payload as JSON to its destination, a URL. A 2xx answer is success.
 
     410 makes the message a dead letter, `Retry-After` in seconds is kept to, redirects are failures.
-    Example of a receiver's check: `examples/webhook_receiver.py`.
+    What a receiver checks stands in `docs/guides/outbox-relay.md`.
     """
 
     def __init__(self, secret: str | bytes, *, url: str | None = None, client: httpx.Client | None = None) -> None:

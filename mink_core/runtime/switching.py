@@ -10,7 +10,7 @@ from mink_core.runtime.doors import within
 from mink_core.subscriptions import checkpoint_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from mink_core.runtime.doors import Door
     from mink_core.runtime.steps import Steps
@@ -23,18 +23,21 @@ def switch_steps(  # noqa: PLR0913, PLR0917 -- two subscriptions, on a store of 
     store: Any, door: Door, old: str, new: str, act: Callable[[Any], Any], seconds: float
 ) -> Steps[None]:
     """See `switch`."""
+    error: Exception = SubscriptionNotFoundError(new)
 
     def work(tx: Any) -> Steps[bool]:
-        statuses = yield tx.subscriptions.list()
-        before, after = _find(statuses, old), _find(statuses, new)
-        furthest = max((part.position or 0) for part in before.partitions)
-        if min((part.position or 0) for part in after.partitions) < furthest:
+        nonlocal error
+        statuses = {status.name: status for status in (yield tx.subscriptions.list())}
+        if old not in statuses:
+            raise SubscriptionNotFoundError(old)
+        if new not in statuses:  # its first worker may have been started a moment ago
             return False
-        for part in before.partitions:
-            if part.position is not None:
-                # Saved where it is: locked, so that the old one goes no further before this commits.
-                name = checkpoint_name(old, part.partition, len(before.partitions))
-                yield tx.checkpoints.save(name, part.position, expected=part.position)
+        error = TimeoutError(
+            f"{new!r} did not catch up with {old!r} within {seconds:g} s; nothing was changed: is its worker running?"
+        )
+        if _least(statuses[new]) < _furthest(statuses[old]):
+            return False
+        yield from _hold(tx, statuses[old])
         yield tx.subscriptions.pause(old)
         outcome = act(tx)
         if outcome is not None:
@@ -49,13 +52,21 @@ def switch_steps(  # noqa: PLR0913, PLR0917 -- two subscriptions, on a store of 
         except CheckpointConflictError:
             pass  # the old one has moved on between the look and the lock
         if time.monotonic() > end:
-            msg = f"{new!r} did not catch up with {old!r} within {seconds:g} s; nothing was changed: is its worker running?"
-            raise TimeoutError(msg)
+            raise error
         yield pause.wait(_LOOK_AGAIN)
 
 
-def _find(statuses: Sequence[SubscriptionStatus], name: str) -> SubscriptionStatus:
-    for status in statuses:
-        if status.name == name:
-            return status
-    raise SubscriptionNotFoundError(name)
+def _furthest(status: SubscriptionStatus) -> int:
+    return max((part.position or 0) for part in status.partitions)
+
+
+def _least(status: SubscriptionStatus) -> int:
+    return min((part.position or 0) for part in status.partitions)
+
+
+def _hold(tx: Any, status: SubscriptionStatus) -> Steps[None]:
+    """Save each checkpoint where it is: locked, so that it goes no further before this commits."""
+    for part in status.partitions:
+        if part.position is not None:
+            name = checkpoint_name(status.name, part.partition, len(status.partitions))
+            yield tx.checkpoints.save(name, part.position, expected=part.position)

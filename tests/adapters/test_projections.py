@@ -199,6 +199,34 @@ def test_a_new_version_is_built_beside_and_takes_over(door: Door) -> None:
     play(door, scenario)
 
 
+def test_a_switch_waits_for_the_new_version_s_first_worker(door: Door) -> None:
+    """A worker that was started a moment ago has not made its subscription yet."""
+
+    async def scenario(script: Script) -> None:
+        old, new = Balances(), Balances(version=2)
+        workers = [(it.worker_async if door.is_async else it.worker)(script.store) for it in (old, new)]
+        await script(script.store.append("account-1", [deposit(1)], expected_version=ANY))
+        await script(workers[0].start())
+        await until(script, 1)
+
+        async def act(_: Any) -> None:
+            """Nothing to change."""
+
+        switching = asyncio.create_task(
+            switch_async(script.store, old, new, act)
+            if door.is_async
+            else asyncio.to_thread(switch, script.store, old, new, lambda _: None)
+        )
+        await asyncio.sleep(0.2)
+        await script(workers[1].start())
+        await switching
+        assert new.live == {"account-1": 1}
+        for worker in workers:
+            await script(worker.close())
+
+    play(door, scenario)
+
+
 class Kinds(Projection):
     """A handler of every kind of method."""
 

@@ -35,3 +35,17 @@ def test_what_a_holder_of_the_feed_says_of_itself(
     said = capsys.readouterr().out
     assert said.count(SHOWN) == 2
     assert "\x1b" not in said
+
+
+def test_nothing_to_list_is_said_to_people_and_not_to_programs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view: View[str] = View(lambda text: {"text": text}, [Column("Text", share=1)], lambda text: [text])
+    monkeypatch.setattr("mink_core.cli.output.Console", lambda: Console(width=80, color_system=None))
+    Printer(Session(), view).all([])
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    Printer(Session(), view).all([])
+    assert capsys.readouterr().out == "none\n"
+    Printer(Session(), view).all(["one"])
+    assert "none" not in capsys.readouterr().out

@@ -177,3 +177,14 @@ def test_standard_output_takes_what_it_takes(monkeypatch: pytest.MonkeyPatch) ->
     with opened("-", "wb") as file:
         file.write(b"x" * 95)
     assert b"".join(taken) == b"x" * 95
+
+
+@pytest.mark.parametrize("name", ["nowhere/events.jsonl", "a_file/events.jsonl", "folder"])
+def test_a_file_that_cannot_be_opened_is_wrong_usage(mink: Mink, target: str, tmp_path: Path, name: str) -> None:
+    (tmp_path / "a_file").touch()
+    (tmp_path / "folder").mkdir()
+    file = str(tmp_path / name)
+    for said in (mink("export", file, "--resume"), mink("import", file, store_url=target)):
+        assert said.exit_code == 2
+        assert said.stderr.startswith(f"mink: {file} cannot be opened: ")
+        assert "Errno" not in said.stderr
