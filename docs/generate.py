@@ -14,17 +14,14 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
-import statistics
 from pathlib import Path
-from typing import Any
 
+import benchmark_results
 from pictures import sequence, timelines
 
 from conformance_tests.check import Check, all_checks
 from conformance_tests.rules import RULES
-from mink_benchmarks.report import number
 from mink_core import Capability, open_store
 
 DOCS = Path(__file__).parent
@@ -129,147 +126,6 @@ def decisions_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-_BENCHMARKS = """\
-# Benchmark results
-
-Runs on one machine of two cores, which the server shares and which had no other work: the rounds of one case differ by
-up to {spread:.1f} times, so see how far the lowest and the highest are apart before you read a median. Rounds were
-interleaved, and figures compare within a table only. Written by `docs/generate.py` from the runs' own files.
-[Performance](performance.md) says where the time goes, what makes it faster, and what was tried and lost; what is said of
-others stands in the [comparison](comparison.md).
-"""
-_ABOUT = {
-    "append-1": "One event an append, with an exact expected version, on streams of each writer's own. `sync` is psycopg with a "
-    "thread for each writer, `async` psycopg or asyncpg with a task for each.",
-    "append-conflict": "All writers on the same ten streams with exact versions; who is refused takes the version that the error "
-    "tells and tries again. What was stored counts; beside it, how often one was refused.",
-    "mixed": "Appends, a reader of streams for every four writers, and one live subscriber, all at once. What was appended counts.",
-    "replay": "The whole log of 50,000 events, every event's data decoded.",
-    "read-stream": "One stream of 100 events, read again and again, decoded.",
-}
-_REPEAT = {
-    "appends": "mink bench run append-1 --writers 1 --writers 16 --writers 64{peers} \\\n    --rounds 5 --seconds 1 --json appends.json",
-    "conflicts": "mink bench run append-conflict --writers 64 --rounds 5 --seconds 1 --json conflicts.json",
-    "costs": "mink bench cost --seconds 2 --json costs.json",
-    "mixed": "mink bench run mixed --writers 4 --writers 16 --writers 64 \\\n    --rounds 5 --seconds 1 --json mixed.json",
-    "reads": "mink bench run replay read-stream --events 50000{peers} \\\n    --rounds 5 --seconds 1 --json reads.json",
-}
-_PLOTS = {
-    "append-1": {
-        "throughput": "events a second against writers",
-        "latency": "median and 99th percentile of a call against writers",
-        "latencies": "distribution of the latencies with most writers",
-    },
-    "append-conflict": {
-        "conflicts": "appends stored, and conflicts, a second",
-        "latencies": "distribution of the times until an append was stored",
-    },
-    "mixed": {
-        "throughput": "events appended a second against writers",
-        "delivery": "median and 99th percentile of the time to the subscriber against writers",
-        "latencies": "distribution of the latencies of the appends with most writers",
-    },
-    "replay": {"rates": "events a second"},
-    "read-stream": {"rates": "events a second"},
-}
-PLOTS = DOCS / "pictures" / "benchmarks"
-
-
-def benchmarks_page() -> str:
-    """The figures of the runs that are kept, with how to repeat them."""
-    runs = {path: json.loads(path.read_text("utf-8")) for path in sorted((DOCS / "benchmarks").glob("*.json"))}
-    cases = [case for run in runs.values() for group in run.get("groups", {}).values() for case in group["cases"]]
-    lines = [_BENCHMARKS.format(spread=max(case["max"] / case["min"] for case in cases))]
-    for path, result in runs.items():
-        for name, costs in result.get("costs", {}).items():
-            lines += [
-                f"## The cost of {name}",
-                "",
-                f"![processor time of {name}](pictures/benchmarks/{_cost_plot(name)})",
-                "",
-            ]
-            lines += _costs(costs)
-        for name, group in result.get("groups", {}).items():
-            lines += [f"## {name}", "", _ABOUT[name], ""]
-            for kind, shown in _PLOTS[name].items():
-                lines += [f"![{name}: {shown}](pictures/benchmarks/{name}-{kind}.svg)", ""]
-            lines += _figures(group)
-        lines += [
-            f"Measured {_where(result['environment'])}. All figures: [{path.name}](benchmarks/{path.name}). To repeat:",
-            "",
-            "<!-- not run: it measures for minutes -->",
-            "```sh",
-            _REPEAT[path.stem].format(peers="".join(f" --peer {peer}" for peer in _peers(result))),
-            f"mink bench plots {path.name} plots",
-            "```",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def plots() -> set[str]:
-    """The names of the plots that the pages show."""
-    runs = [json.loads(path.read_text("utf-8")) for path in sorted((DOCS / "benchmarks").glob("*.json"))]
-    of_groups = {f"{name}-{kind}.svg" for run in runs for name in run.get("groups", {}) for kind in _PLOTS[name]}
-    return of_groups | {_cost_plot(name) for run in runs for name in run.get("costs", {})}
-
-
-def draw_plots() -> None:
-    """Draw the plots of the runs that are kept."""
-    from mink_benchmarks.plots import draw  # noqa: PLC0415 -- matplotlib, which no page needs
-
-    for path in sorted((DOCS / "benchmarks").glob("*.json")):
-        draw(json.loads(path.read_text("utf-8")), PLOTS, ["svg"])
-    for path in PLOTS.iterdir():
-        if path.name not in plots():
-            path.unlink()
-
-
-def _peers(result: dict[str, Any]) -> list[str]:
-    groups = result.get("groups", {}).values()
-    measured = {case["name"].partition(",")[0] for group in groups for case in group["cases"]}
-    return [peer for peer in ("naive", "message-db", "eventsourcing", "umadb") if peer in measured]
-
-
-def _figures(group: dict[str, Any]) -> list[str]:
-    (base,) = (case["rates"] for case in group["cases"] if case["name"] == group["baseline"])
-    beside = sorted({name for case in group["cases"] for name in case.get("beside", {}) if name != "delivered/s"})
-    rows = [
-        f"Ratios are to {group['baseline']}, round by round.",
-        "",
-        f"| {' | '.join(['store, writers', 'events/s: median', 'lowest', 'highest', 'p50 ms', 'p99 ms', 'ratio', *beside])} |",
-        f"|---|{'--:|' * (6 + len(beside))}",
-    ]
-    for case in group["cases"]:
-        ratio = statistics.median(rate / of for rate, of in zip(case["rates"], base, strict=True))
-        times = [f"{case[key]:.2f}" if case[key] else "" for key in ("p50_ms", "p99_ms")]
-        rates = [f"{case[key]:,.0f}" for key in ("median", "min", "max")]
-        more = [number(case["beside"][name]["median"]) if name in case.get("beside", {}) else "" for name in beside]
-        rows.append(f"| {' | '.join([case['name'], *rates, *times, f'{ratio:.2f}', *more])} |")
-    return [*rows, ""]
-
-
-def _cost_plot(name: str) -> str:
-    return f"cost-of-{name.replace(' ', '-')}.svg"
-
-
-def _costs(costs: list[dict[str, Any]]) -> list[str]:
-    rows = ["| processor time | client µs | server µs |", "|---|--:|--:|"]
-    for cost in costs:
-        server = "not counted" if cost["server"] is None else f"{cost['server']:.1f}"
-        rows.append(f"| {cost['name']} | {cost['client']:.1f} | {server} |")
-    return [*rows, ""]
-
-
-def _where(environment: dict[str, Any]) -> str:
-    server = environment["server"]
-    return (
-        f"{environment['when'][:10]}, CPython {environment['python']}, {environment['machine']}, {environment['cpus']} cores, "
-        f"PostgreSQL {server['server_version'].split()[0]}, fsync {server['fsync']}, "
-        f"synchronous_commit {server['synchronous_commit']}"
-    )
-
-
 def written() -> dict[Path, str]:
     """Every file that is made, and its text."""
     pictures = DOCS / "pictures"
@@ -278,7 +134,7 @@ def written() -> dict[Path, str]:
         DOCS / "contract.md": contract_page((DOCS / "contract.md").read_text("utf-8")),
         DOCS / "adapters.md": adapters_page((DOCS / "adapters.md").read_text("utf-8")),
         DOCS / "decisions" / "README.md": decisions_page(),
-        **({DOCS / "benchmarks.md": benchmarks_page()} if any((DOCS / "benchmarks").glob("*.json")) else {}),
+        DOCS / "benchmarks.md": benchmark_results.page(DOCS),
         **{path.with_suffix(".svg"): sequence.draw(path.read_text("utf-8")) for path in sorted(pictures.glob("*.txt"))},
         **{pictures / f"{name}.svg": timelines.draw(text) for name, text in timelines.TIMELINES.items()},
     }
@@ -288,7 +144,7 @@ def main() -> None:
     """Write them all."""
     for path, text in written().items():
         path.write_text(text, "utf-8")
-    draw_plots()
+    benchmark_results.draw_plots(DOCS)
 
 
 if __name__ == "__main__":

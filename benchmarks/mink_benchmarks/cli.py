@@ -14,7 +14,8 @@ from mink_benchmarks.progress import Progress
 from mink_benchmarks.samples import BenchmarkError
 from mink_benchmarks.scenarios import DESCRIPTIONS, SCENARIOS
 from mink_benchmarks.server import benchmark_server
-from mink_benchmarks.workload import Workload
+from mink_benchmarks.tuning.knobs import NAMES
+from mink_benchmarks.workload import Workload, workload_of
 from mink_core import MinkError
 from mink_core.cli.failures import INTERRUPTED, WRONG_USAGE, exit_code_of
 
@@ -84,7 +85,6 @@ def _parser() -> argparse.ArgumentParser:
         choices=PEERS,
         help="another event store beside, where it has the scenario",
     )
-    run.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
     run.add_argument("--baseline", help="the case that ratios are taken to; the first floor or store else")
     run.set_defaults(work=_run)
     goals = commands.add_parser("goals", help="the numbers to beat: each ratio, and whether it is reached")
@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     verdict.add_argument("json", type=Path, nargs="+", help="a file that goals wrote with --json")
     verdict.set_defaults(work=_verdict)
     plots = commands.add_parser("plots", help="draw the plots of a run's JSON")
-    plots.add_argument("json", type=Path, help="a file that run, goals, growth, cost or scale-out wrote with --json")
+    plots.add_argument(
+        "json", type=Path, help="a file that run, goals, growth, cost, tuning or scale-out wrote with --json"
+    )
     plots.add_argument("folder", type=Path, help="where PNG and SVG files are put")
     plots.set_defaults(work=_plots)
     growth = commands.add_parser("growth", help="appends, reads, sizes and vacuum while the log grows")
@@ -107,10 +109,15 @@ def _parser() -> argparse.ArgumentParser:
     growth.set_defaults(work=_growth)
     cost = commands.add_parser("cost", help="processor time of an append and of a read, client and server")
     cost.set_defaults(work=_cost)
+    tuning = commands.add_parser("tuning", help="what settings of the store and of the server do to appends and reads")
+    tuning.add_argument("--only", action="append", default=[], choices=NAMES, help="one of them by name; repeat")
+    tuning.set_defaults(work=_tuning)
     out = commands.add_parser("scale-out", help="PostgreSQL beside JetStream on one node and on three, in one run")
     out.set_defaults(work=_scale_out)
     for command in (run, goals):
         command.add_argument("--uvloop", action="store_true", help="run the event loops of stores and floors on uvloop")
+    for command in (run, tuning):
+        command.add_argument("--payload", type=Path, help="a file of JSON to append instead of the usual order")
     for command in (run, out):
         command.add_argument(
             "--writers",
@@ -122,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--events", type=_at_least(100), default=100_000, help="events in the log that is read")
     for command in (goals, growth):
         command.add_argument("--folder", type=Path, help="where the log that grew is kept, and its server started")
-    for command in (run, goals, growth, cost, out):
+    for command in (run, goals, growth, cost, tuning, out):
         command.add_argument(
             "--server",
             help="a PostgreSQL URL, where schemas are made and dropped; a server is started for the run else",
@@ -220,6 +227,18 @@ def _cost(options: argparse.Namespace) -> int:
     return 0
 
 
+def _tuning(options: argparse.Namespace) -> int:
+    from mink_benchmarks.tuning.measure import measure_tuning  # noqa: PLC0415 -- needs the drivers
+
+    workload = workload_of(options.payload)
+    with benchmark_server(options.server) as server:
+        measured = measure_tuning(server, workload, options, _progress(options), _say)
+        result = {"environment": report.environment(server.describe()), "tuning": measured}
+    if options.json:
+        report.write_json(options.json, result)
+    return 0
+
+
 def _scale_out(options: argparse.Namespace) -> int:
     from mink_benchmarks.scale_out import measure_scale_out  # noqa: PLC0415 -- needs the drivers
 
@@ -232,7 +251,7 @@ def _scale_out(options: argparse.Namespace) -> int:
 
 
 def _plots(options: argparse.Namespace) -> int:
-    run = report.read_run(options.json, "groups", "costs", "growth")
+    run = report.read_run(options.json, "groups", "costs", "growth", "tuning")
     try:
         from mink_benchmarks.plots import draw  # noqa: PLC0415 -- matplotlib is an extra
     except ModuleNotFoundError as error:

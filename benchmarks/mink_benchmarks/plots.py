@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from mink_benchmarks.compare import PACED
+from mink_benchmarks.tuning import picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,6 +56,8 @@ def draw(result: dict[str, Any], folder: Path, formats: Sequence[str] = ("png", 
         steps, beyond = result["growth"], result.get("extrapolated", {})
         made += _saved(folder, formats, "growth", partial(_growth, steps=steps, extrapolated=beyond))
         made += _saved(folder, formats, "growth-sizes", partial(_sizes, steps=steps))
+    if "tuning" in result:
+        made += _saved(folder, formats, "tuning", partial(picture.paint, measured=result["tuning"]))
     return made
 
 

@@ -91,7 +91,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_run(path: Path, *kinds: str) -> dict[str, Any]:
-    """A run's result, with figures of one of these kinds: `groups`, `costs`, `growth`.
+    """A run's result, with figures of one of these kinds: `groups`, `costs`, `growth`, `tuning`.
 
     Raises:
         UsageError: There is no such file, or it is something else.

@@ -116,5 +116,7 @@ def benchmark_server(url: str | None, folder: Path | None = None) -> Generator[S
         finally:
             server.drop()
         return
-    with EmbeddedServer.start(folder, settings={"max_wal_size": "4GB", "shared_buffers": "512MB"}) as embedded:
+    # A socket in the data's own folder: nobody else may use it.
+    settings = {"max_wal_size": "4GB", "shared_buffers": "512MB", "unix_socket_directories": "."}
+    with EmbeddedServer.start(folder, settings=settings) as embedded:
         yield Server(embedded.url())

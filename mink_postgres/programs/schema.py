@@ -149,7 +149,9 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
         statements.append(sql.admin("adopt"))
     for step in steps:
         statements += step_statements(step, sql.quoted)
-    if not adopt:
+    if adopt:
+        statements.append(admin_sql("compress").replace("{schema}", sql.quoted))
+    else:
         statements += grant_statements(steps, sql.quoted)
     return statements
 

@@ -82,6 +82,7 @@ def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
         "groups": {"append-1": {"cases": cases}},
         "growth": steps,
         "extrapolated": {"events": 1e7, "appends": 0.7},
+        "tuning": [{"knob": "pool", "work": "1 task", "cases": [{"name": name, **ratio} for name in ("25", "2")]}],
     }
     made = {path.name for path in draw(result, tmp_path)}
     names = (
@@ -91,6 +92,7 @@ def test_plots_are_drawn_of_what_a_run_has(tmp_path: Path) -> None:
         "append-1-latencies",
         "growth",
         "growth-sizes",
+        "tuning",
     )
     assert made == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     assert all((tmp_path / name).stat().st_size > 1000 for name in made)
@@ -136,6 +138,7 @@ def test_what_is_wrong_is_told_in_one_line(
         ["run", "replay", "--events", "5"],
         ["growth", "--to", "5"],
         ["cost", "--rounds", "5"],
+        ["tuning", "--only", "no-such-setting"],
     ],
     ids=" ".join,
 )

@@ -37,13 +37,15 @@ def test_generated_pages_are_current(generate: Any) -> None:
 
 
 def test_pictures_are_those_that_pages_show(generate: Any) -> None:
-    assert {path.name for path in generate.PLOTS.iterdir()} == generate.plots(), "run: python docs/generate.py"
+    results = generate.benchmark_results
+    drawn = {path.name for path in (DOCS / results.PLOTS).iterdir()}
+    assert drawn == results.plots(DOCS), "run: python docs/generate.py"
     shown = "\n".join(path.read_text("utf-8") for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
     pictures = {path.relative_to(DOCS).as_posix() for path in (DOCS / "pictures").rglob("*.svg")}
     assert {picture for picture in pictures if picture not in shown} == set()
 
 
-def test_results_tell_conflicts_and_costs(generate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_tell_conflicts_costs_and_tuning(generate: Any, tmp_path: Path) -> None:
     def case(name: str, rate: float, **beside: dict[str, float]) -> dict[str, Any]:
         rates = {"rates": [rate, rate], "median": rate, "min": rate, "max": rate, "p50_ms": 1.0, "p99_ms": 2.0}
         return {"name": name, **rates, "beside": beside}
@@ -58,22 +60,30 @@ def test_results_tell_conflicts_and_costs(generate: Any, tmp_path: Path, monkeyp
         "one append": [{"name": "a", "client": 1.23, "server": None}, {"name": "b", "client": 2.0, "server": 4.56}]
     }
     groups = {"append-conflict": {"cases": cases, "baseline": "grouped, 64"}}
+    tuned = {"max_size=25": 1.0, "max_size=2": 0.87}
+    compared = [
+        {**case(name, 1000 * it), "ratio": dict.fromkeys(("median", "min", "max"), it)} for name, it in tuned.items()
+    ]
+    tuning = [{"knob": "pool", "work": "64 tasks", "cases": compared}]
     (tmp_path / "benchmarks").mkdir()
-    for name, result in {"conflicts": {"groups": groups}, "costs": {"costs": costs}}.items():
+    runs = {"conflicts": {"groups": groups}, "costs": {"costs": costs}, "tuning": {"tuning": tuning}}
+    for name, result in runs.items():
         text = json.dumps({"environment": environment, **result})
         (tmp_path / "benchmarks" / f"{name}.json").write_text(text, "utf-8")
-    monkeypatch.setattr(generate, "DOCS", tmp_path)
-    page = generate.benchmarks_page()
+    page, plots = (getattr(generate.benchmark_results, name)(tmp_path) for name in ("page", "plots"))
     assert "| p99 ms | ratio | conflicts/s |" in page
     assert "| grouped, 64 | 3,000 | 3,000 | 3,000 | 1.00 | 2.00 | 1.00 | 4,321 |" in page
     assert "| not grouped, 64 | 1,500 | 1,500 | 1,500 | 1.00 | 2.00 | 0.50 | 21.00 |" in page
     assert "| a | 1.2 | not counted |\n| b | 2.0 | 4.6 |" in page
-    assert generate.plots() == {
+    assert "| pool: max_size=25 | 64 tasks | 1,000 | 1.00 | 1.00 | 1.00 |" in page
+    assert "| pool: max_size=2 | 64 tasks | 870 | 0.87 | 0.87 | 0.87 |" in page
+    assert plots == {
         "append-conflict-conflicts.svg",
         "append-conflict-latencies.svg",
         "cost-of-one-append.svg",
+        "tuning.svg",
     }
-    assert all(f"pictures/benchmarks/{name}" in page for name in generate.plots())
+    assert all(f"pictures/benchmarks/{name}" in page for name in plots)
 
 
 def test_each_rule_of_the_contract_leads_to_its_checks(generate: Any) -> None:

@@ -4,7 +4,7 @@ DO $$
 DECLARE
     owner name;
 BEGIN
-    CREATE TABLE {schema}.events_hashed (LIKE {schema}.events INCLUDING DEFAULTS) PARTITION BY HASH (stream_id);
+    CREATE TABLE {schema}.events_hashed (LIKE {schema}.events INCLUDING DEFAULTS INCLUDING COMPRESSION) PARTITION BY HASH (stream_id);
     ALTER TABLE {schema}.events_hashed
         ADD CONSTRAINT events_hashed_pkey PRIMARY KEY (global_position, stream_id),
         ADD CONSTRAINT events_hashed_stream_id_version_key UNIQUE (stream_id, version);
