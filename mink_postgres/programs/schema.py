@@ -150,7 +150,7 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
     for step in steps:
         statements += step_statements(step, sql.quoted)
     if adopt:
-        statements.append(admin_sql("compress").replace("{schema}", sql.quoted))
+        statements.append(sql.admin("compress"))
     else:
         statements += grant_statements(steps, sql.quoted)
     return statements
