@@ -89,7 +89,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
         self._backend.on_connect = self._context.settled.forget
         self._bound = connection is not None
         self._grouping = (
-            AsyncGrouping(self._context, self._backend) if self._options.groups and not self._bound else None
+            AsyncGrouping(self._context, self._backend) if self._options.group_commits and not self._bound else None
         )
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -114,11 +114,6 @@ class PostgresOptions:
         )
 
     @property
-    def groups(self) -> bool:
-        """Whether appends are grouped. Unique event ids may wait for each other, which a group must not."""
-        return self.group_commits and not self.unique_event_ids
-
-    @property
     def lock_timeout_ms(self) -> str:
         """The lock time-out as PostgreSQL takes it."""
         return f"{max(1, round(self.lock_timeout * 1000))}ms"

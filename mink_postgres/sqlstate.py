@@ -18,6 +18,8 @@ READ_ONLY = "25006"
 writes, and go on refusing them when they do again; or lead to a standby, while new ones find the primary."""
 LET_GO = "26000"
 """No such prepared statement: the session has let go of it, by DISCARD ALL for instance."""
+NOT_UNIQUE = "23505"
+"""A unique index refused a row."""
 _TRANSIENT = {
     "40001": "the database could not serialize the transaction",
     "40P01": "the database found a deadlock",
@@ -82,13 +84,13 @@ def translate(  # noqa: C901, PLR0911 -- a table of answers
             "pooler in between, so open the store with transaction_pooler=true",
             sqlstate=sqlstate,
         )
-    if sqlstate == "23505" and _MESSAGE_IDS in said:
+    if sqlstate == NOT_UNIQUE and _MESSAGE_IDS in said:
         return TransientStorageError(
             f"another call was storing an outbox message with the same id ({said}); nothing was stored: "
             "try the same call again, which tells whether the id is taken",
             sqlstate=sqlstate,
         )
-    if sqlstate == "23505":
+    if sqlstate == NOT_UNIQUE:
         return StorageError(
             f"a unique index refused a row ({said}); nothing was stored: if it is events_stream_id_version_key, "
             "raw writes have left the streams table behind: run `mink check`; if it is a primary key of events, the sequence "

@@ -94,7 +94,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         self._bound = connection is not None
         self._grouping = (
             Grouping(self._context, self._backend)
-            if self._options.groups and isinstance(self._backend, sync_psycopg.PsycopgBackend)
+            if self._options.group_commits and isinstance(self._backend, sync_psycopg.PsycopgBackend)
             else None
         )
         self._lock = threading.Lock()

@@ -34,12 +34,18 @@ def marked(mark: bytes) -> list[int]:
     return found
 
 
+def send(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
 def stand_still(pids: list[int], seconds: float) -> None:
-    for sent, pause in ((signal.SIGSTOP, seconds), (signal.SIGCONT, 0.0)):
-        for pid in pids:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, sent)
-        time.sleep(pause)
+    try:
+        send(pids, signal.SIGSTOP)
+        time.sleep(seconds)
+    finally:
+        send(pids, signal.SIGCONT)
 
 
 def run(command: list[str], *, shortest: float = 0.2, longest: float = 1.0, every: float = 1.0) -> int:
@@ -56,12 +62,17 @@ def run(command: list[str], *, shortest: float = 0.2, longest: float = 1.0, ever
     """
     mark = uuid.uuid4().hex
     process = subprocess.Popen(command, env=os.environ | {_MARK: mark})
-    while process.poll() is None:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(random.uniform(0.1, 2 * every))
-        pids = marked(f"{_MARK}={mark}".encode())
-        some = random.sample(pids, -(-len(pids) // 3))
-        stand_still(random.choice([pids, pids, [process.pid], some]), random.uniform(shortest, longest))
+    try:
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(random.uniform(0.1, 2 * every))
+            pids = marked(f"{_MARK}={mark}".encode())
+            some = random.sample(pids, -(-len(pids) // 3))
+            stand_still(random.choice([pids, pids, [process.pid], some]), random.uniform(shortest, longest))
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
     return process.returncode
 
 
@@ -72,6 +83,8 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two, on average")
     parser.add_argument("command", nargs="+")
     given = parser.parse_args()
+    # Ended, it lets nobody stand still for ever.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     return run(given.command, shortest=given.shortest, longest=given.longest, every=given.every)
 
 

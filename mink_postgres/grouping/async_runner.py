@@ -10,7 +10,7 @@ from mink_core.errors import MinkError, StorageError, StoreClosedError
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group
-from mink_postgres.programs.appending import answered, asked
+from mink_postgres.programs.appending import answered, append, asked, must_ask_again
 from mink_postgres.query import run_async
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class AsyncGrouping:
                 if isinstance(answer, MinkError):
                     raise answer
                 return answer
+            if answer is Alone.FAILED and self._context.unique_event_ids:
+                return await self._again(item)
         return await self._alone(item)
 
     async def _alone(self, item: PreparedAppend) -> AppendResult:
@@ -75,9 +77,27 @@ class AsyncGrouping:
                 return answered(self._context, item, rows)
             finally:
                 await self._backend.release(connection, clean=clean)
+        except MinkError as error:
+            if isinstance(error, StorageError):
+                self._context.settled.forget()
+            if not must_ask_again(self._context, error):
+                raise
+        return await self._again(item)
+
+    async def _again(self, item: PreparedAppend) -> AppendResult:
+        """See `Grouping._again`."""
+        connection = await self._backend.acquire()
+        clean = False
+        try:
+            result = await run_async(append(self._context, item), partial(self._backend.fetch, connection))
+            clean = True
         except StorageError:
             self._context.settled.forget()
             raise
+        else:
+            return result
+        finally:
+            await self._backend.release(connection, clean=clean)
 
     async def close(self) -> None:
         """Refuse what waits, and let what is under way end."""
@@ -105,7 +125,7 @@ class AsyncGrouping:
             finally:
                 for entry in group:
                     if not entry.waiter.done():  # the event loop is going down, or a driver broke its word
-                        entry.waiter.set_result(unknown(INTERRUPTED, entry.item))
+                        entry.waiter.set_result(unknown(self._context, INTERRUPTED, entry.item))
                 planner.landed(group)
 
     def _send_each_alone(self) -> None:
@@ -118,7 +138,7 @@ class AsyncGrouping:
         try:
             connection = await backend.acquire()
         except MinkError as error:
-            _settle_all(group, outcomes_of(error, [entry.item for entry in group], sent=False))
+            _settle_all(group, outcomes_of(self._context, error, [entry.item for entry in group], sent=False))
             self._send_each_alone()  # else each group would wait for a connection after the one before, all of the time
             return
         clean = False
@@ -135,7 +155,7 @@ class AsyncGrouping:
                 clean = True
             except MinkError as error:
                 self._context.settled.forget()
-                _settle_all(asked, outcomes_of(error, items, sent=True))
+                _settle_all(asked, outcomes_of(self._context, error, items, sent=True))
         finally:
             await backend.release(connection, clean=clean)
 

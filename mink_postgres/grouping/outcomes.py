@@ -6,14 +6,15 @@ import copy
 from typing import TYPE_CHECKING
 
 from mink_core.errors import OutcomeUnknownError, StorageError
-from mink_core.expected import exact_version
 from mink_postgres.programs.append_group import Alone
+from mink_postgres.programs.appending import is_retry_safe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mink_core.errors import MinkError
     from mink_core.prepare import PreparedAppend
+    from mink_postgres.context import Context
     from mink_postgres.programs.append_group import Answer
 
 CLOSED = "the store was closed before this append was sent; nothing was stored: open another one"
@@ -21,12 +22,12 @@ INTERRUPTED = "what sent this append together with others was interrupted: it ma
 LOST = "the connection to PostgreSQL was lost before the reply came: the call may or may not be stored"
 
 
-def unknown(message: str, item: PreparedAppend, sqlstate: str | None = None) -> OutcomeUnknownError:
+def unknown(context: Context, message: str, item: PreparedAppend, sqlstate: str | None = None) -> OutcomeUnknownError:
     """One caller's error where nobody knows; whether its retry is safe is its own matter."""
-    return OutcomeUnknownError(message, retry_is_safe=exact_version(item.expected) is not None, sqlstate=sqlstate)
+    return OutcomeUnknownError(message, retry_is_safe=is_retry_safe(context, item), sqlstate=sqlstate)
 
 
-def outcomes_of(error: MinkError, items: Sequence[PreparedAppend], *, sent: bool) -> list[Answer]:
+def outcomes_of(context: Context, error: MinkError, items: Sequence[PreparedAppend], *, sent: bool) -> list[Answer]:
     """Each caller's own answer.
 
     A group is one statement that commits by itself. So an error that the server answered with has
@@ -35,7 +36,7 @@ def outcomes_of(error: MinkError, items: Sequence[PreparedAppend], *, sent: bool
     expectation. Where there was no connection to send it on, nobody is tried again.
     """
     if isinstance(error, OutcomeUnknownError):
-        return [unknown(LOST, item, error.sqlstate) for item in items]
+        return [unknown(context, LOST, item, error.sqlstate) for item in items]
     if sent and isinstance(error, StorageError):
         return [Alone.FAILED] * len(items)
     return [copy.copy(error) for _ in items]

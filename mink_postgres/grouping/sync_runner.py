@@ -20,7 +20,7 @@ from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, un
 from mink_postgres.grouping.pace import Pace
 from mink_postgres.grouping.planner import LANES, Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group, array_literal
-from mink_postgres.programs.appending import answered, asked
+from mink_postgres.programs.appending import answered, append, asked, must_ask_again
 from mink_postgres.query import run
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ class Grouping:
                 raise answer
             if not isinstance(answer, Alone):
                 return answer
+            if answer is Alone.FAILED and self._context.unique_event_ids:
+                return self._again(item)
         return self._alone(item)
 
     def _alone(self, item: PreparedAppend) -> AppendResult:
@@ -100,6 +102,18 @@ class Grouping:
             return self._backend.lend(
                 lambda connection: answered(context, item, fetch(connection, asked(context, item)))
             )
+        except MinkError as error:
+            if isinstance(error, StorageError):
+                context.settled.forget()
+            if not must_ask_again(context, error):
+                raise
+        return self._again(item)
+
+    def _again(self, item: PreparedAppend) -> AppendResult:
+        """By the statement that looks for the event ids in the whole store first: what it says is so."""
+        context, fetch = self._context, self._backend.fetch
+        try:
+            return self._backend.lend(lambda connection: run(append(context, item), partial(fetch, connection)))
         except StorageError:
             context.settled.forget()
             raise
@@ -185,7 +199,7 @@ class Grouping:
             answers = self._send([entry.item for entry in group])
         finally:
             if not answers:  # whoever sends was interrupted
-                answers = [unknown(INTERRUPTED, entry.item) for entry in group]
+                answers = [unknown(self._context, INTERRUPTED, entry.item) for entry in group]
             with self._lock:
                 self._pace.landed(sent)
                 self._planner.landed(group)
@@ -207,7 +221,7 @@ class Grouping:
             for entry in group:
                 (gone if entry.waiter.gone else waiting).append(entry)
             for entry in gone:
-                self._settle(entry, unknown(INTERRUPTED, entry.item))
+                self._settle(entry, unknown(self._context, INTERRUPTED, entry.item))
             if gone:  # or their streams would be taken for ever
                 streams = {entry.stream_id for entry in waiting}
                 self._planner.landed([entry for entry in gone if entry.stream_id not in streams])
@@ -232,7 +246,7 @@ class Grouping:
                 with self._lock:
                     for entry in self._planner.drain():
                         self._settle(entry, Alone.FAILED)
-            return outcomes_of(error, items, sent=sent)
+            return outcomes_of(self._context, error, items, sent=sent)
 
     @staticmethod
     def _settle(entry: Entry[_Waiter], answer: Answer) -> None:

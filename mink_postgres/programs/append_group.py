@@ -16,7 +16,7 @@ from mink_core.errors import (
 )
 from mink_core.events import AppendResult
 from mink_postgres.programs import outbox
-from mink_postgres.programs.appending import expected_code, result_of
+from mink_postgres.programs.appending import expected_code, must_ask_again, result_of
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Alone(Enum):
     LOCKED = "locked"
     """Somebody else has the stream."""
     FAILED = "failed"
-    """The group failed as a whole, and was rolled back."""
+    """The group failed as a whole, and was rolled back; or another stream may have its event ids, where those are unique."""
 
 
 Answer: TypeAlias = AppendResult | MinkError | Alone
@@ -72,7 +72,8 @@ def append_group(
     rows = yield Query(statement, tuple([array(column) for column in args]), retry_is_safe=True)
     answers: list[Answer] = [Alone.FAILED] * len(items)
     for index, item, row in zip(order, ordered, rows, strict=True):
-        answers[index] = _answer(item, *row)
+        answer = _answer(item, *row)
+        answers[index] = Alone.FAILED if isinstance(answer, MinkError) and must_ask_again(context, answer) else answer
     return answers
 
 

@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mink_core.errors import ConcurrencyError, DuplicateEventError, DuplicateMessageError, StreamTombstonedError
+from mink_core.errors import (
+    ConcurrencyError,
+    DuplicateEventError,
+    DuplicateMessageError,
+    StorageError,
+    StreamTombstonedError,
+)
 from mink_core.events import AppendResult
 from mink_core.expected import Expected, ExpectedVersion, exact_version
 from mink_postgres.programs import outbox
 from mink_postgres.query import Program, Query
+from mink_postgres.sqlstate import NOT_UNIQUE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from mink_core.errors import MinkError
     from mink_core.prepare import PreparedAppend, PreparedEvent
     from mink_postgres.context import Context
     from mink_postgres.query import Rows
 
 _encode = msgspec.json.Encoder().encode
+_REFUSALS = (ConcurrencyError, DuplicateEventError, DuplicateMessageError, StreamTombstonedError)
 
 
 def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
@@ -36,9 +45,13 @@ def append(context: Context, item: PreparedAppend) -> Program[AppendResult]:
 
 
 def asked(context: Context, item: PreparedAppend) -> Query:
-    """What `append` sends where event ids may repeat. A lone append goes by this and `answered` alone."""
+    """What `append` sends where event ids may repeat. A lone append goes by this and `answered` alone.
+
+    So it does where ids are unique, if the statement commits by itself: what the index refuses ends the transaction, and what
+    is refused for another reason may be a repeat all the same (`must_ask_again`).
+    """
     common = (item.stream_id, item.category, expected_code(item.expected))
-    safe = exact_version(item.expected) is not None
+    safe = is_retry_safe(context, item)
     messages = item.messages
     if len(item.events) == 1:
         event = item.events[0]
@@ -51,6 +64,18 @@ def asked(context: Context, item: PreparedAppend) -> Query:
     if not messages:
         return Query(context.sql.append, (*common, events), safe)
     return Query(context.sql.append_with_outbox, (*common, events, outbox.encoded(messages)), safe)
+
+
+def is_retry_safe(context: Context, item: PreparedAppend) -> bool:
+    """Whether the same append again is known for a repeat."""
+    return context.unique_event_ids or exact_version(item.expected) is not None
+
+
+def must_ask_again(context: Context, error: MinkError) -> bool:
+    """Whether only `append` knows the answer to what `asked` was refused: another stream may have its event ids."""
+    return context.unique_event_ids and (
+        isinstance(error, _REFUSALS) or (isinstance(error, StorageError) and error.sqlstate == NOT_UNIQUE)
+    )
 
 
 def answered(context: Context, item: PreparedAppend, rows: Rows) -> AppendResult:
@@ -85,7 +110,7 @@ def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[l
     rows = yield Query(
         context.sql.append_batch_unique if unique else context.sql.append_batch,
         (streams, wanted),
-        retry_is_safe=unique or all(exact_version(item.expected) is not None for item in items),
+        retry_is_safe=all(is_retry_safe(context, item) for item in items),
     )
     outcome, number, actual, _, _, duplicate = rows[-1]
     if outcome == "conflict":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -11,13 +10,11 @@ import pytest
 from mink_core import ConcurrencyError, ExpectedVersion, NewEvent, OutcomeUnknownError
 from tests.postgres.grouped import (
     DRIVERS,
-    all_at_once,
-    all_at_once_async,
-    always_grouped,
+    GroupsKilled,
     door,
     kind_of,
     made,
-    record_groups,
+    player,
 )
 
 if TYPE_CHECKING:
@@ -28,36 +25,8 @@ ANY, NONE, EXISTS = ExpectedVersion.ANY, ExpectedVersion.NO_STREAM, ExpectedVers
 
 @pytest.fixture(params=DRIVERS)
 def play(request: pytest.FixtureRequest, postgres_url: str, schema: str) -> Callable[..., Any]:
-    """Run calls at once through groups, on each driver; each list of calls follows the one before."""
-    chosen = door(request.param, postgres_url, schema)
-
-    def sync(store: Any, rounds: Any, before: Any) -> Any:
-        always_grouped(store)
-        sizes = record_groups(store)
-        outcomes = []
-        for calls in rounds:
-            if before is not None:
-                before(store)
-            outcomes.append(all_at_once(store, calls))
-        return outcomes, sizes, {e.event_id: e for e in store.read_all()}
-
-    async def awaited(store: Any, rounds: Any, before: Any) -> Any:
-        always_grouped(store)
-        sizes = record_groups(store)
-        outcomes = []
-        for calls in rounds:
-            if before is not None:
-                before(store)
-            outcomes.append(await all_at_once_async(store, calls))
-        return outcomes, sizes, {e.event_id: e async for e in store.read_all()}
-
-    def run(*rounds: Any, before: Any = None) -> Any:
-        def work(store: Any) -> Any:
-            return (awaited if chosen.is_async else sync)(store, rounds, before)
-
-        return chosen.run(work)
-
-    return run
+    """See `player`, on each driver."""
+    return player(door(request.param, postgres_url, schema))
 
 
 def test_each_caller_gets_its_own_answer(play: Callable[..., Any]) -> None:
@@ -134,34 +103,14 @@ def test_a_connection_lost_in_the_middle_is_told_to_each(
 ) -> None:
     """The server's process is killed inside of a group: unknown to all of it, and each retry stores once."""
 
-    def slow_down(store: Any) -> None:
-        with psycopg.connect(postgres_url, autocommit=True) as owner:
-            owner.execute(
-                f'CREATE OR REPLACE FUNCTION "{schema}".nap() RETURNS trigger LANGUAGE plpgsql AS '
-                "$$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$"
-            )
-            owner.execute(
-                f"CREATE TRIGGER nap BEFORE INSERT ON \"{schema}\".events FOR EACH ROW WHEN (NEW.stream_id = 'nap-1') "
-                f'EXECUTE FUNCTION "{schema}".nap()'
-            )
-        threading.Thread(target=kill).start()
-
-    def kill() -> None:
-        with psycopg.connect(admin_url, autocommit=True) as admin:
-            killed = None
-            while not killed:
-                killed = admin.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep' "
-                    "AND query LIKE %s",
-                    (f"%{schema}%append_group%",),
-                ).fetchone()
-        with psycopg.connect(postgres_url, autocommit=True) as owner:
-            owner.execute(f'DROP TRIGGER nap ON "{schema}".events')
-
     # Three in a row on the sleeper's stream share its group, whatever else the lanes take.
     calls: list[tuple[str, list[NewEvent], Any]] = [("nap-1", made(by=n), 0 if n == 0 else ANY) for n in range(3)]
     calls += [(f"a-{n}", made(), NONE) for n in range(20)]
-    (outcomes,), _, events = play(calls, before=slow_down)
+    killed = GroupsKilled(postgres_url, admin_url, schema)
+    try:
+        (outcomes,), _, events = play(calls, before=lambda _: killed.begin())
+    finally:
+        killed.end()
     lost = [
         (call, outcome) for call, outcome in zip(calls, outcomes, strict=True) if kind_of(outcome) == "StorageError"
     ]
