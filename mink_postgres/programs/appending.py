@@ -73,9 +73,9 @@ def is_retry_safe(context: Context, item: PreparedAppend) -> bool:
 
 def must_ask_again(context: Context, error: MinkError) -> bool:
     """Whether only `append` knows the answer to what `asked` was refused: another stream may have its event ids."""
-    return context.unique_event_ids and (
-        isinstance(error, _REFUSALS) or (isinstance(error, StorageError) and error.sqlstate == NOT_UNIQUE)
-    )
+    # A message's id that another call is storing is transient, here as there.
+    of_index = type(error) is StorageError and error.sqlstate == NOT_UNIQUE
+    return context.unique_event_ids and (of_index or isinstance(error, _REFUSALS))
 
 
 def answered(context: Context, item: PreparedAppend, rows: Rows) -> AppendResult:

@@ -10,6 +10,7 @@ from mink_core import ExpectedVersion, NewEvent
 from mink_core.prepare import prepare_append
 from mink_postgres.grouping import planner as planning
 from mink_postgres.grouping.sync_runner import Grouping
+from mink_postgres.options import PostgresOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def grouping(send: Callable[[list[Any]], object]) -> Any:
     """One that sends nothing: an append's answer is its own stream's name."""
-    made: Any = Grouping(None, None)  # type: ignore[arg-type]
+    made: Any = Grouping(PostgresOptions().context(), None)  # type: ignore[arg-type]
     made._planner.direct = planning.DIRECT
 
     def answered(items: list[Any]) -> list[str]:
