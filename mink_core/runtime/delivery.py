@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 class HandlerError(Exception):
     """What the handler raised, or why what it did cannot be committed, and on which of the events that it was given."""
 
-    def __init__(self, index: int, error: Exception) -> None:
-        """Keep both."""
+    def __init__(self, index: int, error: Exception, *, spared: bool = False) -> None:
+        """Keep them."""
         super().__init__()
         self.index = index
         self.error = error
+        self.spared = spared
+        """Whether the transaction could have gone on: nothing of the storage was to blame."""
 
 
 class Delivery(ABC):

@@ -29,8 +29,8 @@ _MOST_PAGES = 64
 class ExactlyOnce(Delivery):
     """Effects and checkpoint in one transaction; a bad event costs those around it only further tries.
 
-    Where a transaction of several events failed, a page's worth of them is taken one by one, and twice as many each time
-    that sharing fails again. What a handler locks it holds until the commit: partitions whose events write to the same
+    Where the storage ended a transaction of several events, a page's worth of them is taken one by one, and twice as many each
+    time that sharing fails again. What a handler locks it holds until the commit: partitions whose events write to the same
     rows, many in a transaction, end each other's in deadlocks, of which each takes a second to be found.
     """
 
@@ -72,8 +72,8 @@ class ExactlyOnce(Delivery):
         shared = len(events) > 1
         try:
             count = yield from self._commit(events)
-        except (HandlerError, TransientStorageError):
-            if shared:
+        except (HandlerError, TransientStorageError) as error:
+            if shared and not (isinstance(error, HandlerError) and error.spared):
                 size = self._settings.batch_size
                 self._lone = self._penalty = min(max(size, 2 * self._penalty), _MOST_PAGES * size)
             raise
@@ -130,13 +130,14 @@ class ExactlyOnce(Delivery):
         except TransientStorageError:
             raise  # the storage's word that nothing is wrong with the event
         except Exception as error:
+            spared = True
             try:
                 yield tx.checkpoints.load(self._progress.name)
             except TransientStorageError as lost:
                 raise lost from error  # the connection is gone: not the event's fault either
             except (StorageError, StoreClosedError):
-                pass  # a statement of the handler's own has failed, and with it the transaction
-            raise HandlerError(index, error) from error
+                spared = False  # a statement of the handler's own has failed, and with it the transaction
+            raise HandlerError(index, error, spared=spared) from error
 
     def replay(self, event: StoredEvent) -> Steps[None]:
         """See `Delivery.replay`."""
