@@ -63,7 +63,8 @@ _PLOTS = {
 def page(docs: Path) -> str:
     """The page of the runs that are kept in a folder of documentation: their figures, and how to repeat them."""
     runs = _runs(docs)
-    cases = [case for run in runs.values() for group in run.get("groups", {}).values() for case in group["cases"]]
+    measured = [group for run in runs.values() for group in (*run.get("groups", {}).values(), *run.get("tuning", ()))]
+    cases = [case for group in measured for case in group["cases"]]
     lines = [_BENCHMARKS.format(spread=max(case["max"] / case["min"] for case in cases))]
     for path, result in runs.items():
         for name, costs in result.get("costs", {}).items():
