@@ -96,7 +96,10 @@ def _run(root: Path, folder: Path) -> None:
             [str(root / source)],
             py_limited_api=True,
             optional=True,
-            extra_compile_args=["-O2", "-g0"],  # debug information would name the folders of this machine
+            # Debug information would name the folders of this machine. What a distribution's compiler guards a stack with is in
+            # libc, which a wheel for every Linux must not need.
+            extra_compile_args=["-O2", "-g0", "-fno-stack-protector", "-U_FORTIFY_SOURCE"],
+            extra_link_args=["-Wl,--as-needed"] if sys.platform == "linux" else [],
         )
         for source in _SOURCES
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from mink_core.runtime.task_waiting import in_time
+
 
 class ThreadSignal:
     """Wakes the thread that waits on it."""
@@ -54,12 +56,7 @@ class TaskSignal:
 
     async def wait(self, seconds: float) -> bool:
         """Wait; False when the time is over."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._future
-        except TimeoutError:
-            return False
-        return True
+        return await in_time(self._future, seconds)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

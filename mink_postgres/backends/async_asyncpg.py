@@ -63,12 +63,13 @@ async def _roll_back(connection: Any, block: Any, error: BaseException) -> None:
     # Of a statement that was cancelled, asyncpg first waits for the server to end it, and without a limit. What is the caller's
     # must be rolled back, however long it takes.
     limit = asyncio.timeout(ROLLBACK_SECONDS if driver.is_of_a_store(connection) else None)
-    with suppress(*driver.ERRORS):
-        async with limit:
-            await block.__aexit__(type(error), error, error.__traceback__)
-        return
-    if limit.expired():
-        connection.terminate()
+    try:
+        with suppress(*driver.ERRORS):
+            async with limit:
+                await block.__aexit__(type(error), error, error.__traceback__)
+    finally:  # the first releases of Python 3.11 raise no TimeoutError in a task that was cancelled before
+        if limit.expired():
+            connection.terminate()
 
 
 class AsyncpgBackend(_AsyncpgDriver, AsyncPooled):
