@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import msgspec
 
-from mink_core.errors import SchemaError, StorageError, TransientStorageError
+from mink_core.errors import StorageError, TransientStorageError
 from mink_jetstream.answers import Info, RefusedError, check, decode_ack, decode_done, decode_got, decode_info
 from mink_jetstream.requester import Requester
 from mink_jetstream.requests import Request, UnansweredError, UnreachableError, whole
@@ -292,10 +292,3 @@ def _number(requests: Sequence[Request]) -> None:
         request.headers["Nats-Batch-Id"] = batch
         request.headers["Nats-Batch-Sequence"] = str(number)
     requests[-1].headers["Nats-Batch-Commit"] = "1"
-
-
-def missing(store: str) -> SchemaError:
-    """The error for a store that was never initialized."""
-    return SchemaError(
-        f"the JetStream store {store!r} is not there; nothing was done: run `mink init`, or call store.initialize()"
-    )

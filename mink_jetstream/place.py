@@ -16,7 +16,7 @@ from mink_core.errors import MinkError, SchemaError, StorageError, TransientStor
 from mink_core.events import StoreIdentity
 from mink_core.limits import Limits
 from mink_jetstream.answers import Info, RefusedError
-from mink_jetstream.jetstream import NO_STREAM, JetStream, missing
+from mink_jetstream.jetstream import NO_STREAM, JetStream
 from mink_jetstream.leading import HEALING, Leading, is_led
 from mink_jetstream.messages import OVERHEAD
 from mink_jetstream.patience import Patience
@@ -182,7 +182,7 @@ class Place:
     def refused(self, error: RefusedError) -> Exception:
         """What a refusal means to the caller of the store."""
         if error.code == NO_STREAM:
-            return missing(self.options.store)
+            return _missing(self.options.store)
         return StorageError(
             f"JetStream refused a request on the store {self.options.store!r}: {error}; nothing was done"
         )
@@ -241,3 +241,10 @@ class Place:
             except RefusedError as error:
                 if error.code != NO_STREAM:
                     raise self.refused(error) from error
+
+
+def _missing(store: str) -> SchemaError:
+    """The error for a store that was never initialized."""
+    return SchemaError(
+        f"the JetStream store {store!r} is not there; nothing was done: run `mink init`, or call store.initialize()"
+    )

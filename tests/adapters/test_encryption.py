@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import copy
 import json
-import threading
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,7 +23,7 @@ from mink_core import (
     UsageError,
     open_store,
 )
-from mink_core.encryption import CachedSubjectKeys, EncryptedFields, MemorySubjectKeys
+from mink_core.encryption import EncryptedFields, MemorySubjectKeys
 from mink_core.encryption.aes_siv import AesSiv
 from tests.adapters.doors import Door
 
@@ -201,59 +200,6 @@ def test_values_from_before_are_read_as_they_are() -> None:
 def test_what_is_no_json_is_refused_before_it_is_sealed() -> None:
     with pytest.raises(UsageError, match="tuple"):
         sealing("a").outgoing("person-1", NewEvent("Joined", {"a": (1,)}))
-
-
-def test_the_first_key_wins() -> None:
-    keys, barrier, got = MemorySubjectKeys(), threading.Barrier(8), []
-
-    def one(number: int) -> None:
-        barrier.wait()
-        got.append(keys.add("ann", bytes([number])))
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(got)) == 1
-    assert keys.get("ann") == got[0]
-
-
-def test_cached_keys_are_forgotten_in_time() -> None:
-    now = [0.0]
-    place = MemorySubjectKeys()
-    here = CachedSubjectKeys(place, seconds=10, most=2, clock=lambda: now[0])
-    here.add("ann", b"1")
-    place.erase("ann")  # by another process
-    assert here.get("ann") == b"1"
-    now[0] = 10.0
-    assert here.get("ann") is None
-    for number, name in enumerate(("bob", "cid", "dan")):
-        here.add(name, bytes([number]))
-    assert set(here._known) == {"cid", "dan"}
-    assert here.get("bob") == b"\0"
-    here.erase("bob")
-    assert here.get("bob") is None
-    with pytest.raises(SubjectErasedError):
-        here.add("bob", b"2")
-
-
-def test_a_key_that_was_fetched_while_it_was_erased_is_not_remembered() -> None:
-    place = MemorySubjectKeys()
-    place.add("ann", b"1")
-
-    class Slow(MemorySubjectKeys):
-        def get(self, subject: str) -> bytes | None:
-            key = place.get(subject)
-            here.erase(subject)  # another thread, between the fetch and the note
-            return key
-
-        def erase(self, subject: str) -> None:
-            place.erase(subject)
-
-    here = CachedSubjectKeys(Slow())
-    assert here.get("ann") == b"1"
-    assert here._known == {}
 
 
 def test_without_cryptography_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ async def cancelled_once() -> None:
 
 @pytest.mark.parametrize("before", [False, True])
 def test_a_time_out_is_no_cancellation(before: bool) -> None:
-    """Until Python 3.11.3 or so, asyncio says that it is, in a task that was cancelled before."""
+    """In Python 3.11.2 asyncio says that it is, in a task that was cancelled before."""
 
     async def work() -> None:
         if before:
