@@ -16,6 +16,7 @@ from mink_core import (
     OutcomeUnknownError,
     TransientStorageError,
 )
+from mink_postgres.grouping import async_runner, sync_runner
 from tests.postgres.grouped import DRIVERS, GroupsKilled, door, kind_of, made, player
 
 if TYPE_CHECKING:
@@ -69,6 +70,39 @@ def test_each_is_told_what_it_would_be_told_alone(play: Callable[..., Any]) -> N
     assert isinstance(conflict, ConcurrencyError)
     assert conflict.actual == 1
     assert len(events) == 6 + 20 + 1
+
+
+def test_a_conflict_that_repeats_an_id_is_a_duplicate_also_where_the_index_was_not_asked(
+    play: Callable[..., Any],
+) -> None:
+    """A group of good appends otherwise, which the index lets in: the conflict is found before anything of it is inserted."""
+    old = made()
+    calls: list[Any] = [*[(f"new-{n}", made(), NONE) for n in range(8)], ("other-1", old, 7), ("other-2", made(), 7)]
+    (_, outcomes), _, events = play([("old-1", old, NONE)], calls)
+    *new, duplicate, conflict = outcomes
+    assert {kind_of(outcome) for outcome in new} == {"AppendResult"}
+    assert isinstance(duplicate, DuplicateEventError)
+    assert duplicate.event_id == old[0].event_id
+    assert isinstance(conflict, ConcurrencyError)
+    assert len(events) == 9
+
+
+def test_what_a_failed_group_leaves_is_asked_once_more_and_not_twice(
+    play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids that are there come in numbers: the short statement would fail again for each."""
+
+    def short(*_: Any) -> Any:
+        pytest.fail("sent by itself, by the short statement")
+
+    for runner in (sync_runner, async_runner):
+        monkeypatch.setattr(runner, "asked", short)
+    old = [made() for _ in range(6)]
+    (_, outcomes), _, events = play(
+        [(f"old-{n}", it, NONE) for n, it in enumerate(old)], [(f"new-{n}", it, ANY) for n, it in enumerate(old)]
+    )
+    assert {kind_of(outcome) for outcome in outcomes} == {"DuplicateEventError"}
+    assert len(events) == 6
 
 
 def test_of_those_who_bring_the_same_id_at_once_one_has_stored_it(play: Callable[..., Any]) -> None:
