@@ -20,6 +20,7 @@ from mink_postgres.migrations import SCHEMA_VERSION, raw_migrations
 from mink_postgres.programs import partitioning, schema
 from mink_postgres.programs.diagnosing import diagnose
 from mink_postgres.programs.grants import grants
+from mink_postgres.programs.json_columns import see_json
 from mink_postgres.programs.marks import import_marks, stream_marks
 from mink_postgres.programs.statistics import statistics
 from mink_postgres.query import Program, Query, run
@@ -132,6 +133,7 @@ class PostgresAdministration:
         """See `Administration.import_events`."""
         try:
             with transaction(self._connection, _COMMIT):
+                self._run(see_json(self._context))
                 return import_events(self._context, self._connection, events)
         except psycopg.Error as error:
             raise translated(error, _COMMIT, lost=self._connection.broken) from error

@@ -68,6 +68,8 @@ class Context:
     settled: SettledMark = field(default_factory=SettledMark)
     hash_partitions: int = 0
     """How a new store lays out its events: so many partitions, 0 for one table."""
+    json_type: str = "jsonb"
+    """Of which type a new store's payloads are."""
     written: set[int] | None = None
     """Of a transaction: the first position of each append that it has stored, which a repeated one has not."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SCHEMA = "mink"
 _MOST_PARTITIONS = 1024
+_JSON_TYPES = ("jsonb", "json")
 _MOST_CONNECTIONS = 262_143
 _LONGEST_LOCK = 2_147_483  # seconds
 """What the server can be told, of either."""
@@ -52,6 +53,9 @@ class PostgresOptions:
     """Let appends that wait at the same moment share a transaction, each with an answer of its own."""
     hash_partitions: int = 0
     """Partitions by stream that `initialize()` makes of a new store's events, 2 to 1,024; 0 keeps one table."""
+    json_type: str = "jsonb"
+    """What `initialize()` makes the columns `data` and `metadata` of a new store's events: `jsonb`, which SQL searches
+    fastest, or `json`, which is appended and read fastest and kept as it was written."""
     privacy: bool = False
     """Allow `store.privacy`: deleting, closing, redacting and purging streams (`Capability.PRIVACY`)."""
     transforms: Sequence[EventTransform] = ()
@@ -72,6 +76,9 @@ class PostgresOptions:
             if self.unique_event_ids:
                 msg = "no index over partitions by stream can keep event ids unique: give hash_partitions or unique_event_ids"
                 raise UsageError(msg)
+        if self.json_type not in _JSON_TYPES:
+            msg = f"json_type must be 'jsonb' or 'json', not {self.json_type!r:.40}; nothing was opened"
+            raise UsageError(msg)
         object.__setattr__(self, "transforms", checked_transforms(self.transforms))
         check_seconds(self.pool_timeout, "pool_timeout")
         if check_seconds(self.lock_timeout, "lock_timeout") > _LONGEST_LOCK:
@@ -111,6 +118,7 @@ class PostgresOptions:
             self.unique_event_ids,
             SettledMark(lasts=not self.transaction_pooler),
             self.hash_partitions,
+            self.json_type,
         )
 
     @property

@@ -91,8 +91,17 @@ class Statements:
             raise UsageError(msg)
         self.schema = schema
         self.quoted = f'"{schema}"'
+        self.json_type = "jsonb"
         for name, text in _texts().items():
             setattr(self, f"_{name}" if hasattr(Statements, name) else name, self._fill(text))
+
+    def payloads_are(self, json_type: str) -> None:
+        """Append as the columns are: `jsonb` or `json`. Either works on both, but makes one of the other."""
+        if json_type != self.json_type:
+            self.json_type = json_type
+            for name, text in _texts().items():
+                if "{json}" in text:
+                    setattr(self, name, self._fill(text))
 
     def read_feed(self, conditions: str, *, backward: bool) -> str:
         """The feed between two positions; `conditions` is built of constants and `$n` only."""
@@ -119,7 +128,7 @@ class Statements:
         return self._fill(admin_sql(name))
 
     def _fill(self, text: str) -> str:
-        return text.replace("{schema}", self.quoted)
+        return text.replace("{schema}", self.quoted).replace("{json}", self.json_type)
 
 
 @cache

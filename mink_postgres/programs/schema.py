@@ -16,6 +16,7 @@ from mink_postgres.migrations import (
     step_statements,
     table_statements,
 )
+from mink_postgres.programs.json_columns import json_new, see_json
 from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
 
@@ -99,6 +100,10 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     for statement in (yield from _statements(context, steps, adopt=not applied)):
         yield Query(statement, is_script=True)
     yield from check_sequence(context)
+    if context.json_type == "json" and through is None:
+        yield from json_new(context)
+    else:
+        yield from see_json(context)
     if context.hash_partitions and through is None:
         yield from partition_new(context)
     if context.unique_event_ids:
@@ -152,6 +157,8 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
     if adopt:
         statements.append(sql.admin("compress"))
     else:
+        if (yield from see_json(context)) == "json":
+            statements.append(sql.admin("json_functions"))
         statements += grant_statements(steps, sql.quoted)
     return statements
 
@@ -228,13 +235,13 @@ def check_version(context: Context) -> Program[None]:
 
 
 def check_current(context: Context) -> Program[bool]:
-    """Refuse a schema that lacks a step, or has one that this code cannot work on.
+    """Refuse a schema that lacks a step, or has one that this code cannot work on; see of which type its payloads are.
 
     Returns:
         Whether the optional unique index on event ids is there.
     """
     rows = yield Query(context.sql.schema_state)
-    versions, oldest_codes, unique = rows[0]
+    versions, oldest_codes, unique, json_type = rows[0]
     applied: dict[int, int] = dict(zip(versions or (), oldest_codes or (), strict=True))
     check_works(applied)
     if missing := [step for step in raw_migrations() if step.version not in applied]:
@@ -243,6 +250,7 @@ def check_current(context: Context) -> Program[bool]:
             f"{f' and {len(missing) - 1} more' if missing[1:] else ''}, which this code needs: {_INIT}"
         )
         raise SchemaError(msg)
+    context.sql.payloads_are(json_type)
     return bool(unique)
 
 

@@ -2,6 +2,6 @@
 SELECT outcome, actual, first_position, last_position, duplicate
 FROM {schema}.append_group(
     $1::text[], $2::bigint[], $3::integer[], $4::text[]::uuid[], $5::text[],
-    ARRAY(SELECT d::jsonb FROM unnest($6::text[]) AS d), ARRAY(SELECT m::jsonb FROM unnest($7::text[]) AS m),
+    ARRAY(SELECT d::{json} FROM unnest($6::text[]) AS d), ARRAY(SELECT m::{json} FROM unnest($7::text[]) AS m),
     NULL
 )

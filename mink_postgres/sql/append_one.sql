@@ -2,6 +2,6 @@
 SELECT (r).outcome, (r).actual, (r).first_position, (r).last_position, (r).duplicate
 FROM (
     SELECT {schema}.append_one(
-        $1::text, $2::text, $3::bigint, $4::text::uuid, $5::text, $6::text::jsonb, $7::text::jsonb
+        $1::text, $2::text, $3::bigint, $4::text::uuid, $5::text, $6::text::{json}, $7::text::{json}
     ) AS r OFFSET 0
 ) AS answered

@@ -8,5 +8,9 @@ SELECT array_agg(m.version ORDER BY m.version),
         WHERE x.indexrelid = to_regclass('{schema}.idx_events_event_id')
             AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL AND x.indnkeyatts = 1
             AND a.attname = 'event_id'
+    ),
+    (
+        SELECT format_type(a.atttypid, NULL) FROM pg_attribute AS a
+        WHERE a.attrelid = to_regclass('{schema}.events') AND a.attname = 'data'
     )
 FROM {schema}.schema_migrations AS m

@@ -147,11 +147,13 @@ class Player:
         return result
 
 
-@pytest.mark.parametrize("unique", [False, True])
+@pytest.mark.parametrize(("unique", "json_type"), [(False, "jsonb"), (True, "jsonb"), (False, "json")])
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(program=programs)
-def test_memory_and_postgresql_agree(postgres_url: str, schema: str, unique: bool, program: list[Any]) -> None:
-    url = f"{postgres_url}?schema={schema}&min_size=1&unique_event_ids={str(unique).lower()}"
+def test_memory_and_postgresql_agree(
+    postgres_url: str, schema: str, unique: bool, json_type: str, program: list[Any]
+) -> None:
+    url = f"{postgres_url}?schema={schema}&min_size=1&unique_event_ids={str(unique).lower()}&json_type={json_type}"
     with (
         open_store("memory://", unique_event_ids=unique) as memory,
         open_store(url) as postgres,

@@ -1,0 +1,1 @@
+ALTER TABLE {schema}.events ALTER COLUMN data TYPE json, ALTER COLUMN metadata TYPE json
