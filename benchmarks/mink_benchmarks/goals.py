@@ -35,6 +35,8 @@ GROUPS = (
     "growth",
 )
 """The names of the groups."""
+_AS_JSON = "payloads as json"
+"""Rows beside the numbers to beat, for stores whose columns are json; what they are compared with is of jsonb."""
 
 
 class Plan(Parts):
@@ -69,18 +71,19 @@ class Plan(Parts):
             floors.asyncpg_call(self.server, self.workload),
             Appends("mink asyncpg, 1", self._target(driver="asyncpg"), self.workload, 1),
             Appends("mink psycopg async, 1", self._target(driver="psycopg"), self.workload, 1),
+            Appends("mink psycopg, 1, json", self._target(json_type="json"), self.workload, 1),
+            Appends("mink asyncpg, 1, json", self._target(driver="asyncpg", json_type="json"), self.workload, 1),
         ]
         peer = self._eventsourcing(group, 1)
         self._against(group, "1 thread, 1 event: of the pgbench floor", "mink psycopg, 1", floor, 0.80)
         self._against(group, "1 thread, 1 event: of eventsourcing's default", "mink psycopg, 1", peer, 2.4)
         self._go_mink(group, "1 thread, 1 event", "mink psycopg, 1", floor, 1, 2.2)
-        self._against(
-            group,
-            "1 task, 1 event: of the bare function by asyncpg",
-            "mink asyncpg, 1",
-            "asyncpg, bare function, 1",
-            0.90,
-        )
+        bare = "asyncpg, bare function, 1"
+        self._against(group, "1 task, 1 event: of the bare function by asyncpg", "mink asyncpg, 1", bare, 0.90)
+        what = f"1 thread, 1 event, {_AS_JSON}: of the pgbench floor"
+        self._against(group, what, "mink psycopg, 1, json", floor, 0.80)
+        what = f"1 task, 1 event, {_AS_JSON}: of the bare function by asyncpg"
+        self._against(group, what, "mink asyncpg, 1, json", bare, 0.90)
         return group
 
     def tasks(self) -> Group:
@@ -90,12 +93,16 @@ class Plan(Parts):
         group.cases += [
             Appends("mink asyncpg, 64", self._target(driver="asyncpg"), self.workload, 64),
             Appends("mink psycopg async, 64", self._target(driver="psycopg"), self.workload, 64),
+            Appends("mink asyncpg, 64, json", self._target(driver="asyncpg", json_type="json"), self.workload, 64),
         ]
         peer, uma = self._eventsourcing(group, 64), self._umadb(group, 64)
         self._against(group, "64 tasks, 1 event: of the pgbench floor at 64", "mink asyncpg, 64", floor, 3)
         self._against(group, "64 tasks, 1 event: of eventsourcing's default", "mink asyncpg, 64", peer, 20)
         self._against(group, "64 tasks, 1 event: of UmaDB", "mink asyncpg, 64", uma, 3.5)
         self._go_mink(group, "64 tasks, 1 event", "mink asyncpg, 64", floor, 64, 7)
+        self._against(
+            group, f"64 tasks, 1 event, {_AS_JSON}: of the pgbench floor at 64", "mink asyncpg, 64, json", floor, 3
+        )
         group.goals.append(Goal("64 tasks, 1 event: p99, ms", "mink asyncpg, 64", 10, measure="p99"))
         return group
 
@@ -135,6 +142,11 @@ class Plan(Parts):
         uma = self._umadb(group, 16, 10)
         self._against(group, "64 tasks, 10 events: of the pgbench floor at 16", "mink asyncpg, 64, ten", floor, 1.7)
         self._against(group, "64 tasks, 10 events: of UmaDB at 16", "mink asyncpg, 64, ten", uma, 2)
+        as_json = TenEvents(
+            "mink asyncpg, 64, ten, json", self._target(driver="asyncpg", json_type="json"), self.workload, 64
+        )
+        group.cases.append(as_json)
+        self._against(group, f"64 tasks, 10 events, {_AS_JSON}: of the pgbench floor at 16", as_json.name, floor, 1.7)
         return group
 
     def threads(self) -> Group:
@@ -145,6 +157,10 @@ class Plan(Parts):
             name = f"mink psycopg, {writers}"
             group.cases.append(Appends(name, self._target(), self.workload, writers))
             self._against(group, f"{writers} threads, 1 event: of the pgbench floor", name, floor, at_least)
+            as_json = Appends(f"{name}, json", self._target(json_type="json"), self.workload, writers)
+            group.cases.append(as_json)
+            what = f"{writers} threads, 1 event, {_AS_JSON}: of the pgbench floor"
+            self._against(group, what, as_json.name, floor, at_least)
         return group
 
     def bulk(self) -> Group:
@@ -158,35 +174,36 @@ class Plan(Parts):
         return group
 
     def replay(self) -> Group:
-        """The whole log, in pages."""
+        """The whole log, in pages; of columns of jsonb, which the drivers' own pages are of, and of json."""
         events, schema = 100_000, self.server.new_schema("log")
-        server, workload = self.server, self.workload
-
-        def own(name: str, driver: str, *, touch: bool) -> Reads:
-            target = self._target(driver=driver, schema=schema)
-            return Reads(name, target, workload, events=events, how="replay", touch=touch)
-
-        group = Group(
-            "replay",
-            [
-                own("mink asyncpg, replay", "asyncpg", touch=True),
-                floors.asyncpg_pages("asyncpg, pages decoded", server, schema, decode=True),
-                own("mink asyncpg, replay, untouched", "asyncpg", touch=False),
-                floors.asyncpg_pages("asyncpg, pages as text", server, schema, decode=False),
-                own("mink psycopg, replay", "", touch=True),
-                floors.psycopg_pages("psycopg, pages decoded", server, schema, decode=True),
-            ],
-        )
-        group.goals = [
-            Goal("replay, asyncpg: of decoding page by page", "mink asyncpg, replay", 1.4, "asyncpg, pages decoded"),
-            Goal(
-                "replay, asyncpg, data not touched: of pages left as text",
-                "mink asyncpg, replay, untouched",
-                1.0,
-                "asyncpg, pages as text",
+        floor = {
+            "decoding page by page, asyncpg": floors.asyncpg_pages(
+                "asyncpg, pages decoded", self.server, schema, decode=True
             ),
-            Goal("replay, psycopg: of decoding page by page", "mink psycopg, replay", 1.5, "psycopg, pages decoded"),
-        ]
+            "pages left as text": floors.asyncpg_pages("asyncpg, pages as text", self.server, schema, decode=False),
+            "decoding page by page, psycopg": floors.psycopg_pages(
+                "psycopg, pages decoded", self.server, schema, decode=True
+            ),
+        }
+        rows = (
+            ("asyncpg", "", 1.4, "decoding page by page, asyncpg"),
+            ("asyncpg", ", data not touched", 1.0, "pages left as text"),
+            ("psycopg", "", 1.5, "decoding page by page, psycopg"),
+        )
+        group = Group("replay", [])
+        for schema_of, kind in ((schema, ""), (self.server.new_schema("json"), f", {_AS_JSON}")):
+            for driver, left, at_least, beside in rows:
+                name = f"mink {driver}, replay{kind}{left}"
+                target = self._target(
+                    driver="asyncpg" if driver == "asyncpg" else "",
+                    schema=schema_of,
+                    json_type="json" if kind else "jsonb",
+                )
+                group.cases.append(Reads(name, target, self.workload, events=events, how="replay", touch=not left))
+                if not kind:
+                    group.cases.append(floor[beside])
+                what = f"replay, {driver}{kind}{left}: of {beside.partition(',')[0]}"
+                group.goals.append(Goal(what, name, at_least, floor[beside].name))
         return group
 
     def stream(self) -> Group:

@@ -30,7 +30,8 @@ class Reads:
             target: The store.
             workload: What the log is filled with.
             events: How many events are in the log, in streams of 100.
-            how: `stream` (one of 100 events), `replay`, or `filtered` (a twentieth of the log).
+            how: `stream` (one of 100 events), `replay`, `filtered` (a twentieth of the log, by type), or `metadata` (by a
+                key of it that all events have).
             touch: Whether the reader looks at `data` and `metadata`.
         """
         self.name = name
@@ -65,6 +66,8 @@ class Reads:
             return store.read_stream("log-7")
         if self.how == "filtered":
             return store.read_all(where=EventFilter(event_types=("Type-7",)))
+        if self.how == "metadata":
+            return store.read_all(where=EventFilter(metadata=dict([next(iter(self.workload.metadata.items()))])))
         return store.read_all()
 
     def _passes(self, until: float) -> tuple[int, list[float]]:

@@ -140,6 +140,20 @@ KNOBS = (
         ),
     ),
     Knob(
+        "json_type",
+        (
+            "1 task",
+            "64 tasks",
+            "64 tasks, ten events",
+            "replay",
+            "replay, looked at",
+            "replay, by metadata",
+            "64 tasks, 8 KB",
+            "replay, 8 KB",
+        ),
+        (Setting("jsonb"), Setting("json", {"json_type": "json"})),
+    ),
+    Knob(
         "hash_partitions",
         ("1 task", "64 tasks", "replay"),
         (Setting("0"), Setting("16", {"hash_partitions": 16}), Setting("64", {"hash_partitions": 64})),

@@ -62,16 +62,12 @@ def large() -> Workload:
     return Workload(data={"order_id": 7, "lines": lines})
 
 
-def _replay(name: str, target: Target, workload: Workload, *, events: int) -> Reads:
-    return Reads(name, target, workload, events=events, how="replay", touch=False)
+def _reads(how: str = "replay", *, touch: bool = False) -> Callable[[str, Target, Workload], Case]:
+    return lambda name, target, workload: Reads(name, target, workload, events=50_000, how=how, touch=touch)
 
 
-def _few(name: str, target: Target, workload: Workload) -> Case:
-    return _replay(name, target, workload, events=50_000)
-
-
-def _few_large(name: str, target: Target, _: Workload) -> Case:
-    return _replay(name, target, large(), events=5_000)
+def _large_replay(name: str, target: Target, _: Workload) -> Case:
+    return Reads(name, target, large(), events=5_000, how="replay", touch=False)
 
 
 def _appends(kind: type[Writers], writers: int) -> Callable[[str, Target, Workload], Case]:
@@ -89,8 +85,10 @@ WORKS: dict[str, Callable[[str, Target, Workload], Case]] = {
     "64 tasks, ten events": _appends(TenEvents, 64),
     "64 tasks, 50,000 streams": _appends(ManyStreams, 64),
     "64 tasks, 8 KB": _large_appends,
-    "replay": _few,
-    "replay, 8 KB": _few_large,
+    "replay": _reads(),
+    "replay, looked at": _reads(touch=True),
+    "replay, by metadata": _reads("metadata"),
+    "replay, 8 KB": _large_replay,
 }
 """By name: makes a case of its name, the store and the usual payload."""
 OPTIONS: dict[str, dict[str, Any]] = {"64 tasks, not grouped": {"group_commits": False}}
