@@ -49,6 +49,8 @@ def diagnose(context: Context, options: PostgresOptions, *, session: int, max_la
     found.append(Diagnosis("schema", Level.OK, f"schema {context.sql.schema!r} is up to date"))
     found += yield from _guards(context)
     found += yield from _partitions(context)
+    if context.sql.json_type == "json":
+        found.append(Diagnosis("payloads", Level.OK, "payloads are kept as json", "", {"type": "json"}))
     found += yield from indexes(context)
     found += yield from _feed(context, max_lag)
     found += yield from _checkpoints(context, max_lag)

@@ -22,6 +22,12 @@ def see_json(context: Context) -> Program[str]:
     return context.sql.json_type
 
 
+def fit_functions(context: Context) -> Program[None]:
+    """Make what appends to json columns, where somebody has changed the columns and not that."""
+    if not (yield Query(context.sql.schema_state))[0][4]:
+        yield Query(context.sql.admin("json_functions"), is_script=True)
+
+
 def json_new(context: Context) -> Program[None]:
     """Make the payloads of a store that holds no event `json`. Runs inside the transaction of `initialize`.
 

@@ -16,7 +16,7 @@ from mink_postgres.migrations import (
     step_statements,
     table_statements,
 )
-from mink_postgres.programs.json_columns import json_new, see_json
+from mink_postgres.programs.json_columns import fit_functions, json_new, see_json
 from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
 
@@ -102,8 +102,8 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     yield from check_sequence(context)
     if context.json_type == "json" and through is None:
         yield from json_new(context)
-    else:
-        yield from see_json(context)
+    elif (yield from see_json(context)) == "json":
+        yield from fit_functions(context)
     if context.hash_partitions and through is None:
         yield from partition_new(context)
     if context.unique_event_ids:
@@ -241,7 +241,7 @@ def check_current(context: Context) -> Program[bool]:
         Whether the optional unique index on event ids is there.
     """
     rows = yield Query(context.sql.schema_state)
-    versions, oldest_codes, unique, json_type = rows[0]
+    versions, oldest_codes, unique, json_type, takes_json = rows[0]
     applied: dict[int, int] = dict(zip(versions or (), oldest_codes or (), strict=True))
     check_works(applied)
     if missing := [step for step in raw_migrations() if step.version not in applied]:
@@ -249,6 +249,9 @@ def check_current(context: Context) -> Program[bool]:
             f"schema {context.sql.schema!r} is at version {max(applied, default=0)} and lacks {missing[0].name}"
             f"{f' and {len(missing) - 1} more' if missing[1:] else ''}, which this code needs: {_INIT}"
         )
+        raise SchemaError(msg)
+    if json_type == "json" and not takes_json:
+        msg = f"schema {context.sql.schema!r} keeps payloads as json, but its functions do not: {_INIT}"
         raise SchemaError(msg)
     context.sql.payloads_are(json_type)
     return bool(unique)

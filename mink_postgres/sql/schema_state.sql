@@ -12,5 +12,6 @@ SELECT array_agg(m.version ORDER BY m.version),
     (
         SELECT format_type(a.atttypid, NULL) FROM pg_attribute AS a
         WHERE a.attrelid = to_regclass('{schema}.events') AND a.attname = 'data'
-    )
+    ),
+    to_regprocedure('{schema}.append_one(text, text, bigint, uuid, text, json, json)') IS NOT NULL
 FROM {schema}.schema_migrations AS m

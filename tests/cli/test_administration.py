@@ -148,6 +148,22 @@ def test_partitions_are_made_and_moved_into(mink: Mink, url: str) -> None:
     assert lines(mink("read", "a-1", store_url=url).stdout)[0]["data"] == 1
 
 
+def test_a_new_store_keeps_json_where_it_is_told_so(mink: Mink, url: str) -> None:
+    assert mink("init", "--json-type", "json", store_url=url).exit_code == 0
+    assert mink("init", store_url=url).exit_code == 0
+    assert (
+        mink("append", "a-1", "--expect", "none", "--type", "T", "--data", '{"b":1,"a":2}', store_url=url).exit_code
+        == 0
+    )
+    told = {it["subject"]: it for it in lines(mink("doctor", store_url=url).stdout)}
+    assert told["payloads"]["figures"] == {"type": "json"}
+    assert lines(mink("read", "a-1", store_url=url).stdout)[0]["data"] == {"a": 2, "b": 1}
+    refused = mink("init", "--json-type", "text", store_url=url)
+    assert refused.exit_code == 2
+    assert "json_type must be 'jsonb' or 'json'" in refused.stderr
+    assert mink("init", "--json-type", "json", store_url="memory://").exit_code == 2
+
+
 def test_partitions_are_refused_where_there_are_none(mink: Mink) -> None:
     assert mink("init", "--hash-partitions", "4", store_url="memory://").exit_code == 2
     assert mink("partition", "4", store_url="memory://").exit_code == 2

@@ -269,6 +269,27 @@ def test_a_store_that_holds_events_is_left_alone(
         usual.append("a-1", [made()], expected_version=1)
 
 
+def test_columns_that_somebody_has_changed_are_fitted_out(
+    postgres_url: str, schema: str, types: Callable[[], list[Any]]
+) -> None:
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as usual:
+        usual.initialize()
+        usual.append("a-1", [NewEvent("Made", {"b": 1})], expected_version=0)
+    raw(postgres_url, schema, "ALTER TABLE {schema}.events ALTER data TYPE json, ALTER metadata TYPE json")
+    with (
+        PostgresEventStore(postgres_url, schema=schema, min_size=1) as before,
+        pytest.raises(SchemaError, match="keeps payloads as json, but its functions do not: run `mink init`"),
+    ):
+        before.append("a-1", [made()], expected_version=1)
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as after:
+        after.initialize()
+        again = made()
+        result = after.append("a-1", [again], expected_version=1)
+        assert after.append("a-1", [again], expected_version=1) == result
+    assert types() == BOTH_JSON
+    assert raw(postgres_url, schema, WRITTEN) == [('{"b": 1}', None), AS_WRITTEN]
+
+
 def test_other_types_are_refused(postgres_url: str) -> None:
     for wrong in ("JSON", "text", ""):
         with pytest.raises(UsageError, match="json_type must be 'jsonb' or 'json'"):

@@ -11,6 +11,7 @@ EXAMPLES = """\
 Examples:
   mink init --store postgresql://app@localhost/app
   mink init --hash-partitions 16
+  mink init --json-type json
 """
 
 
@@ -26,12 +27,21 @@ def init(
             show_default=False,
         ),
     ] = None,
+    json_type: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="Keep a new store's payloads as jsonb, which it does, or as json (PostgreSQL).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Create or upgrade what the store needs.
 
     Safe to repeat, and from several processes at once.
     """
-    options = {} if hash_partitions is None else {"hash_partitions": hash_partitions}
+    given = {"hash_partitions": hash_partitions, "json_type": json_type}
+    options = {name: value for name, value in given.items() if value is not None}
     with session.open(**options) as opened:
         opened.initialize()
         identity = opened.identity()
