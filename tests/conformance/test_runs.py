@@ -69,6 +69,20 @@ def test_postgres_passes(postgres_url: str, door: str) -> None:
     assert report.has_gate
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg"])
+def test_so_it_does_on_json_columns(postgres_url: str, scheme: str) -> None:
+    wanted = ("APPEND-09", "APPEND-11", "JSON-01", "READ-05", "OUTBOX-01")
+    with target_of(f"{postgres_url.replace('postgresql', scheme, 1)}?json_type=json") as target:
+        report = run(
+            target,
+            level=Level.SMOKE,
+            seed=1,
+            select=lambda it: it.layer is Layer.EXAMPLE and any(map(it.matches, wanted)),
+        )
+    assert [(it.check.id, it.what, it.seen) for it in report.failures] == []
+    assert len(report.results) > 15
+
+
 def test_async_memory_passes() -> None:
     report = _run(stores.sound_async, "TX-*", "SUB-01", "SUB-03")
     assert [(it.check.id, it.what, it.seen) for it in report.failures] == []
