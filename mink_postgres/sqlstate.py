@@ -33,6 +33,9 @@ _TRANSIENT = {
     "53200": "the database is out of memory",
     "53100": "the database's disk is full",
 }
+NOT_LET_IN = "28000"
+"""The server knows no such user, or lets it in from elsewhere only."""
+_NOT_LET_IN = {NOT_LET_IN, "28P01", "3D000"}  # a wrong password; no such database
 _OTHER_SESSION = {LET_GO, "42P05"}  # no such prepared statement; there is one of that name
 # The server ended the session, maybe after it had committed: only class 57P's shutdown codes and class 08.
 _LOST = {"57P01", "57P02", "57P03"}
@@ -53,6 +56,12 @@ def translate(  # noqa: C901, PLR0911 -- a table of answers
         lost: Whether the connection is gone.
     """
     said = " ".join(message.split())
+    if query is None and sqlstate in _NOT_LET_IN:
+        return StorageError(
+            f"PostgreSQL does not let the store in: {said}; nothing was stored: look at the user, the password and the "
+            "database in the store's URL, and at the server's pg_hba.conf",
+            sqlstate=sqlstate,
+        )
     if sqlstate not in _ENDED_IDLE and (lost or sqlstate in _LOST or (sqlstate or "").startswith("08")):
         if query is None:
             return TransientStorageError(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.pq import ExecStatus, PipelineStatus
 
 from mink_core.errors import StorageError, StoreClosedError, TransientStorageError, UsageError
-from mink_postgres.sqlstate import translate
+from mink_postgres.sqlstate import NOT_LET_IN, translate
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
@@ -36,10 +37,26 @@ def refuse_pipeline(connection: psycopg.Connection[Any] | psycopg.AsyncConnectio
         raise UsageError(msg)
 
 
+_NOT_LET_IN = re.compile(
+    r'FATAL: +(password authentication failed|(role|database) ".*" does not exist|no pg_hba\.conf entry)'
+    "|no password supplied"
+)
+_TRIED = re.compile(r"host: ('[^']*', port: [^,]*)")
+
+
 def translated(error: psycopg.Error, query: Query | None, *, lost: bool) -> MinkError:
     """The error to raise for psycopg's."""
+    sqlstate = error.sqlstate
+    if query is None and sqlstate is None and _is_refused(str(error)):
+        sqlstate = NOT_LET_IN
     lost = lost or (isinstance(error, psycopg.OperationalError) and error.sqlstate is None)
-    return translate(error.diag.message_primary or str(error), error.sqlstate, query, lost=lost)
+    return translate(error.diag.message_primary or str(error), sqlstate, query, lost=lost)
+
+
+def _is_refused(said: str) -> bool:
+    # libpq tells no code of what a connection failed of, only the server's words: in other languages than English it is taken
+    # for a server that is gone. Of several hosts another one may let in later; of one host's addresses none will.
+    return _NOT_LET_IN.search(said) is not None and len(set(_TRIED.findall(said))) <= 1
 
 
 def unwritable(
