@@ -7,6 +7,7 @@ So groups grow with the load, and a lone caller never waits for company.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -22,7 +23,13 @@ DIRECT = 4
 CROWD = 3
 """Appends that must wait for a second lane to be of use, and to go on: one or two cost it more than they gain."""
 GROUP_APPENDS = 32
-"""Appends in a group. At 64 all callers of 64 move in lockstep, and nobody is left to fill the next one."""
+"""Appends in a group of up to 64 callers. With 64 in one all would move in lockstep, and nobody be left to fill the next."""
+MANY = 96
+"""Callers from which on more lanes are of use: a commit takes the disk as long for many groups as for one."""
+LANES_OF_MANY = 4
+"""Groups under way at once for so many. More of them cost the server more than they gain."""
+MOST_APPENDS = 256
+"""Appends in a group, at most: an equal share of all callers, so that none waits for a second group."""
 GROUP_EVENTS = 640
 """Events in a group. In appends of thirty, 320 take a sixth longer, and 960 a twentieth: see docs/decisions/0136."""
 GROUP_BYTES = 384 * 1024
@@ -63,12 +70,17 @@ def fits(item: PreparedAppend, size: int) -> bool:
 class Planner(Generic[W]):
     """The queue of one store. Its caller lets one call in at a time."""
 
-    def __init__(self) -> None:
-        """Begin idle."""
+    def __init__(self, connections: int = 25) -> None:
+        """Begin idle.
+
+        Args:
+            connections: How many the store may have. More lanes than two take a third of them at most.
+        """
+        self._most = max(LANES, min(LANES_OF_MANY, connections // 3))
         self.limit = LANES
-        """Lanes that are of use: one more ends when it asks for its next group."""
+        """Lanes that are of use: one more ends when it asks for its next group. Of many callers, `LANES` allow `most`."""
         self.callers = 0
-        """The most appends that waited, and streams in groups, at once of late; one less with each group."""
+        """The most appends that waited, and streams in groups, at once of late; a thirty-second less with each group."""
         self._ready: deque[Entry[W]] = deque()
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
@@ -96,10 +108,19 @@ class Planner(Generic[W]):
 
     def open_lane(self) -> bool:
         """Whether one more lane is of use. It counts from now on, until `take` gives it nothing."""
-        if len(self._ready) >= (CROWD if self.lanes else 1) and self.lanes < self.limit:
+        if len(self._ready) >= self._crowd(self.lanes):
             self.lanes += 1
             return True
         return False
+
+    def _crowd(self, lanes: int) -> float:
+        """Appends that must wait for a lane to be of use beside so many."""
+        if not lanes:
+            return 1
+        if lanes < self.limit:
+            return CROWD
+        # A full group, so that there is no more than one group's worth of callers for each.
+        return GROUP_APPENDS if self.callers >= MANY and LANES <= self.limit and lanes < self._most else math.inf
 
     def close_lane(self) -> None:
         """A lane has ended otherwise than by an empty `take`."""
@@ -110,10 +131,11 @@ class Planner(Generic[W]):
         group: list[Entry[W]] = []
         events = size = 0
         ready = self._ready
-        if self.lanes > 1 and (self.lanes > self.limit or len(ready) < CROWD):
+        if self.lanes > 1 and len(ready) < self._crowd(self.lanes - 1):
             self.lanes -= 1
             return group
-        while ready and len(group) < GROUP_APPENDS:
+        most = max(GROUP_APPENDS, min(self.callers // self._most, MOST_APPENDS)) if self.callers >= MANY else GROUP_APPENDS
+        while ready and len(group) < most:
             entry = ready[0]
             if entry.stream_id in self._busy:
                 self._behind.setdefault(entry.stream_id, deque()).append(ready.popleft())
@@ -132,7 +154,7 @@ class Planner(Generic[W]):
         """A group was answered, or these of it will not be sent: what waited behind its streams comes next."""
         busy, behind = self._busy, self._behind
         present = len(busy) + len(self._ready) + sum(map(len, behind.values()))
-        self.callers = max(self.callers - 1, present)
+        self.callers = max(self.callers - 1 - self.callers // 32, present)
         freed: list[Entry[W]] = []
         for stream_id in {entry.stream_id for entry in group}:
             busy.discard(stream_id)
