@@ -10,16 +10,26 @@ from mink_postgres.query import Program, Query
 if TYPE_CHECKING:
     from mink_postgres.context import Context
 
+_OF_JSON = "append_group,append_group_with_outbox,append_one,append_one_with_outbox"
+"""The functions that are there twice, for jsonb and for json."""
 
-def see_json(context: Context) -> Program[str]:
-    """Of which type the store's payloads are, so that its statements fit: `json`, or else `jsonb`."""
+
+def has_json(context: Context) -> Program[bool]:
+    """Whether the store's payloads are `json`."""
     rows = yield Query(
         "SELECT a.atttypid = 'json'::regtype FROM pg_attribute AS a "
         "WHERE a.attrelid = to_regclass($1::text) AND a.attname = 'data'",
         (f"{context.sql.quoted}.events",),
     )
-    context.sql.payloads_are("json" if rows and rows[0][0] else "jsonb")
-    return context.sql.json_type
+    return bool(rows and rows[0][0])
+
+
+def see_json(context: Context) -> Program[None]:
+    """See of which type the store's payloads are, so that its statements fit.
+
+    Not inside a transaction that may change it: were it rolled back, the statements would fit nothing.
+    """
+    context.sql.payloads_are("json" if (yield from has_json(context)) else "jsonb")
 
 
 def json_new(context: Context) -> Program[None]:
@@ -28,11 +38,11 @@ def json_new(context: Context) -> Program[None]:
     Raises:
         SchemaError: The store holds events.
     """
-    if (yield from see_json(context)) == "json":
+    if (yield from has_json(context)):
         return
     events = f"{context.sql.quoted}.events"
     yield Query(f"LOCK TABLE {events} IN ACCESS EXCLUSIVE MODE")
-    if (yield from see_json(context)) == "json":
+    if (yield from has_json(context)):
         return
     if (yield Query(f"SELECT FROM {events} LIMIT 1")):
         msg = (
@@ -40,7 +50,6 @@ def json_new(context: Context) -> Program[None]:
             "them into a new store by `mink export` and `mink import`"
         )
         raise SchemaError(msg)
-    # With the type goes how large values are compressed.
-    for name in ("json_columns", "json_functions", "compress"):
-        yield Query(context.sql.admin(name), is_script=True)
-    context.sql.payloads_are("json")
+    # With the type goes how large values are compressed. Roles that are there already may call what is new.
+    for name in ("json_columns", "json_functions", "compress", "grant_new"):
+        yield Query(context.sql.admin(name).replace("{names}", f"{{{_OF_JSON}}}"), is_script=True)

@@ -16,7 +16,7 @@ from mink_postgres.migrations import (
     step_statements,
     table_statements,
 )
-from mink_postgres.programs.json_columns import json_new, see_json
+from mink_postgres.programs.json_columns import has_json, json_new
 from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
 
@@ -102,8 +102,6 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     yield from check_sequence(context)
     if context.json_type == "json" and through is None:
         yield from json_new(context)
-    else:
-        yield from see_json(context)
     if context.hash_partitions and through is None:
         yield from partition_new(context)
     if context.unique_event_ids:
@@ -157,7 +155,7 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
     if adopt:
         statements.append(sql.admin("compress"))
     else:
-        if (yield from see_json(context)) == "json":
+        if (yield from has_json(context)):
             statements.append(sql.admin("json_functions"))
         statements += grant_statements(steps, sql.quoted)
     return statements
@@ -241,7 +239,7 @@ def check_current(context: Context) -> Program[bool]:
         Whether the optional unique index on event ids is there.
     """
     rows = yield Query(context.sql.schema_state)
-    versions, oldest_codes, unique, json_type = rows[0]
+    versions, oldest_codes, unique, is_json = rows[0]
     applied: dict[int, int] = dict(zip(versions or (), oldest_codes or (), strict=True))
     check_works(applied)
     if missing := [step for step in raw_migrations() if step.version not in applied]:
@@ -250,7 +248,7 @@ def check_current(context: Context) -> Program[bool]:
             f"{f' and {len(missing) - 1} more' if missing[1:] else ''}, which this code needs: {_INIT}"
         )
         raise SchemaError(msg)
-    context.sql.payloads_are(json_type)
+    context.sql.payloads_are("json" if is_json else "jsonb")
     return bool(unique)
 
 

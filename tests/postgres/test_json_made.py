@@ -1,0 +1,130 @@
+"""A store is made `json` where it is in use already, is called so, or cannot be made so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from mink_core import ExpectedVersion, OutboxMessage, SchemaError, StreamAppend, open_store
+from mink_core.administration import Access
+from mink_core.registry import open_administration
+from mink_postgres import PostgresEventStore
+from mink_postgres.statements import admin_sql
+from tests.postgres.test_json_columns import AS_WRITTEN, WRITTEN, append_one, made
+from tests.postgres.test_migrations import raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgres.roles import Roles
+
+
+def opened(url: str, schema: str, json_type: str = "json", **options: int) -> PostgresEventStore:
+    return PostgresEventStore(
+        url, schema=schema, min_size=1, json_type=json_type, hash_partitions=options.get("parts", 0)
+    )
+
+
+@pytest.fixture(params=["jsonb", "json", "MiXed"])
+def named(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str]:
+    yield request.param
+    raw(postgres_url, request.param, "DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+def test_a_schema_may_be_called_so(postgres_url: str, named: str) -> None:
+    """The functions are made by putting json for jsonb, but not in the schema's name."""
+    with opened(postgres_url, named) as store:
+        store.initialize()
+        append_one(store)
+        store.append_batch([StreamAppend("b-1", [made()], ExpectedVersion.ANY)])
+        repeat = made()
+        assert store.append("c-1", [repeat], expected_version=0) == store.append("c-1", [repeat], expected_version=0)
+    assert raw(postgres_url, named, WRITTEN) == [AS_WRITTEN] * 4
+
+
+def test_roles_that_were_there_may_call_what_is_new(postgres_url: str, schema: str, roles: Roles) -> None:
+    """Also where new functions are nobody's by default."""
+    role = str(conninfo_to_dict(roles["writer"])["user"])
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+        try:
+            with opened(postgres_url, schema, "jsonb") as usual:
+                usual.initialize()
+            with open_administration(f"{postgres_url}?schema={schema}") as administration:
+                administration.grant(role, [Access.WRITER])
+            with opened(postgres_url, schema) as late:
+                late.initialize()
+        finally:
+            owner.execute("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC")
+    with open_store(f"{roles['writer']}?schema={schema}&min_size=1") as store:
+        append_one(store)
+        store.append("a-2", [made()], expected_version=0, outbox=OutboxMessage("b", 1))
+    assert raw(postgres_url, schema, WRITTEN) == [AS_WRITTEN] * 3
+    withheld = (
+        "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = '{schema}'::regnamespace "
+        f"AND NOT has_function_privilege('{role}', oid, 'EXECUTE')"
+    )
+    assert raw(postgres_url, schema, withheld) == []
+
+
+def test_what_was_rolled_back_is_not_believed(postgres_url: str, schema: str) -> None:
+    """A store that was in use goes on as the columns are, not as they were to be."""
+    with opened(postgres_url, schema, "jsonb", parts=4) as usual:
+        usual.initialize()
+    with opened(postgres_url, schema, parts=8) as store:
+        assert store.head_position() == 0
+        with pytest.raises(SchemaError, match="4 partitions, not 8"):
+            store.initialize()
+        append_one(store)
+    assert raw(postgres_url, schema, "SELECT DISTINCT pg_typeof(data)::text FROM {schema}.events") == [("jsonb",)]
+
+
+def test_a_store_without_its_table_says_so(postgres_url: str, schema: str) -> None:
+    with opened(postgres_url, schema) as store:
+        store.initialize()
+    raw(postgres_url, schema, "DROP TABLE {schema}.events CASCADE")
+    with opened(postgres_url, schema) as store, pytest.raises(SchemaError, match="missing"):
+        store.append("a-1", [made()], expected_version=0)
+
+
+def test_partitions_that_were_there_are_compressed_as_new_ones(postgres_url: str, schema: str) -> None:
+    """With the type goes how large values are compressed, of each partition."""
+    asked = (
+        "SELECT attrelid::regclass::text, attname, attcompression FROM pg_attribute WHERE attname IN ('data', 'metadata') "
+        "AND attrelid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = '{schema}.events'::regclass) ORDER BY 1, 2"
+    )
+    with opened(postgres_url, schema, "jsonb", parts=2) as usual:
+        usual.initialize()
+    before = raw(postgres_url, schema, asked)
+    assert len(before) == 4
+    with opened(postgres_url, schema, parts=2) as store:
+        store.initialize()
+        append_one(store)
+    assert raw(postgres_url, schema, asked) == before
+    assert raw(postgres_url, schema, WRITTEN) == [AS_WRITTEN] * 2
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_a_newer_function_is_never_undone_by_the_older(postgres_url: str, schema: str, order: str) -> None:
+    """In whatever order the catalog gives the two of one name."""
+    with opened(postgres_url, schema) as store:
+        store.initialize()
+    asked = (
+        "SELECT pg_get_functiondef('{schema}.append_one(text, text, bigint, uuid, text, jsonb, jsonb)'::regprocedure)"
+    )
+    [(of_jsonb,)] = raw(postgres_url, schema, asked)
+    newer = of_jsonb.replace("BEGIN", "BEGIN -- of a later release")
+    again = admin_sql("json_functions").replace(
+        "        )\n    LOOP", f"        ) ORDER BY p.proargtypes {order}\n    LOOP"
+    )
+    assert order in again
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(newer)
+    raw(postgres_url, schema, again)
+    made_anew = (
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = '{schema}'::regnamespace AND prosrc LIKE '%later release%'"
+    )
+    assert raw(postgres_url, schema, made_anew) == [(2,)]
