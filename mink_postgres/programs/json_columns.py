@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.errors import SchemaError
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
@@ -40,16 +39,17 @@ def json_new(context: Context) -> Program[None]:
     """
     if (yield from has_json(context)):
         return
-    events = f"{context.sql.quoted}.events"
-    yield Query(f"LOCK TABLE {events} IN ACCESS EXCLUSIVE MODE")
+    lock, *statements = json_statements(context)
+    yield Query(lock)
     if (yield from has_json(context)):
         return
-    if (yield Query(f"SELECT FROM {events} LIMIT 1")):
-        msg = (
-            f"schema {context.sql.schema!r} holds events as jsonb; nothing was changed: open it without json_type, or move "
-            "them into a new store by `mink export` and `mink import`"
-        )
-        raise SchemaError(msg)
+    for statement in statements:
+        yield Query(statement, is_script=True)
+
+
+def json_statements(context: Context) -> list[str]:
+    """What makes the payloads of a store `json` that has them as `jsonb`, and refuses one that holds events."""
+    lock = f"LOCK TABLE {context.sql.quoted}.events IN ACCESS EXCLUSIVE MODE"
     # With the type goes how large values are compressed. Roles that are there already may call what is new.
-    for name in ("json_columns", "json_functions", "compress", "grant_new"):
-        yield Query(context.sql.admin(name).replace("{names}", f"{{{_OF_JSON}}}"), is_script=True)
+    names = ("json_columns", "json_functions", "compress", "grant_new")
+    return [lock, *(context.sql.admin(name).replace("{names}", f"{{{_OF_JSON}}}") for name in names)]

@@ -16,7 +16,7 @@ from mink_postgres.migrations import (
     step_statements,
     table_statements,
 )
-from mink_postgres.programs.json_columns import has_json, json_new
+from mink_postgres.programs.json_columns import has_json, json_new, json_statements
 from mink_postgres.programs.partitioning import layout, partition_new
 from mink_postgres.query import Program, Query
 
@@ -113,11 +113,15 @@ def migration_script(context: Context) -> Program[str]:
     """What `migrate` would run, as a script for a database administrator to review and run; empty: nothing."""
     applied = yield from applied_migrations(context)
     steps = _pending(applied)
-    if not steps:
-        return ""
     statements = yield from _statements(context, steps, adopt=not applied)
+    made = [f"migrations {', '.join(step.name for step in steps)}"] if steps else []
+    if context.json_type == "json" and not (yield from has_json(context)):
+        statements += json_statements(context)
+        made.append("payloads as json")
+    if not made:
+        return ""
     body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", _lock(context), *statements, "COMMIT"))
-    return f"-- Mink, schema {context.sql.quoted}: migrations {', '.join(step.name for step in steps)}\n{body};\n"
+    return f"-- Mink, schema {context.sql.quoted}: {', '.join(made)}\n{body};\n"
 
 
 def _lock(context: Context) -> str:

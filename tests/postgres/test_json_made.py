@@ -128,3 +128,36 @@ def test_a_newer_function_is_never_undone_by_the_older(postgres_url: str, schema
         "SELECT count(*) FROM pg_proc WHERE pronamespace = '{schema}'::regnamespace AND prosrc LIKE '%later release%'"
     )
     assert raw(postgres_url, schema, made_anew) == [(2,)]
+
+
+def test_the_printed_script_makes_it_so_as_well(postgres_url: str, schema: str) -> None:
+    """What `mink migrate up --sql` prints is what `mink migrate up` runs; a filled store is refused by both."""
+
+    def script(json_type: str = "json") -> str:
+        with open_administration(f"{postgres_url}?schema={schema}&json_type={json_type}") as administration:
+            return administration.migration_script()
+
+    def types() -> list[tuple[str]]:
+        asked = (
+            "SELECT data_type FROM information_schema.columns WHERE table_schema = '{name}' AND column_name = 'data'"
+        )
+        return raw(postgres_url, schema, f"{asked} AND table_name = 'events'".replace("{name}", schema))
+
+    raw(postgres_url, schema, script())
+    assert types() == [("json",)]
+    assert script() == script("jsonb") == ""
+    with opened(postgres_url, schema) as store:
+        append_one(store)
+    assert raw(postgres_url, schema, WRITTEN) == [AS_WRITTEN] * 2
+
+    raw(postgres_url, schema, "DROP SCHEMA {schema} CASCADE")
+    raw(postgres_url, schema, script("jsonb"))
+    assert types() == [("jsonb",)]
+    later = script()
+    assert later.startswith(f'-- Mink, schema "{schema}": payloads as json\n')
+    with opened(postgres_url, schema, "jsonb") as store:
+        append_one(store)
+        with pytest.raises(psycopg.DatabaseError, match="holds events as jsonb; nothing was changed"):
+            raw(postgres_url, schema, later)
+        assert types() == [("jsonb",)]
+        store.append("a-1", [made()], expected_version=2)
