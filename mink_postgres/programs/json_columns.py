@@ -39,6 +39,8 @@ def json_new(context: Context) -> Program[None]:
     """
     if (yield from has_json(context)):
         return
+    # Before it asks for the lock, behind which everybody would wait for who reads the table, as a dump does for hours.
+    yield Query(context.sql.admin("json_empty"), is_script=True)
     lock, *statements = json_statements(context)
     yield Query(lock)
     if (yield from has_json(context)):
@@ -50,6 +52,6 @@ def json_new(context: Context) -> Program[None]:
 def json_statements(context: Context) -> list[str]:
     """What makes the payloads of a store `json` that has them as `jsonb`, and refuses one that holds events."""
     lock = f"LOCK TABLE {context.sql.quoted}.events IN ACCESS EXCLUSIVE MODE"
-    # With the type goes how large values are compressed. Roles that are there already may call what is new.
-    names = ("json_columns", "json_functions", "compress", "grant_new")
+    # Roles that are there already may call what is new.
+    names = ("json_empty", "json_columns", "json_functions", "grant_new")
     return [lock, *(context.sql.admin(name).replace("{names}", f"{{{_OF_JSON}}}") for name in names)]

@@ -161,3 +161,33 @@ def test_the_printed_script_makes_it_so_as_well(postgres_url: str, schema: str) 
             raw(postgres_url, schema, later)
         assert types() == [("jsonb",)]
         store.append("a-1", [made()], expected_version=2)
+
+
+def test_a_filled_store_is_refused_without_a_lock(postgres_url: str, schema: str) -> None:
+    """A dump reads for hours: who asked for the lock would wait for it, and all others behind that."""
+    with opened(postgres_url, schema, "jsonb") as usual:
+        usual.initialize()
+        append_one(usual)
+    with psycopg.connect(postgres_url) as dump:
+        dump.execute(f'LOCK TABLE "{schema}".events IN ACCESS SHARE MODE')  # type: ignore[call-overload]
+        with opened(postgres_url, schema) as late, pytest.raises(SchemaError, match="holds events as jsonb"):
+            late.initialize()
+
+
+def test_only_the_events_are_changed(postgres_url: str, schema: str) -> None:
+    """What else there is may be in use; how values are compressed stays as its owner has chosen."""
+    asked = (
+        "SELECT attrelid::regclass::text, attname, attcompression FROM pg_attribute WHERE attcompression <> '' AND attrelid IN "
+        "(SELECT oid FROM pg_class WHERE relnamespace = '{schema}'::regnamespace AND relkind = 'r') ORDER BY 1, 2"
+    )
+    with opened(postgres_url, schema, "jsonb") as usual:
+        usual.initialize()
+    raw(postgres_url, schema, "ALTER TABLE {schema}.sagas ALTER COLUMN state SET COMPRESSION default")
+    raw(postgres_url, schema, "ALTER TABLE {schema}.events ALTER COLUMN metadata SET COMPRESSION pglz")
+    before = raw(postgres_url, schema, asked)
+    with psycopg.connect(postgres_url) as dump:
+        dump.execute(f'LOCK TABLE "{schema}".sagas IN ACCESS SHARE MODE')  # type: ignore[call-overload]
+        with opened(postgres_url, schema) as late:
+            late.initialize()
+            append_one(late)
+    assert raw(postgres_url, schema, asked) == before

@@ -8,12 +8,12 @@ BEGIN
         SELECT format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', a.attrelid::regclass, a.attname)
         FROM pg_settings AS s, pg_attribute AS a
         WHERE s.name = 'default_toast_compression' AND 'lz4' = ANY (s.enumvals)
-            AND (a.attrelid IN (
+            AND a.attrelid IN (
                 to_regclass('{schema}.events'), to_regclass('{schema}.snapshots'),
                 to_regclass('{schema}.snapshot_details'), to_regclass('{schema}.outbox'),
                 to_regclass('{schema}.idempotency'), to_regclass('{schema}.sagas')
-            ) OR a.attrelid IN (SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = to_regclass('{schema}.events')))
-            AND a.atttypid IN ('jsonb'::regtype, 'json'::regtype, 'bytea'::regtype) AND a.attstorage = 'x' AND a.attcompression = ''
+            )
+            AND a.atttypid IN ('jsonb'::regtype, 'bytea'::regtype) AND a.attstorage = 'x' AND a.attcompression = ''
     LOOP
         EXECUTE change;
     END LOOP;
