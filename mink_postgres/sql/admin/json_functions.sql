@@ -1,6 +1,7 @@
 -- What appends to json columns (docs/decisions/0151): the functions as the migrations make them, with json where they say
 -- jsonb. Those that take jsonb stay beside, and what they store is turned into json: so does code that asks for no more.
--- Run again after each migration; what is changed already has nothing left to change.
+-- Run again after each migration. What holds json already is left alone: of two of one name, the older would undo the newer.
+-- A schema may be called jsonb; its name stands before a dot.
 DO $json$
 DECLARE
     made text;
@@ -12,7 +13,8 @@ BEGIN
             'append_one', 'append_one_with_outbox', 'append_group', 'append_group_with_outbox'
         )
     LOOP
-        EXECUTE regexp_replace(made, '\mjsonb\M', 'json', 'g');
+        CONTINUE WHEN made !~ '\mjsonb\M(?!"?\.)';
+        EXECUTE regexp_replace(made, '\mjsonb\M(?!"?\.)', 'json', 'g');
     END LOOP;
     -- A repeat is told by its content, whatever the order of its keys and the space between.
     SELECT pg_get_functiondef('{schema}.find_repeat(text, bigint, json)'::regprocedure) INTO made;

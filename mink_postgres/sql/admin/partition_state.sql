@@ -1,8 +1,10 @@
 -- How events is laid out: r (one table) or p, how many partitions, whether it holds an event, whether ids are kept
--- unique, what of it a change of the layout would lose, and whether one was begun.
+-- unique, what of it a change of the layout would lose, and whether one was begun. A snapshot that is older than the lock on
+-- events does not show what was appended while it was waited for; that the table has grown is seen.
 SELECT c.relkind::text,
     (SELECT count(*) FROM pg_inherits AS i WHERE i.inhparent = c.oid),
-    EXISTS (SELECT FROM {schema}.events),
+    EXISTS (SELECT FROM {schema}.events)
+        OR current_setting('transaction_isolation') <> 'read committed' AND pg_relation_size(c.oid) > 0,
     to_regclass('{schema}.idx_events_event_id') IS NOT NULL,
     ARRAY(
         SELECT 'index ' || x.relname FROM pg_index AS n JOIN pg_class AS x ON x.oid = n.indexrelid
