@@ -17,7 +17,9 @@ from mink_postgres.migrations import (
     table_statements,
 )
 from mink_postgres.programs.json_columns import json_new, see_json
-from mink_postgres.programs.partitioning import layout, partition_new
+from mink_postgres.programs.layout import layout
+from mink_postgres.programs.locks import schema_lock
+from mink_postgres.programs.partitioning import partition_new
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     if not applied or _pending(applied):
         # One at a time: CREATE … IF NOT EXISTS alone fails when two processes start at once.
         yield Query("SELECT set_config('lock_timeout', '0', true)")
-        yield Query(_lock(context))
+        yield Query(schema_lock(context))
         encoding = (yield Query("SHOW server_encoding"))[0][0]
         if encoding != "UTF8":
             msg = (
@@ -118,13 +120,8 @@ def migration_script(context: Context) -> Program[str]:
     if not steps:
         return ""
     statements = yield from _statements(context, steps, adopt=not applied)
-    body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", _lock(context), *statements, "COMMIT"))
+    body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", schema_lock(context), *statements, "COMMIT"))
     return f"-- Mink, schema {context.sql.quoted}: migrations {', '.join(step.name for step in steps)}\n{body};\n"
-
-
-def _lock(context: Context) -> str:
-    # The schema's name is letters, digits and _: nothing to quote.
-    return f"SELECT pg_advisory_xact_lock(hashtextextended('mink schema {context.sql.schema}', 0))"
 
 
 def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Program[list[str]]:

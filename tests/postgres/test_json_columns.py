@@ -262,7 +262,7 @@ def test_a_store_that_holds_events_is_left_alone(
         usual.append("a-1", [made()], expected_version=0)
         with (
             PostgresEventStore(postgres_url, schema=schema, min_size=1, json_type="json") as late,
-            pytest.raises(SchemaError, match=r"holds events as jsonb; nothing was changed.*mink export"),
+            pytest.raises(SchemaError, match=r"holds events as jsonb; nothing was changed.*mink payloads json"),
         ):
             late.initialize()
         assert types() == [("data", "jsonb"), ("metadata", "jsonb")]

@@ -13,8 +13,8 @@ from mink_core import EventFilter, ExpectedVersion, NewEvent, SchemaError, Stora
 from mink_core.administration import Access, Level
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
-from mink_postgres import administration as module
-from mink_postgres.programs import partitioning
+from mink_postgres import moving as module
+from mink_postgres.programs import moving
 from tests.postgres.readers import StoreReader
 
 ANY = ExpectedVersion.ANY
@@ -170,7 +170,7 @@ def test_what_would_be_lost_is_named(postgres_url: str, schema: str, store: Post
 def test_two_that_move_one_store_do_not_meet(
     postgres_url: str, schema: str, store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitioning, "CHUNK", 10)
+    monkeypatch.setattr(moving, "CHUNK", 10)
     for number in range(10):
         store.append(f"s-{number}", [NewEvent("Made", n) for n in range(10)], expected_version=ANY)
     others: list[Any] = []
