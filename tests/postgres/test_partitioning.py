@@ -15,35 +15,10 @@ from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
 from mink_postgres import moving as module
 from mink_postgres.programs import moving
+from tests.postgres.loads import Load
 from tests.postgres.readers import StoreReader
 
 ANY = ExpectedVersion.ANY
-
-
-class Load(threading.Thread):
-    """Appends and reads while the store is moved; keeps what was acknowledged."""
-
-    def __init__(self, store: PostgresEventStore, number: int) -> None:
-        super().__init__()
-        self.store, self.number = store, number
-        self.acknowledged: list[Any] = []
-        self.stopping = threading.Event()
-        self.error: BaseException | None = None
-        self.longest = 0.0
-
-    def run(self) -> None:
-        count = 0
-        try:
-            while not self.stopping.is_set():
-                began = time.monotonic()
-                stream = f"live-{self.number}-{count % 7}"
-                result = self.store.append(stream, [NewEvent("Live", count)], expected_version=ANY)
-                self.acknowledged.append((result.first_position, stream, result.first_version))
-                list(self.store.read_stream(stream, limit=3))
-                self.longest = max(self.longest, time.monotonic() - began)
-                count += 1
-        except BaseException as error:  # noqa: BLE001 -- told by the test
-            self.error = error
 
 
 @pytest.mark.usefixtures("durable")

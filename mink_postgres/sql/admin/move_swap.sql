@@ -40,6 +40,8 @@ BEGIN
             SELECT n.indexrelid FROM pg_index AS n WHERE n.indrelid IN (SELECT p.oid FROM copies AS p)
         )
     LOOP
+        -- A partition that was detached has kept its indexes' names; a partition's are called whatever is free.
+        CONTINUE WHEN given.what = 'INDEX' AND to_regclass(format('{schema}.%I', given.becomes)) IS NOT NULL;
         EXECUTE format('ALTER %s %s RENAME TO %I', given.what, given.named, given.becomes);
     END LOOP;
 
