@@ -151,3 +151,20 @@ def test_partitions_are_made_and_moved_into(mink: Mink, url: str) -> None:
 def test_partitions_are_refused_where_there_are_none(mink: Mink) -> None:
     assert mink("init", "--hash-partitions", "4", store_url="memory://").exit_code == 2
     assert mink("partition", "4", store_url="memory://").exit_code == 2
+
+
+def test_payloads_become_another_type(mink: Mink, url: str) -> None:
+    assert mink("init", store_url=url).exit_code == 0
+    assert mink("append", "a-1", "--expect", "none", "--type", "T", "--data", "1", store_url=url).exit_code == 0
+    (done,) = lines(mink("payloads", "json", store_url=url).stdout)
+    assert (done["json_type"], done["changed"], done["copied"]) == ("json", True, 1)
+    (done,) = lines(mink("payloads", "json", store_url=url).stdout)
+    assert (done["changed"], done["copied"]) == (False, 0)
+    assert mink("partition", "4", store_url=url).exit_code == 0
+    assert lines(mink("payloads", "jsonb", store_url=url).stdout)[0]["changed"]
+    said = mink("payloads", "jsonb", store_url=url, as_json=False)
+    assert "payloads are jsonb already; nothing was changed" in said.stdout
+    assert mink("check", store_url=url).exit_code == 0
+    assert lines(mink("read", "a-1", store_url=url).stdout)[0]["data"] == 1
+    assert mink("payloads", "text", store_url=url).exit_code == 2
+    assert mink("payloads", "json", store_url="memory://").exit_code == 2
