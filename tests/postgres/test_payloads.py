@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from mink_core import Capability, DuplicateEventError, EventFilter, ExpectedVersion, NewEvent, SchemaError
-from mink_core.administration import Access, Level, PayloadsChanged
+from mink_core.administration import Level, PayloadsChanged
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
 from mink_postgres import administration as module
@@ -21,7 +18,7 @@ from tests.adapters.moving import event
 from tests.postgres.changing import WAYS, changed, filled, opened, types
 from tests.postgres.loads import Follower, Load
 from tests.postgres.readers import StoreReader
-from tests.postgres.test_migrations import catalog, raw
+from tests.postgres.test_migrations import raw
 
 if TYPE_CHECKING:
     pass
@@ -111,30 +108,6 @@ def test_a_store_in_use_is_changed_without_a_loss(
     print(f"\n{done}; the longest append and read took {max(load.longest for load in loads):.2f} s")
 
 
-@pytest.mark.parametrize("options", [{}, {"hash_partitions": 2}, {"unique_event_ids": True}])
-def test_there_and_back_it_is_the_same_schema(postgres_url: str, schema: str, options: dict[str, Any]) -> None:
-    """But for the functions that take json, which stores that were open go on calling."""
-    with opened(postgres_url, schema, **options) as store:
-        filled(store, 2)
-    made = catalog(postgres_url, schema)
-    changed(postgres_url, schema, "json")
-    between = catalog(postgres_url, schema)
-    changed(postgres_url, schema, "jsonb")
-    back = catalog(postgres_url, schema)
-    assert between != made
-    functions = 3
-    left = set(back[functions]) - set(made[functions])
-    assert {text for (text,) in left} == {text for (text,) in between[functions] if "p_data json" in text} - {
-        text for (text,) in made[functions]
-    }
-    assert len(left) == 4
-    back[functions] = [it for it in back[functions] if it not in left]
-    assert back == made
-    assert changed(postgres_url, schema, "json").copied == 20
-    again = catalog(postgres_url, schema)
-    assert again == between
-
-
 def test_unique_ids_stay_unique(postgres_url: str, schema: str, small_pieces: None) -> None:
     """Also where the id of an event that was copied and then purged is used again before the copy comes to it."""
     with opened(postgres_url, schema, unique_event_ids=True) as store:
@@ -175,65 +148,45 @@ def test_an_index_of_ids_that_comes_or_goes_meanwhile(postgres_url: str, schema:
     assert found == [(made_meanwhile,)]
 
 
-def test_privileges_go_along(postgres_url: str, admin_in_test_database: str, schema: str) -> None:
-    """Also to functions, which here are nobody's by default, as in databases that revoke them from PUBLIC."""
-    role = f"writer_of_{schema}"
-    place = conninfo_to_dict(admin_in_test_database)
-    login = ":".join(quote(str(place[key]), safe="") for key in ("user", "password") if place.get(key))
-    superuser = f"postgresql://{login}@{quote(str(place['host']), safe='')}:{place['port']}/{place['dbname']}"
-    with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'")
-    try:
-        with psycopg.connect(postgres_url, autocommit=True) as owner:
-            owner.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
-        with opened(postgres_url, schema, json_type="jsonb") as store:
-            filled(store, 1)
-        with open_administration(f"{postgres_url}?schema={schema}") as administration:
-            administration.grant(role, [Access.WRITER])
-        theirs = psycopg.conninfo.make_conninfo(postgres_url, user=role)
-        for number, json_type in enumerate(("json", "jsonb")):
-            # By a superuser: what it makes is the owner's all the same.
-            changed(superuser, schema, json_type)
-            with psycopg.connect(theirs) as writer, PostgresEventStore(connection=writer, schema=schema) as store:
-                store.append("s-1", [NewEvent("Made", 2)], expected_version=number)
-                writer.commit()
-                for statement in (
-                    f"INSERT INTO \"{schema}\".events (global_position, stream_id, version) VALUES (99, 's-9', 1)",
-                    f"UPDATE \"{schema}\".events SET data = '2'",
-                ):
-                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                        writer.execute(statement)
-                    writer.rollback()
-        owners = raw(
-            postgres_url, schema, "SELECT DISTINCT proowner FROM pg_proc WHERE pronamespace = '{schema}'::regnamespace"
-        )
-        assert len(owners) == 1
-    finally:
-        with psycopg.connect(postgres_url, autocommit=True) as owner:
-            owner.execute("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC")
-        with psycopg.connect(admin_in_test_database, autocommit=True) as admin:
-            admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+def test_an_append_that_is_not_over_is_not_passed(postgres_url: str, schema: str, small_pieces: None) -> None:
+    """Its position is below those that are copied meanwhile."""
+    with opened(postgres_url, schema) as store:
+        filled(store, 1)
+        with store.transaction() as tx:
+            tx.append("slow-1", [NewEvent("Made", "slow")], expected_version=0)
+            for number in range(3):
+                store.append(f"t-{number}", [NewEvent("Made", n) for n in range(10)], expected_version=0)
+            ended = threading.Event()
+            # Whoever has gone past it waits until it is there.
+            changing = threading.Thread(
+                target=lambda: changed(postgres_url, schema, "json", lambda done, _mark: done > 11 and ended.wait(60))
+            )
+            changing.start()
+            time.sleep(0.5)
+        ended.set()
+        changing.join()
+        assert types(postgres_url, schema) == {"json"}
+        assert [it.data for it in store.read_stream("slow-1")] == ["slow"]
+        assert len(list(store.read_all())) == 41
 
 
-@pytest.mark.parametrize("partitions", [0, 2])
-@pytest.mark.parametrize(("before", "after"), WAYS, ids=["to json", "to jsonb"])
-def test_how_large_values_are_kept_stays(
-    postgres_url: str, schema: str, before: str, after: str, partitions: int
+def test_a_stream_that_is_rewritten_and_goes_on(
+    postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with opened(postgres_url, schema, json_type=before, hash_partitions=partitions) as store:
+    """Of its events some are copied before, and some under the lock: each is there once."""
+    inner = moving.finish
+    with opened(postgres_url, schema) as store:
         filled(store, 2)
-    if partitions:
-        raw(postgres_url, schema, "ALTER TABLE {schema}.events ALTER COLUMN metadata SET STORAGE EXTERNAL")
-    else:
-        raw(postgres_url, schema, "ALTER TABLE {schema}.events ALTER COLUMN metadata SET COMPRESSION pglz")
-    asked = (
-        "SELECT c.relname, a.attname, a.attcompression, a.attstorage FROM pg_attribute AS a JOIN pg_class AS c "
-        "ON c.oid = a.attrelid WHERE c.relnamespace = '{schema}'::regnamespace AND c.relkind IN ('r', 'p') "
-        "AND c.relname LIKE 'events%' AND a.attname IN ('data', 'metadata') ORDER BY 1, 2"
-    )
-    made = raw(postgres_url, schema, asked)
-    changed(postgres_url, schema, after)
-    assert raw(postgres_url, schema, asked) == made
+
+        def late(*arguments: Any) -> Any:
+            store.privacy.redact("s-1", 1, data="gone", by="test")
+            store.append("s-1", [NewEvent("Made", "late")], expected_version=10)
+            return inner(*arguments)
+
+        monkeypatch.setattr(moving, "finish", late)
+        done = changed(postgres_url, schema, "json")
+        assert (done.copied, done.copied_under_lock) == (21, 1)
+        assert [it.data for it in store.read_stream("s-1")] == ["gone", *range(1, 10), "late"]
 
 
 def test_an_import_in_flight_is_waited_for(postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
