@@ -207,6 +207,35 @@ def test_a_copy_that_was_broken_off_goes_on(postgres_url: str, schema: str, stor
     assert [event.data for event in store.read_all()] == [0, 1, 2, 9]
 
 
+def test_a_copy_that_an_earlier_release_has_begun_goes_on(
+    postgres_url: str, schema: str, store: PostgresEventStore
+) -> None:
+    """Its partitions have their final names already."""
+    store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(
+            f"""
+            SET search_path TO "{schema}";
+            CREATE TABLE events_hashed (LIKE events INCLUDING DEFAULTS INCLUDING COMPRESSION)
+                PARTITION BY HASH (stream_id);
+            ALTER TABLE events_hashed
+                ADD CONSTRAINT events_hashed_pkey PRIMARY KEY (global_position, stream_id),
+                ADD CONSTRAINT events_hashed_stream_id_version_key UNIQUE (stream_id, version);
+            CREATE INDEX idx_events_hashed_type ON events_hashed (event_type);
+            CREATE INDEX idx_events_hashed_timestamp ON events_hashed (timestamp);
+            COMMENT ON TABLE events_hashed IS '0';
+            CREATE TABLE events_p0 PARTITION OF events_hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+            CREATE TABLE events_p1 PARTITION OF events_hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+            INSERT INTO events_hashed SELECT * FROM events
+            """
+        )
+    store.append("s-2", [NewEvent("Made", 2)], expected_version=ANY)
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        assert administration.partition(2).copied == 1
+    assert [event.data for event in store.read_all()] == [1, 2]
+    assert store.check() == []
+
+
 def test_a_position_taken_by_hand_stops_the_swap(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
     store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
     with psycopg.connect(postgres_url) as by_hand:
