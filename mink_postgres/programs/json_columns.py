@@ -31,11 +31,16 @@ def see_json(context: Context) -> Program[None]:
     context.sql.payloads_are("json" if (yield from has_json(context)) else "jsonb")
 
 
-def fit_functions(context: Context) -> Program[None]:
+def fit_new(context: Context) -> Program[None]:
     """Make what appends to json columns, where somebody has changed the columns and not that."""
     if not (yield Query(context.sql.schema_state))[0][4]:
-        for statement in _functions(context):
-            yield Query(statement, is_script=True)
+        yield from fit_functions(context, "json")
+
+
+def fit_functions(context: Context, json_type: str) -> Program[None]:
+    """Make the functions fit columns that have become another type."""
+    for statement in _functions(context) if json_type == "json" else [context.sql.admin("jsonb_functions")]:
+        yield Query(statement, is_script=True)
 
 
 def json_new(context: Context) -> Program[None]:

@@ -16,8 +16,10 @@ from mink_postgres.migrations import (
     step_statements,
     table_statements,
 )
-from mink_postgres.programs.json_columns import fit_functions, has_json, json_new, json_statements
-from mink_postgres.programs.partitioning import layout, partition_new
+from mink_postgres.programs.json_columns import fit_new, has_json, json_new, json_statements
+from mink_postgres.programs.layout import layout
+from mink_postgres.programs.locks import schema_lock
+from mink_postgres.programs.partitioning import partition_new
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     if not applied or _pending(applied):
         # One at a time: CREATE … IF NOT EXISTS alone fails when two processes start at once.
         yield Query("SELECT set_config('lock_timeout', '0', true)")
-        yield Query(_lock(context))
+        yield Query(schema_lock(context))
         encoding = (yield Query("SHOW server_encoding"))[0][0]
         if encoding != "UTF8":
             msg = (
@@ -103,7 +105,7 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     if context.json_type == "json" and through is None:
         yield from json_new(context)
     elif (yield from has_json(context)):
-        yield from fit_functions(context)
+        yield from fit_new(context)
     if context.hash_partitions and through is None:
         yield from partition_new(context)
     if context.unique_event_ids:
@@ -122,13 +124,8 @@ def migration_script(context: Context) -> Program[str]:
         made.append("payloads as json")
     if not made:
         return ""
-    body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", _lock(context), *statements, "COMMIT"))
+    body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", schema_lock(context), *statements, "COMMIT"))
     return f"-- Mink, schema {context.sql.quoted}: {', '.join(made)}\n{body};\n"
-
-
-def _lock(context: Context) -> str:
-    # The schema's name is letters, digits and _: nothing to quote.
-    return f"SELECT pg_advisory_xact_lock(hashtextextended('mink schema {context.sql.schema}', 0))"
 
 
 def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Program[list[str]]:

@@ -20,4 +20,13 @@ BEGIN
     SELECT pg_get_functiondef('{schema}.find_repeat(text, bigint, json)'::regprocedure) INTO made;
     made := replace(made, 's.data::text', 's.data::jsonb::text');
     EXECUTE replace(made, 'coalesce(s.metadata, ''{}'')::text', 'coalesce(s.metadata, ''{}'')::jsonb::text');
+    -- Of the same owner as all others, whoever runs this: the next migration makes them again.
+    FOR made IN
+        SELECT format('ALTER FUNCTION %s OWNER TO %I', p.oid::regprocedure, pg_get_userbyid(known.proowner))
+        FROM pg_proc AS p JOIN pg_proc AS known ON known.pronamespace = p.pronamespace
+        WHERE known.oid = '{schema}.feed_mark()'::regprocedure AND p.proowner <> known.proowner
+            AND pg_get_function_identity_arguments(p.oid) ~ '\mp_data json\M'
+    LOOP
+        EXECUTE made;
+    END LOOP;
 END $json$
