@@ -110,6 +110,21 @@ class Partitioned(msgspec.Struct, frozen=True):
     """Seconds from asking for the lock until all could go on."""
 
 
+class PayloadsChanged(msgspec.Struct, frozen=True):
+    """What changing the type of a store's payloads came to."""
+
+    json_type: str
+    """What they are now."""
+    changed: bool
+    """False where they were of that type already: nothing was done."""
+    copied: int
+    """Events copied in this call; what an earlier call had copied is not counted."""
+    copied_under_lock: int
+    """Those of them that were copied while nobody else could append or read."""
+    pause: float
+    """Seconds from asking for the lock until all could go on."""
+
+
 class RelationSize(msgspec.Struct, frozen=True):
     """The size of a table or an index."""
 
@@ -170,6 +185,24 @@ class Administration(Protocol):
         Raises:
             UsageError: The number cannot be.
             SchemaError: The store is partitioned already, or has what partitions cannot have; says what.
+            TransientStorageError: Appends in flight did not end for the last step; call it again.
+        """
+        ...
+
+    def change_payloads(self, json_type: str, progress: Callable[[int, int], object] | None = None) -> PayloadsChanged:
+        """Keep the data and metadata of a store that is in use as another type of the storage's.
+
+        The events are copied beside while the store is used, so the storage must have room for them twice. A call that
+        was broken off goes on where it was. Stores that are open go on, and use the type at their next opening.
+
+        Args:
+            json_type: PostgreSQL's `json` or `jsonb`.
+            progress: Called with the position up to which was copied, and the one to reach.
+
+        Raises:
+            UsageError: There is no such type, or the storage has no choice of types.
+            SchemaError: The store has what the new table would not have, or an event that `jsonb` cannot hold; says
+                which.
             TransientStorageError: Appends in flight did not end for the last step; call it again.
         """
         ...

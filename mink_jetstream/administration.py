@@ -57,6 +57,14 @@ class JetStreamAdministration:
         msg = "a JetStream store has no partitions of its storage: keep a store for each category; nothing was changed"
         raise UsageError(msg)
 
+    def change_payloads(self, json_type: str, progress: Callable[[int, int], object] | None = None) -> NoReturn:
+        """Refused: a message holds its event as it was sent."""
+        del json_type, progress
+        msg = (
+            "a JetStream store keeps payloads as they were written, and has no other type for them; nothing was changed"
+        )
+        raise UsageError(msg)
+
     def migration_script(self) -> str:
         """See `Administration.migration_script`; what `migrate` does cannot be written as one."""
         return ""

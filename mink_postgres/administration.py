@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from mink_core.administration import Partitioned, SchemaStatus, SchemaStep
-from mink_core.errors import TransientStorageError
+from mink_core.administration import Partitioned, PayloadsChanged, SchemaStatus, SchemaStep
 from mink_postgres.backends.pooler import psycopg_options
 from mink_postgres.backends.sync_psycopg import transaction
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import translated
 from mink_postgres.importing import import_events
 from mink_postgres.migrations import SCHEMA_VERSION, raw_migrations
-from mink_postgres.programs import partitioning, schema
+from mink_postgres.moving import Mover
+from mink_postgres.programs import schema
 from mink_postgres.programs.diagnosing import diagnose
 from mink_postgres.programs.grants import grants
 from mink_postgres.programs.json_columns import see_json
 from mink_postgres.programs.marks import import_marks, stream_marks
+from mink_postgres.programs.partitioning import into_partitions
+from mink_postgres.programs.retyping import into_type
 from mink_postgres.programs.statistics import statistics
-from mink_postgres.query import Program, Query, run
+from mink_postgres.query import Program, Query, ask, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _COMMIT = Query("COMMIT", retry_is_safe=True)
-_TRIES = 20
-"""How often the lock for the last step of partitioning is asked for."""
-_LOCK_PAUSE = 1.0
-"""Seconds between two tries, in which the appends that waited get through."""
 
 
 class PostgresAdministration:
@@ -73,37 +70,14 @@ class PostgresAdministration:
 
     def partition(self, partitions: int, progress: Callable[[int, int], object] | None = None) -> Partitioned:
         """See `Administration.partition`."""
-        context = self._context
-        self._run(schema.check_current(context))
-        with transaction(self._connection, _COMMIT):
-            done = self._run(partitioning.begin(context, partitions))
-        copied = tries = 0
-        while True:
-            mark = self._run(partitioning.mark(context))
-            while done < mark:
-                with transaction(self._connection, _COMMIT):
-                    done, count = self._run(partitioning.copy_chunk(context, done, mark))
-                copied += count
-                if progress is not None:
-                    progress(done, mark)
-            if self._run(partitioning.mark(context)) - done > partitioning.CLOSE:
-                continue
-            if not tries:
-                # Plans are good from the first call on; and what came meanwhile is copied before the lock is asked for.
-                self._run(partitioning.analyze(context))
-                tries = 1
-                continue
-            began = time.monotonic()
-            try:
-                with transaction(self._connection, _COMMIT):
-                    last = self._run(partitioning.finish(context, done))
-            except TransientStorageError:
-                tries += 1
-                if tries > _TRIES:
-                    raise
-                time.sleep(_LOCK_PAUSE)
-            else:
-                return Partitioned(partitions, copied + last, last, time.monotonic() - began)
+        moved = self._mover().move(into_partitions(partitions), progress)
+        assert moved is not None  # noqa: S101 -- where it is so already that is refused
+        return Partitioned(partitions, *moved)
+
+    def change_payloads(self, json_type: str, progress: Callable[[int, int], object] | None = None) -> PayloadsChanged:
+        """See `Administration.change_payloads`."""
+        moved = self._mover().move(into_type(json_type), progress)
+        return PayloadsChanged(json_type, moved is not None, *(moved or (0, 0, 0.0)))
 
     def migration_script(self) -> str:
         """See `Administration.migration_script`."""
@@ -133,6 +107,8 @@ class PostgresAdministration:
         """See `Administration.import_events`."""
         try:
             with transaction(self._connection, _COMMIT):
+                # A change of their type waits until what is sent as this one is stored.
+                self._run(ask(Query(f"LOCK TABLE {self._context.sql.quoted}.events IN ACCESS SHARE MODE")))
                 self._run(see_json(self._context))
                 return import_events(self._context, self._connection, events)
         except psycopg.Error as error:
@@ -149,6 +125,9 @@ class PostgresAdministration:
         """See `Administration.import_marks`."""
         with transaction(self._connection, _COMMIT):
             self._run(import_marks(self._context, marks))
+
+    def _mover(self) -> Mover:
+        return Mover(self._context, self._connection, partial(psycopg_sync.fetch, self._connection))
 
     def _run(self, program: Program[T]) -> T:
         return run(program, partial(psycopg_sync.fetch, self._connection))

@@ -20,7 +20,7 @@ from mink_postgres.capabilities import ADAPTER, capabilities_of
 from mink_postgres.following import AsyncFollowing
 from mink_postgres.grouping.async_runner import AsyncGrouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import appending, schema
+from mink_postgres.programs import appending, json_columns, schema
 from mink_postgres.query import Program, Query, ask, run_async
 from mink_postgres.substores import AsyncPostgresSubStores
 from mink_postgres.substores.privacy import AsyncPostgresPrivacy
@@ -107,6 +107,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
         await self._open()
         async with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
             await run_async(schema.migrate(self._context), partial(self._backend.fetch, connection))
+        await self._run_now(json_columns.see_json(self._context))
         self._checked = True
 
     async def append(

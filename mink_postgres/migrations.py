@@ -53,7 +53,7 @@ def raw_migrations() -> tuple[Migration, ...]:
 @cache
 def store_functions() -> frozenset[str]:
     """The names of all functions that the schema has had."""
-    return functions_of([step.sql for step in raw_migrations()] + [admin_sql("partition_swap")])
+    return functions_of([step.sql for step in raw_migrations()] + [admin_sql("move_row_guards")])
 
 
 def functions_of(texts: Iterable[str]) -> frozenset[str]:

@@ -76,9 +76,7 @@ class PostgresOptions:
             if self.unique_event_ids:
                 msg = "no index over partitions by stream can keep event ids unique: give hash_partitions or unique_event_ids"
                 raise UsageError(msg)
-        if self.json_type not in _JSON_TYPES:
-            msg = f"json_type must be 'jsonb' or 'json', not {self.json_type!r:.40}; nothing was opened"
-            raise UsageError(msg)
+        check_json_type(self.json_type)
         object.__setattr__(self, "transforms", checked_transforms(self.transforms))
         check_seconds(self.pool_timeout, "pool_timeout")
         if check_seconds(self.lock_timeout, "lock_timeout") > _LONGEST_LOCK:
@@ -172,4 +170,15 @@ def check_hash_partitions(partitions: int) -> None:
     """
     if type(partitions) is not int or not 2 <= partitions <= _MOST_PARTITIONS:  # noqa: PLR2004 -- one would be no partitions
         msg = f"events are kept in 2 to {_MOST_PARTITIONS:,} partitions, not {partitions!r:.40}; nothing was changed"
+        raise UsageError(msg)
+
+
+def check_json_type(json_type: str) -> None:
+    """Refuse a type that payloads cannot be of.
+
+    Raises:
+        UsageError: It is not `jsonb` or `json`.
+    """
+    if json_type not in _JSON_TYPES:
+        msg = f"json_type must be 'jsonb' or 'json', not {json_type!r:.40}; nothing was changed"
         raise UsageError(msg)

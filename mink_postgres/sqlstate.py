@@ -9,7 +9,7 @@ from mink_core.errors import MinkError, OutcomeUnknownError, SchemaError, Storag
 if TYPE_CHECKING:
     from mink_postgres.query import Query
 
-_CANNOT_ADOPT = "MINK1"  # raised by sql/admin/adopt.sql
+_CANNOT_BE = "MINK1"  # raised by sql/admin/adopt.sql and move_unfit.sql
 _MESSAGE_IDS = "idx_outbox_message_id"
 _SAGAS = "idx_sagas_"
 _NOT_THERE = {"42P01", "42883", "3F000", "42703"}  # undefined table, function, schema, column
@@ -76,7 +76,7 @@ def translate(  # noqa: C901, PLR0911 -- a table of answers
             retry_is_safe=query.retry_is_safe,
             sqlstate=sqlstate,
         )
-    if sqlstate == _CANNOT_ADOPT:
+    if sqlstate == _CANNOT_BE:
         return SchemaError(said)
     if sqlstate in _NOT_THERE:
         return SchemaError(

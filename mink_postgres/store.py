@@ -22,7 +22,7 @@ from mink_postgres.drivers import psycopg_sync
 from mink_postgres.following import Following
 from mink_postgres.grouping.sync_runner import Grouping
 from mink_postgres.options import PostgresOptions
-from mink_postgres.programs import appending, schema
+from mink_postgres.programs import appending, json_columns, schema
 from mink_postgres.query import Program, Query, ask, run
 from mink_postgres.source import ServerSource, Source
 from mink_postgres.substores import PostgresSubStores
@@ -118,6 +118,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         self._open()
         with self._transaction(Query("COMMIT", retry_is_safe=True)) as connection:
             run(schema.migrate(self._context), partial(self._backend.fetch, connection))
+        self._run_now(json_columns.see_json(self._context))
         self._checked = True
 
     def append(

@@ -8,7 +8,7 @@ from mink_core.administration import Diagnosis, Level
 from mink_core.errors import MinkError
 from mink_postgres.programs import feed
 from mink_postgres.programs.index_health import indexes
-from mink_postgres.programs.partitioning import layout
+from mink_postgres.programs.layout import COPIES, HASHED, layout
 from mink_postgres.programs.schema import applied_migrations, check_current, check_sequence, disarmed
 from mink_postgres.programs.server_health import connections, pooler, replication, settings
 from mink_postgres.query import Program, Query
@@ -48,7 +48,7 @@ def diagnose(context: Context, options: PostgresOptions, *, session: int, max_la
         return [*found, Diagnosis("schema", Level.CRITICAL, str(error), "mink migrate status")]
     found.append(Diagnosis("schema", Level.OK, f"schema {context.sql.schema!r} is up to date"))
     found += yield from _guards(context)
-    found += yield from _partitions(context)
+    found += yield from _layout(context)
     if context.sql.json_type == "json":
         found.append(Diagnosis("payloads", Level.OK, "payloads are kept as json", "", {"type": "json"}))
     found += yield from indexes(context)
@@ -97,15 +97,21 @@ def _rearming(schema: str, name: str, trigger: str) -> str:
     return f"{again}ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
 
 
-def _partitions(context: Context) -> Program[list[Diagnosis]]:
+def _layout(context: Context) -> Program[list[Diagnosis]]:
     found = yield from layout(context)
-    if found.begun:
-        advice = f"go on with `mink partition`, or DROP TABLE {context.sql.quoted}.events_hashed"
-        return [Diagnosis("partitions", Level.NOTICE, "a copy into partitions was begun and not finished", advice)]
-    if not found.partitions:
-        return []
-    said = f"events are kept in {found.partitions} partitions by stream"
-    return [Diagnosis("partitions", Level.OK, said, "", {"partitions": found.partitions})]
+    diagnoses = [
+        Diagnosis(
+            "partitions" if copy == HASHED else "payloads",
+            Level.NOTICE,
+            f"a copy of the events was begun by `{COPIES[copy]}` and not finished",
+            f"go on with `{COPIES[copy]}`, or DROP TABLE {context.sql.quoted}.{copy}",
+        )
+        for copy in found.begun
+    ]
+    if found.partitions:
+        said = f"events are kept in {found.partitions} partitions by stream"
+        diagnoses.append(Diagnosis("partitions", Level.OK, said, "", {"partitions": found.partitions}))
+    return diagnoses
 
 
 def _feed(context: Context, max_lag: float) -> Program[list[Diagnosis]]:

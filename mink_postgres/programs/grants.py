@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mink_core.administration import Access
 from mink_core.errors import StorageError, UsageError
 from mink_postgres.migrations import store_functions
+from mink_postgres.programs.layout import COPIES
 from mink_postgres.programs.schema import check_current
 from mink_postgres.query import Program, Query
 from mink_postgres.statements import admin_sql
@@ -107,7 +108,7 @@ class _Object(NamedTuple):
 def _is_ours(kind: str, name: str, table: str) -> bool:
     if kind == "function":
         return name in store_functions()
-    return (name if kind == "table" else table) in {*TABLES, "events_hashed"}
+    return (name if kind == "table" else table) in {*TABLES, *COPIES}
 
 
 def _owner(schema: str, role: str, objects: Sequence[_Object]) -> Iterable[str]:

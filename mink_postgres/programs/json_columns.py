@@ -4,28 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.errors import SchemaError
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
     from mink_postgres.context import Context
 
+_OF_JSON = "append_group,append_group_with_outbox,append_one,append_one_with_outbox"
+"""The functions that are there twice, for jsonb and for json."""
 
-def see_json(context: Context) -> Program[str]:
-    """Of which type the store's payloads are, so that its statements fit: `json`, or else `jsonb`."""
+
+def has_json(context: Context) -> Program[bool]:
+    """Whether the store's payloads are `json`."""
     rows = yield Query(
         "SELECT a.atttypid = 'json'::regtype FROM pg_attribute AS a "
         "WHERE a.attrelid = to_regclass($1::text) AND a.attname = 'data'",
         (f"{context.sql.quoted}.events",),
     )
-    context.sql.payloads_are("json" if rows and rows[0][0] else "jsonb")
-    return context.sql.json_type
+    return bool(rows and rows[0][0])
 
 
-def fit_functions(context: Context) -> Program[None]:
+def see_json(context: Context) -> Program[None]:
+    """See of which type the store's payloads are, so that its statements fit.
+
+    Not inside a transaction that may change it: were it rolled back, the statements would fit nothing.
+    """
+    context.sql.payloads_are("json" if (yield from has_json(context)) else "jsonb")
+
+
+def fit_new(context: Context) -> Program[None]:
     """Make what appends to json columns, where somebody has changed the columns and not that."""
     if not (yield Query(context.sql.schema_state))[0][4]:
-        yield Query(context.sql.admin("json_functions"), is_script=True)
+        yield from fit_functions(context, "json")
+
+
+def fit_functions(context: Context, json_type: str) -> Program[None]:
+    """Make the functions fit columns that have become another type."""
+    for statement in _functions(context) if json_type == "json" else [context.sql.admin("jsonb_functions")]:
+        yield Query(statement, is_script=True)
 
 
 def json_new(context: Context) -> Program[None]:
@@ -34,19 +49,24 @@ def json_new(context: Context) -> Program[None]:
     Raises:
         SchemaError: The store holds events.
     """
-    if (yield from see_json(context)) == "json":
+    if (yield from has_json(context)):
         return
-    events = f"{context.sql.quoted}.events"
-    yield Query(f"LOCK TABLE {events} IN ACCESS EXCLUSIVE MODE")
-    if (yield from see_json(context)) == "json":
+    # Before it asks for the lock, behind which everybody would wait for who reads the table, as a dump does for hours.
+    yield Query(context.sql.admin("json_empty"), is_script=True)
+    lock, *statements = json_statements(context)
+    yield Query(lock)
+    if (yield from has_json(context)):
         return
-    if (yield Query(f"SELECT FROM {events} LIMIT 1")):
-        msg = (
-            f"schema {context.sql.schema!r} holds events as jsonb; nothing was changed: open it without json_type, or move "
-            "them into a new store by `mink export` and `mink import`"
-        )
-        raise SchemaError(msg)
-    # With the type goes how large values are compressed.
-    for name in ("json_columns", "json_functions", "compress"):
-        yield Query(context.sql.admin(name), is_script=True)
-    context.sql.payloads_are("json")
+    for statement in statements:
+        yield Query(statement, is_script=True)
+
+
+def json_statements(context: Context) -> list[str]:
+    """What makes the payloads of a store `json` that has them as `jsonb`, and refuses one that holds events."""
+    lock = f"LOCK TABLE {context.sql.quoted}.events IN ACCESS EXCLUSIVE MODE"
+    return [lock, context.sql.admin("json_empty"), context.sql.admin("json_columns"), *_functions(context)]
+
+
+def _functions(context: Context) -> list[str]:
+    # Roles that are there already may call what is new.
+    return [context.sql.admin("json_functions"), context.sql.admin("grant_new").replace("{names}", f"{{{_OF_JSON}}}")]

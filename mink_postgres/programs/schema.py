@@ -16,8 +16,10 @@ from mink_postgres.migrations import (
     step_statements,
     table_statements,
 )
-from mink_postgres.programs.json_columns import fit_functions, json_new, see_json
-from mink_postgres.programs.partitioning import layout, partition_new
+from mink_postgres.programs.json_columns import fit_new, has_json, json_new, json_statements
+from mink_postgres.programs.layout import layout
+from mink_postgres.programs.locks import schema_lock
+from mink_postgres.programs.partitioning import partition_new
 from mink_postgres.query import Program, Query
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     if not applied or _pending(applied):
         # One at a time: CREATE … IF NOT EXISTS alone fails when two processes start at once.
         yield Query("SELECT set_config('lock_timeout', '0', true)")
-        yield Query(_lock(context))
+        yield Query(schema_lock(context))
         encoding = (yield Query("SHOW server_encoding"))[0][0]
         if encoding != "UTF8":
             msg = (
@@ -102,8 +104,8 @@ def migrate(context: Context, *, through: int | None = None) -> Program[list[Mig
     yield from check_sequence(context)
     if context.json_type == "json" and through is None:
         yield from json_new(context)
-    elif (yield from see_json(context)) == "json":
-        yield from fit_functions(context)
+    elif (yield from has_json(context)):
+        yield from fit_new(context)
     if context.hash_partitions and through is None:
         yield from partition_new(context)
     if context.unique_event_ids:
@@ -115,16 +117,15 @@ def migration_script(context: Context) -> Program[str]:
     """What `migrate` would run, as a script for a database administrator to review and run; empty: nothing."""
     applied = yield from applied_migrations(context)
     steps = _pending(applied)
-    if not steps:
-        return ""
     statements = yield from _statements(context, steps, adopt=not applied)
-    body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", _lock(context), *statements, "COMMIT"))
-    return f"-- Mink, schema {context.sql.quoted}: migrations {', '.join(step.name for step in steps)}\n{body};\n"
-
-
-def _lock(context: Context) -> str:
-    # The schema's name is letters, digits and _: nothing to quote.
-    return f"SELECT pg_advisory_xact_lock(hashtextextended('mink schema {context.sql.schema}', 0))"
+    made = [f"migrations {', '.join(step.name for step in steps)}"] if steps else []
+    if context.json_type == "json" and not (yield from has_json(context)):
+        statements += json_statements(context)
+        made.append("payloads as json")
+    if not made:
+        return ""
+    body = ";\n\n".join(text.rstrip(";") for text in ("BEGIN", schema_lock(context), *statements, "COMMIT"))
+    return f"-- Mink, schema {context.sql.quoted}: {', '.join(made)}\n{body};\n"
 
 
 def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Program[list[str]]:
@@ -157,7 +158,7 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
     if adopt:
         statements.append(sql.admin("compress"))
     else:
-        if (yield from see_json(context)) == "json":
+        if (yield from has_json(context)):
             statements.append(sql.admin("json_functions"))
         statements += grant_statements(steps, sql.quoted)
     return statements
@@ -241,7 +242,7 @@ def check_current(context: Context) -> Program[bool]:
         Whether the optional unique index on event ids is there.
     """
     rows = yield Query(context.sql.schema_state)
-    versions, oldest_codes, unique, json_type, takes_json = rows[0]
+    versions, oldest_codes, unique, is_json, takes_json = rows[0]
     applied: dict[int, int] = dict(zip(versions or (), oldest_codes or (), strict=True))
     check_works(applied)
     if missing := [step for step in raw_migrations() if step.version not in applied]:
@@ -250,10 +251,10 @@ def check_current(context: Context) -> Program[bool]:
             f"{f' and {len(missing) - 1} more' if missing[1:] else ''}, which this code needs: {_INIT}"
         )
         raise SchemaError(msg)
-    if json_type == "json" and not takes_json:
+    if is_json and not takes_json:
         msg = f"schema {context.sql.schema!r} keeps payloads as json, but its functions do not: {_INIT}"
         raise SchemaError(msg)
-    context.sql.payloads_are(json_type)
+    context.sql.payloads_are("json" if is_json else "jsonb")
     return bool(unique)
 
 

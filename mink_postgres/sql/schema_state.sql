@@ -9,9 +9,9 @@ SELECT array_agg(m.version ORDER BY m.version),
             AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL AND x.indnkeyatts = 1
             AND a.attname = 'event_id'
     ),
-    (
-        SELECT format_type(a.atttypid, NULL) FROM pg_attribute AS a
-        WHERE a.attrelid = to_regclass('{schema}.events') AND a.attname = 'data'
+    EXISTS (
+        SELECT FROM pg_attribute AS a
+        WHERE a.attrelid = to_regclass('{schema}.events') AND a.attname = 'data' AND a.atttypid = 'json'::regtype
     ),
     to_regprocedure('{schema}.append_one(text, text, bigint, uuid, text, json, json)') IS NOT NULL
 FROM {schema}.schema_migrations AS m

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,6 +14,7 @@ from rich.console import Console
 from mink_core import NewEvent, open_store
 from mink_core.administration import Diagnosis, Level
 from mink_core.cli.commands.doctor import show
+from mink_core.cli.session import Session
 from mink_postgres.migrations import raw_migrations
 from tests.cli.conftest import lines
 from tests.cli.test_postgres import run
@@ -167,3 +169,22 @@ def test_a_new_store_keeps_json_where_it_is_told_so(mink: Mink, url: str) -> Non
 def test_partitions_are_refused_where_there_are_none(mink: Mink) -> None:
     assert mink("init", "--hash-partitions", "4", store_url="memory://").exit_code == 2
     assert mink("partition", "4", store_url="memory://").exit_code == 2
+
+
+def test_payloads_become_another_type(mink: Mink, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mink("init", store_url=url).exit_code == 0
+    assert mink("append", "a-1", "--expect", "none", "--type", "T", "--data", "1", store_url=url).exit_code == 0
+    (done,) = lines(mink("payloads", "json", store_url=url).stdout)
+    assert (done["json_type"], done["changed"], done["copied"]) == ("json", True, 1)
+    (done,) = lines(mink("payloads", "json", store_url=url).stdout)
+    assert (done["changed"], done["copied"]) == (False, 0)
+    assert mink("partition", "4", store_url=url).exit_code == 0
+    assert lines(mink("payloads", "jsonb", store_url=url).stdout)[0]["changed"]
+    assert mink("check", store_url=url).exit_code == 0
+    assert lines(mink("read", "a-1", store_url=url).stdout)[0]["data"] == 1
+    assert mink("payloads", "text", store_url=url).exit_code == 2
+    assert mink("payloads", "json", store_url="memory://").exit_code == 2
+    monkeypatch.setattr(Session, "speaks_json", False)
+    said = mink("payloads", "json", store_url=url).stdout
+    assert re.match(r"payloads are json: 1 events were copied, 0 of them while others waited for \d+\.\d\d s\n", said)
+    assert mink("payloads", "json", store_url=url).stdout == "payloads are json already; nothing was changed\n"

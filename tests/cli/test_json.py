@@ -111,6 +111,7 @@ def test_json_is_json_and_nothing_is_coloured(
         "idempotency purge",
         f"demo --seconds 0.5 --no-rules --store {url}",
         "partition 2",
+        "payloads json",
     ]
     assert {path for path in OURS if not any(call.startswith(" ".join(path)) for call in calls)} == set()
     silent: list[str] = []

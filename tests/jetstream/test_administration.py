@@ -21,12 +21,15 @@ def test_no_method_of_an_administration_is_missing(store: JetStreamEventStore, u
         assert {name for name in _names(Administration) if not hasattr(administration, name)} == set()
         with pytest.raises(UsageError, match=r"no partitions.*nothing was changed"):
             administration.partition(4)
+        with pytest.raises(UsageError, match=r"as they were written.*nothing was changed"):
+            administration.change_payloads("json")
 
 
-def test_partitions_are_refused_on_the_command_line(store: JetStreamEventStore, url: str) -> None:
-    said = CliRunner().invoke(app, ["--store", url, "partition", "4"], prog_name="mink")
-    assert said.exit_code == 2
-    assert "unexpected" not in said.stderr
+def test_partitions_and_types_are_refused_on_the_command_line(store: JetStreamEventStore, url: str) -> None:
+    for command in (["partition", "4"], ["payloads", "json"]):
+        said = CliRunner().invoke(app, ["--store", url, *command], prog_name="mink")
+        assert said.exit_code == 2
+        assert "unexpected" not in said.stderr
 
 
 def test_a_store_that_is_not_there_says_what_to_do(url: str) -> None:

@@ -13,37 +13,12 @@ from mink_core import EventFilter, ExpectedVersion, NewEvent, SchemaError, Stora
 from mink_core.administration import Access, Level
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
-from mink_postgres import administration as module
-from mink_postgres.programs import partitioning
+from mink_postgres import moving as module
+from mink_postgres.programs import moving
+from tests.postgres.loads import Load
 from tests.postgres.readers import StoreReader
 
 ANY = ExpectedVersion.ANY
-
-
-class Load(threading.Thread):
-    """Appends and reads while the store is moved; keeps what was acknowledged."""
-
-    def __init__(self, store: PostgresEventStore, number: int) -> None:
-        super().__init__()
-        self.store, self.number = store, number
-        self.acknowledged: list[Any] = []
-        self.stopping = threading.Event()
-        self.error: BaseException | None = None
-        self.longest = 0.0
-
-    def run(self) -> None:
-        count = 0
-        try:
-            while not self.stopping.is_set():
-                began = time.monotonic()
-                stream = f"live-{self.number}-{count % 7}"
-                result = self.store.append(stream, [NewEvent("Live", count)], expected_version=ANY)
-                self.acknowledged.append((result.first_position, stream, result.first_version))
-                list(self.store.read_stream(stream, limit=3))
-                self.longest = max(self.longest, time.monotonic() - began)
-                count += 1
-        except BaseException as error:  # noqa: BLE001 -- told by the test
-            self.error = error
 
 
 @pytest.mark.usefixtures("durable")
@@ -170,7 +145,7 @@ def test_what_would_be_lost_is_named(postgres_url: str, schema: str, store: Post
 def test_two_that_move_one_store_do_not_meet(
     postgres_url: str, schema: str, store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partitioning, "CHUNK", 10)
+    monkeypatch.setattr(moving, "CHUNK", 10)
     for number in range(10):
         store.append(f"s-{number}", [NewEvent("Made", n) for n in range(10)], expected_version=ANY)
     others: list[Any] = []
@@ -230,6 +205,35 @@ def test_a_copy_that_was_broken_off_goes_on(postgres_url: str, schema: str, stor
         store.append("s-1", [NewEvent("Made", 9)], expected_version=ANY)
         assert administration.partition(4).copied == 1
     assert [event.data for event in store.read_all()] == [0, 1, 2, 9]
+
+
+def test_a_copy_that_an_earlier_release_has_begun_goes_on(
+    postgres_url: str, schema: str, store: PostgresEventStore
+) -> None:
+    """Its partitions have their final names already."""
+    store.append("s-1", [NewEvent("Made", 1)], expected_version=ANY)
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(
+            f"""
+            SET search_path TO "{schema}";
+            CREATE TABLE events_hashed (LIKE events INCLUDING DEFAULTS INCLUDING COMPRESSION)
+                PARTITION BY HASH (stream_id);
+            ALTER TABLE events_hashed
+                ADD CONSTRAINT events_hashed_pkey PRIMARY KEY (global_position, stream_id),
+                ADD CONSTRAINT events_hashed_stream_id_version_key UNIQUE (stream_id, version);
+            CREATE INDEX idx_events_hashed_type ON events_hashed (event_type);
+            CREATE INDEX idx_events_hashed_timestamp ON events_hashed (timestamp);
+            COMMENT ON TABLE events_hashed IS '0';
+            CREATE TABLE events_p0 PARTITION OF events_hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+            CREATE TABLE events_p1 PARTITION OF events_hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+            INSERT INTO events_hashed SELECT * FROM events
+            """
+        )
+    store.append("s-2", [NewEvent("Made", 2)], expected_version=ANY)
+    with open_administration(f"{postgres_url}?schema={schema}") as administration:
+        assert administration.partition(2).copied == 1
+    assert [event.data for event in store.read_all()] == [1, 2]
+    assert store.check() == []
 
 
 def test_a_position_taken_by_hand_stops_the_swap(postgres_url: str, schema: str, store: PostgresEventStore) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -13,7 +16,9 @@ from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.postgres.sessions import Session
 
 ANY = ExpectedVersion.ANY
 
@@ -172,3 +177,31 @@ def test_a_partition_that_is_attached_later_is_guarded_or_refuses(
                 owner.execute(it.advice)  # type: ignore[arg-type]
         assert [it for it in administration.diagnose() if it.level is Level.CRITICAL] == []
     assert [it for it in parted.check() if it.kind != "stream"] == []
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_what_was_appended_while_the_lock_was_waited_for_is_seen(
+    postgres_url: str, schema: str, session: Callable[..., Session], isolation: str
+) -> None:
+    """Also where the database's own isolation shows a transaction only what was there at its start."""
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as plain:
+        plain.initialize()
+    options = quote(f"-c default_transaction_isolation={isolation.replace(' ', chr(92) + ' ')}")
+    late = session()
+    late.run("INSERT INTO {schema}.streams (stream_id, category) VALUES ('s-1', 's')")
+    late.append("s-1")
+    with (
+        ThreadPoolExecutor() as pool,
+        PostgresEventStore(f"{postgres_url}?options={options}", schema=schema, min_size=1, hash_partitions=4) as store,
+    ):
+        waiting = pool.submit(store.initialize)
+        with psycopg.connect(postgres_url, autocommit=True) as looking:
+            waits = "SELECT FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+            while not looking.execute(waits, (f'"{schema}".events',)).fetchall():
+                assert not waiting.done()
+                time.sleep(0.01)
+        late.commit()
+        with pytest.raises(SchemaError, match="holds events in one table; nothing was changed"):
+            waiting.result()
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1) as plain:
+        assert [it.stream_id for it in plain.read_all()] == ["s-1"]

@@ -13,7 +13,7 @@ BEGIN
                 to_regclass('{schema}.snapshot_details'), to_regclass('{schema}.outbox'),
                 to_regclass('{schema}.idempotency'), to_regclass('{schema}.sagas')
             )
-            AND a.atttypid IN ('jsonb'::regtype, 'json'::regtype, 'bytea'::regtype) AND a.attstorage = 'x' AND a.attcompression = ''
+            AND a.atttypid IN ('jsonb'::regtype, 'bytea'::regtype) AND a.attstorage = 'x' AND a.attcompression = ''
     LOOP
         EXECUTE change;
     END LOOP;
