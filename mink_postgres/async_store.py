@@ -88,9 +88,9 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
         self._backend = choose_backend(conninfo, driver, pool, connection, self._options)
         self._backend.on_connect = self._context.settled.forget
         self._bound = connection is not None
-        self._grouping = (
-            AsyncGrouping(self._context, self._backend) if self._options.group_commits and not self._bound else None
-        )
+        known = self._options.max_size if pool is None else 0
+        grouped = self._options.group_commits and not self._bound
+        self._grouping = AsyncGrouping(self._context, self._backend, known) if grouped else None
         self._opening: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakeups = Wakeups(self._options.schema, self._session_url) if self._options.wakeups else None

@@ -93,7 +93,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         self._backend.on_connect = self._context.settled.forget
         self._bound = connection is not None
         self._grouping = (
-            Grouping(self._context, self._backend)
+            Grouping(self._context, self._backend, self._options.max_size if pool is None else 0)
             if self._options.group_commits and isinstance(self._backend, sync_psycopg.PsycopgBackend)
             else None
         )

@@ -26,11 +26,11 @@ _Waiter: TypeAlias = "asyncio.Future[Answer]"
 class AsyncGrouping:
     """Appends for one store. Every call is made in the store's event loop."""
 
-    def __init__(self, context: Context, backend: AsyncBackend) -> None:
-        """Take the store's connections."""
+    def __init__(self, context: Context, backend: AsyncBackend, connections: int) -> None:
+        """Take the store's connections, and how many there may be: 0 where nobody knows."""
         self._context = context
         self._backend = backend
-        self._planner: Planner[_Waiter] = Planner()
+        self._planner: Planner[_Waiter] = Planner(connections)
         self._lanes: set[asyncio.Task[None]] = set()
         self._closed = False
 

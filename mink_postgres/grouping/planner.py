@@ -24,7 +24,7 @@ CROWD = 3
 """Appends that must wait for a second lane to be of use, and to go on: one or two cost it more than they gain."""
 GROUP_APPENDS = 32
 """Appends in a group of up to 64 callers. With 64 in one all would move in lockstep, and nobody be left to fill the next."""
-MANY = 96
+MANY = 80
 """Callers from which on more lanes are of use: a commit takes the disk as long for many groups as for one."""
 LANES_OF_MANY = 4
 """Groups under way at once for so many. More of them cost the server more than they gain."""
@@ -70,17 +70,17 @@ def fits(item: PreparedAppend, size: int) -> bool:
 class Planner(Generic[W]):
     """The queue of one store. Its caller lets one call in at a time."""
 
-    def __init__(self, connections: int = 25) -> None:
+    def __init__(self, connections: int) -> None:
         """Begin idle.
 
         Args:
-            connections: How many the store may have. More lanes than two take a third of them at most.
+            connections: How many the store may have. More than two lanes take a third of them at most; 0 where nobody knows.
         """
         self._most = max(LANES, min(LANES_OF_MANY, connections // 3))
         self.limit = LANES
-        """Lanes that are of use: one more ends when it asks for its next group. Of many callers, `LANES` allow `most`."""
+        """Lanes that are of use: one more ends when it asks for its next group. With two, many callers have more."""
         self.callers = 0
-        """The most appends that waited, and streams in groups, at once of late; a thirty-second less with each group."""
+        """The most appends that waited, and streams in groups, at once of late; one less with each group, and of many more."""
         self._ready: deque[Entry[W]] = deque()
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
@@ -114,13 +114,14 @@ class Planner(Generic[W]):
         return False
 
     def _crowd(self, lanes: int) -> float:
-        """Appends that must wait for a lane to be of use beside so many."""
+        """Appends that must wait for one more lane to be of use beside so many."""
         if not lanes:
             return 1
         if lanes < self.limit:
             return CROWD
-        # A full group, so that there is no more than one group's worth of callers for each.
-        return GROUP_APPENDS if self.callers >= MANY and LANES <= self.limit and lanes < self._most else math.inf
+        if self.callers >= MANY and self.limit >= LANES and lanes < self._most:
+            return GROUP_APPENDS
+        return math.inf
 
     def close_lane(self) -> None:
         """A lane has ended otherwise than by an empty `take`."""
@@ -134,7 +135,9 @@ class Planner(Generic[W]):
         if self.lanes > 1 and len(ready) < self._crowd(self.lanes - 1):
             self.lanes -= 1
             return group
-        most = max(GROUP_APPENDS, min(self.callers // self._most, MOST_APPENDS)) if self.callers >= MANY else GROUP_APPENDS
+        most = (
+            max(GROUP_APPENDS, min(self.callers // self._most, MOST_APPENDS)) if self.callers >= MANY else GROUP_APPENDS
+        )
         while ready and len(group) < most:
             entry = ready[0]
             if entry.stream_id in self._busy:

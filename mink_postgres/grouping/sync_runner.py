@@ -59,11 +59,11 @@ class _Waiter:
 class Grouping:
     """Appends for one store, from any thread."""
 
-    def __init__(self, context: Context, backend: PsycopgBackend) -> None:
-        """Take the store's connections."""
+    def __init__(self, context: Context, backend: PsycopgBackend, connections: int) -> None:
+        """Take the store's connections, and how many there may be: 0 where nobody knows."""
         self._context = context
         self._backend = backend
-        self._planner: Planner[_Waiter] = Planner()
+        self._planner: Planner[_Waiter] = Planner(connections)
         self._pace = Pace()
         self._lock = threading.Lock()
         self._closed = False

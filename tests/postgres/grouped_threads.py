@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def grouping(send: Callable[[list[Any]], object]) -> Any:
     """One that sends nothing: an append's answer is its own stream's name."""
-    made: Any = Grouping(PostgresOptions().context(), None)  # type: ignore[arg-type]
+    made: Any = Grouping(PostgresOptions().context(), None, 25)  # type: ignore[arg-type]
     made._planner.direct = planning.DIRECT
 
     def answered(items: list[Any]) -> list[str]:

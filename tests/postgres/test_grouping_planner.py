@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def entry(stream: str, waiter: Any, count: int = 1) -> Entry[Any]:
 
 
 def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
-    planner: Planner[int] = Planner()
+    planner: Planner[int] = Planner(25)
     assert all(planner.go_directly() for _ in range(DIRECT))
     assert not planner.go_directly()
     assert planner.add(entry("a-1", 1))
@@ -43,7 +44,7 @@ def test_a_lone_append_goes_directly_and_a_crowd_in_groups() -> None:
 
 
 def test_a_second_lane_waits_for_a_crowd() -> None:
-    planner: Planner[int] = Planner()
+    planner: Planner[int] = Planner(25)
     assert planner.add(entry("a-1", 1))
     assert [e.waiter for e in planner.take()] == [1]
     assert [planner.add(entry(f"b-{number}", number)) for number in range(2, 6)] == [False, False, True, False]
@@ -58,7 +59,7 @@ def test_a_second_lane_waits_for_a_crowd() -> None:
 
 
 def test_no_more_lanes_than_are_wanted() -> None:
-    planner: Planner[int] = Planner()
+    planner: Planner[int] = Planner(25)
     planner.limit = 1
     assert planner.add(entry("a-1", 1))
     assert [e.waiter for e in planner.take()] == [1]
@@ -79,7 +80,7 @@ def test_no_more_lanes_than_are_wanted() -> None:
 
 def test_callers_are_the_most_of_late() -> None:
     """Those in groups, those who wait, and those behind a stream of a group; one fewer with each group."""
-    planner: Planner[int] = Planner()
+    planner: Planner[int] = Planner(25)
     planner.add(entry("a-1", 1))
     first = planner.take()
     for number, stream in enumerate(["a-1", "b-1", "c-1", "d-1", "a-1"], 2):
@@ -100,16 +101,97 @@ def test_callers_are_the_most_of_late() -> None:
     assert planner.callers == 9
 
 
+def crowd(planner: Planner[int], callers: int, *, beginning: int = 0) -> int:
+    """So many appends of streams of their own; returns how many lanes they open."""
+    return sum(planner.add(entry(f"s-{number}", number)) for number in range(beginning, beginning + callers))
+
+
+@pytest.mark.parametrize(
+    ("callers", "sizes"),
+    [
+        (79, [32, 32]),
+        (96, [32, 32, 32]),
+        (256, [64, 64, 64, 64]),
+        (400, [100, 100, 100, 100]),
+        (3000, [256, 256, 256, 256]),
+    ],
+)
+def test_many_callers_have_more_lanes_and_larger_groups(callers: int, sizes: list[int]) -> None:
+    """An equal share of the callers each, so that nobody waits for the commit of others before his own."""
+    planner: Planner[int] = Planner(25)
+    planner.callers = callers
+    taken = [len(planner.take()) for _ in range(crowd(planner, callers))]
+    assert [size for size in taken if size] == sizes
+    assert planner.lanes == len(sizes)
+
+
+def test_they_are_counted_as_they_come() -> None:
+    planner: Planner[int] = Planner(25)
+    assert crowd(planner, 200) == LANES
+    first, second = planner.take(), planner.take()
+    assert [len(first), len(second)] == [GROUP_APPENDS, GROUP_APPENDS]
+    planner.landed(first)
+    assert planner.callers == 200
+    assert crowd(planner, 1, beginning=200) == 1
+    assert len(planner.take()) == 50
+
+
+def test_more_lanes_end_with_their_callers() -> None:
+    """Less than a full group is no reason for a third."""
+    planner: Planner[int] = Planner(25)
+    planner.callers = 128
+    assert crowd(planner, 128) == 4
+    groups = [planner.take() for _ in range(4)]
+    crowd(planner, GROUP_APPENDS - 1, beginning=200)
+    for number, lanes in enumerate([3, 2]):
+        planner.landed(groups[number])
+        assert planner.take() == []
+        assert planner.lanes == lanes
+    planner.landed(groups[2])
+    assert len(planner.take()) == GROUP_APPENDS - 1
+
+
+def test_threads_that_need_one_lane_have_one_however_many_they_are() -> None:
+    planner: Planner[int] = Planner(25)
+    planner.limit, planner.callers = 1, 400
+    assert crowd(planner, 400) == 1
+    assert [len(planner.take()) for _ in range(5)] == [100, 100, 100, 100, 0]
+    assert planner.lanes == 0
+
+
+@pytest.mark.parametrize(("connections", "lanes"), [(0, 2), (2, 2), (6, 2), (10, 3), (12, 4), (100, 4)])
+def test_lanes_leave_connections_to_others(connections: int, lanes: int) -> None:
+    """Each takes one; of a pool that is the caller's, nobody knows how many there are."""
+    planner: Planner[int] = Planner(connections)
+    planner.callers = 400
+    assert crowd(planner, 400) == lanes
+
+
+def test_a_crowd_that_has_gone_is_forgotten_soon() -> None:
+    """Groups for a thousand would have sixty-four in lockstep, as few as there are left."""
+    planner: Planner[int] = Planner(25)
+    crowd(planner, 1000)
+    landings = 0
+    while planner.lanes:
+        if group := planner.take():
+            planner.landed(group)
+    while planner.callers > 64:
+        crowd(planner, 1)
+        planner.landed(planner.take())
+        landings += 1
+    assert landings < 80
+
+
 def test_groups_are_bounded_by_count_events_and_bytes() -> None:
-    planner: Planner[int] = Planner()
+    planner: Planner[int] = Planner(25)
     for number in range(3 * GROUP_APPENDS):
         planner.add(entry(f"s-{number}", number))
     assert len(planner.take()) == GROUP_APPENDS
-    many: Planner[int] = Planner()
+    many: Planner[int] = Planner(25)
     for number in range(20):
         many.add(entry(f"s-{number}", number, 40))
     assert len(many.take()) == GROUP_EVENTS // 40
-    wide: Planner[int] = Planner()
+    wide: Planner[int] = Planner(25)
     for number in range(10):
         item = prepare_append(f"w-{number}", [NewEvent("Made", "x" * (GROUP_BYTES // 4 - 10))], ExpectedVersion.ANY)
         assert fits(item, size_of(item))
@@ -125,7 +207,7 @@ def test_groups_are_bounded_by_count_events_and_bytes() -> None:
 @given(st.lists(st.one_of(st.integers(0, 3), st.sampled_from(["land", "open", "one lane", "two lanes"])), max_size=200))
 def test_nothing_is_lost_repeated_or_overtaken(steps: list[Any]) -> None:
     """Random arrivals on four streams and random landings: each append flies once, a stream's in their order."""
-    planner: Planner[tuple[int, int]] = Planner()
+    planner: Planner[tuple[int, int]] = Planner(25)
     flying: list[list[Entry[tuple[int, int]]]] = []
     flown: list[tuple[int, int]] = []
     added: list[tuple[int, int]] = []
@@ -163,7 +245,7 @@ def test_nothing_is_lost_repeated_or_overtaken(steps: list[Any]) -> None:
                 fly()
         streams = [e.stream_id for group in flying for e in group]
         assert len(set(streams)) == sum(len({e.stream_id for e in group}) for group in flying)
-        assert len(flying) == planner.lanes <= LANES
+        assert len(flying) == planner.lanes <= LANES  # four streams are not many callers
     while flying:
         land()
     assert planner.lanes == 0

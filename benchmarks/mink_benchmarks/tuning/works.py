@@ -81,6 +81,7 @@ def _large_appends(name: str, target: Target, _: Workload) -> Case:
 WORKS: dict[str, Callable[[str, Target, Workload], Case]] = {
     "1 task": _appends(Appends, 1),
     "64 tasks": _appends(Appends, 64),
+    "256 tasks": _appends(Appends, 256),
     "64 tasks, not grouped": _appends(Appends, 64),
     "64 tasks, ten events": _appends(TenEvents, 64),
     "64 tasks, 50,000 streams": _appends(ManyStreams, 64),
