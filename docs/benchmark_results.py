@@ -29,7 +29,7 @@ _ABOUT = {
     "replay": "The whole log of 50,000 events, every event's data decoded.",
     "tuning": "What settings of the store and of the server do, each beside what is usual; all by asyncpg, or by the bare driver "
     "where the line says so. What 64 tasks append is grouped unless it says otherwise. "
-    "`json_type` and the groups of many callers are of a run of their own, three and a half hours later. "
+    "`json_type` and the groups of 256 callers are of a run of their own, three and a half hours later. "
     "[What to make of it](performance.md#tuning-with-measured-effect).",
     "read-stream": "One stream of 100 events, read again and again, decoded.",
 }

@@ -76,14 +76,14 @@ KNOBS = (
         ),
     ),
     Knob(
-        "groups of many callers",
+        "groups of 256 callers",
         ("256 tasks",),
         (
-            Setting("four, of a share of the callers each"),
+            Setting("four, a share each"),
             Setting("four of 32", bounds={"MOST_APPENDS": 32}),
-            Setting("two, of a share of the callers each", bounds={"LANES_OF_MANY": 2}),
+            Setting("two, a share each", bounds={"LANES_OF_MANY": 2}),
             Setting("two of 32, as for 64 callers", bounds={"MANY": 10_000}),
-            Setting("eight, of a share of the callers each", bounds={"LANES_OF_MANY": 8}),
+            Setting("eight, a share each", bounds={"LANES_OF_MANY": 8}),
         ),
     ),
     Knob(
