@@ -151,10 +151,14 @@ class AsyncGrouping:
                 return
             try:
                 program = append_group(self._context, items, backend.array)
-                _settle_all(asked, await run_async(program, partial(backend.fetch, connection)))
+                answers = await run_async(program, partial(backend.fetch, connection))
                 clean = True
+                if left_out := answers.count(Alone.LOCKED):
+                    self._planner.narrow(len(answers), left_out)
+                _settle_all(asked, answers)
             except MinkError as error:
                 self._context.settled.forget()
+                self._planner.narrow()
                 _settle_all(asked, outcomes_of(self._context, error, items, sent=True))
         finally:
             await backend.release(connection, clean=clean)

@@ -30,6 +30,10 @@ LANES_OF_MANY = 4
 """Groups under way at once for so many. More of them cost the server more than they gain."""
 MOST_APPENDS = 256
 """Appends in a group, at most: an equal share of all callers, so that none waits for a second group."""
+_FEW_LEFT_OUT = 64
+"""One of so many appends of a group may be left out for a stream that is locked elsewhere."""
+_REGROWTH = 2
+"""Appends by which groups may be larger again with each that has landed since `narrow`."""
 GROUP_EVENTS = 640
 """Events in a group. In appends of thirty, 320 take a sixth longer, and 960 a twentieth: see docs/decisions/0136."""
 GROUP_BYTES = 384 * 1024
@@ -81,6 +85,7 @@ class Planner(Generic[W]):
         """Lanes that are of use: one more ends when it asks for its next group. With two, many callers have more."""
         self.callers = 0
         """The most appends that waited, and streams in groups, at once of late; one less with each group, and of many more."""
+        self._largest = MOST_APPENDS
         self._ready: deque[Entry[W]] = deque()
         # Behind a stream of a group under way, so that a group does not find it locked by its neighbour.
         self._behind: dict[str, deque[Entry[W]]] = {}
@@ -119,7 +124,8 @@ class Planner(Generic[W]):
             return 1
         if lanes < self.limit:
             return CROWD
-        if self.callers >= MANY and self.limit >= LANES and lanes < self._most:
+        # No more of them as long as groups are kept small.
+        if self.callers >= MANY and self.limit >= LANES and lanes < self._most and self._largest >= MOST_APPENDS:
             return GROUP_APPENDS
         return math.inf
 
@@ -135,9 +141,9 @@ class Planner(Generic[W]):
         if self.lanes > 1 and len(ready) < self._crowd(self.lanes - 1):
             self.lanes -= 1
             return group
-        most = (
-            max(GROUP_APPENDS, min(self.callers // self._most, MOST_APPENDS)) if self.callers >= MANY else GROUP_APPENDS
-        )
+        most = GROUP_APPENDS
+        if self.callers >= MANY:
+            most = max(most, min(self.callers // self._most, self._largest))
         while ready and len(group) < most:
             entry = ready[0]
             if entry.stream_id in self._busy:
@@ -158,11 +164,25 @@ class Planner(Generic[W]):
         busy, behind = self._busy, self._behind
         present = len(busy) + len(self._ready) + sum(map(len, behind.values()))
         self.callers = max(self.callers - 1 - self.callers // 32, present)
+        self._largest = min(self._largest + _REGROWTH, MOST_APPENDS)
         freed: list[Entry[W]] = []
         for stream_id in {entry.stream_id for entry in group}:
             busy.discard(stream_id)
             freed.extend(behind.pop(stream_id, ()))
         self._ready.extendleft(reversed(freed))
+
+    def narrow(self, answers: int = 0, left_out: int = 0) -> None:
+        """Keep groups small for a while: one was refused as a whole, or more than a few of it had to be left out.
+
+        A large group has a bad append more often, of which all of it go alone; and it meets more streams that others hold,
+        and holds more of theirs.
+
+        Args:
+            answers: How many appends it had; 0 where all were refused for one of them.
+            left_out: Of how many others held the stream.
+        """
+        if left_out * _FEW_LEFT_OUT >= answers:
+            self._largest = GROUP_APPENDS
 
     def forget(self, entry: Entry[W]) -> None:
         """Whoever waited for it has gone: it need not be kept until its turn."""

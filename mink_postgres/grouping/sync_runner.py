@@ -24,8 +24,6 @@ from mink_postgres.programs.appending import answered, append, asked, must_ask_a
 from mink_postgres.query import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mink_core.events import AppendResult
     from mink_core.prepare import PreparedAppend
     from mink_postgres.backends.sync_psycopg import Connection, PsycopgBackend
@@ -193,7 +191,7 @@ class Grouping:
 
     def _lead(self, group: list[Entry[_Waiter]]) -> None:
         """Send a group, hand the lane on, and have those woken who have their answers."""
-        answers: Sequence[Answer] = ()
+        answers: list[Answer] = []
         sent = self._pace.now()
         try:
             answers = self._send([entry.item for entry in group])
@@ -203,6 +201,8 @@ class Grouping:
             with self._lock:
                 self._pace.landed(sent)
                 self._planner.landed(group)
+                if left_out := answers.count(Alone.LOCKED):
+                    self._planner.narrow(len(answers), left_out)
                 following = self._next()
                 if following:
                     leader = following[0].waiter
@@ -242,6 +242,8 @@ class Grouping:
         except MinkError as error:
             if sent:
                 self._context.settled.forget()
+                with self._lock:
+                    self._planner.narrow()
             else:  # each group would wait for a connection after the one before, all of the time
                 with self._lock:
                     for entry in self._planner.drain():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from mink_core import AppendResult, ConcurrencyError, NewEvent, open_async_store, open_store
-from mink_postgres.grouping.planner import LANES, LANES_OF_MANY
-from tests.postgres.grouped import record_groups
+from mink_postgres.grouping.planner import GROUP_APPENDS, LANES, LANES_OF_MANY
+from tests.postgres.grouped import door, kind_of, player, record_groups
 from tests.postgres.test_migrations import raw
 
 if TYPE_CHECKING:
@@ -103,3 +105,42 @@ def test_many_callers_share_more_commits_at_once(postgres_url: str, schema: str,
     for caller in range(CALLERS):
         mine = [event.data for event in events if event.stream_id == f"s-{caller}"]
         assert mine == [0, 1, 2, 4, 5]
+
+
+DRIVERS = pytest.mark.parametrize("driver", ["psycopg", "psycopg async", "asyncpg"])
+
+
+@DRIVERS
+def test_a_group_that_the_server_refuses_makes_the_next_ones_small(postgres_url: str, schema: str, driver: str) -> None:
+    """One bad append sends all of its group alone. Each has its own answer all the same."""
+    with open_store(f"{postgres_url}?schema={schema}&min_size=1") as store:
+        store.initialize()
+    raw(postgres_url, schema, "ALTER TABLE {schema}.events ADD CONSTRAINT good CHECK (event_type <> 'Bad')")
+    planners: list[Any] = []
+    calls = [(f"s-{number}", [NewEvent("Bad" if number == 7 else "Good", number)], 0) for number in range(20)]
+    play = player(door(driver, postgres_url, schema))
+    (outcomes,), sizes, _ = play(calls, before=lambda store: planners.append(store._grouping._planner))
+    assert [kind_of(outcome) for outcome in outcomes] == [
+        "StorageError" if number == 7 else "AppendResult" for number in range(20)
+    ]
+    assert GROUP_APPENDS <= planners[0]._largest <= GROUP_APPENDS + 2 * len(sizes)
+
+
+@DRIVERS
+def test_so_do_streams_that_others_hold(postgres_url: str, schema: str, driver: str) -> None:
+    """A large group meets more of them, and holds more that others want."""
+    with open_store(f"{postgres_url}?schema={schema}&min_size=1") as store:
+        store.initialize()
+        for number in range(20):
+            store.append(f"s-{number}", [NewEvent("Made", 0)], expected_version=0)
+    planners: list[Any] = []
+    play = player(door(driver, postgres_url, schema))
+    calls = [(f"s-{number}", [NewEvent("Made", 1)], 1) for number in range(20)]
+    with psycopg.connect(postgres_url) as holder:
+        holder.execute(f"SELECT FROM \"{schema}\".streams WHERE stream_id IN ('s-3', 's-4', 's-5') FOR UPDATE")
+        release = threading.Timer(0.5, holder.rollback)
+        release.start()
+        (outcomes,), sizes, _ = play(calls, before=lambda store: planners.append(store._grouping._planner))
+        release.join()
+    assert [kind_of(outcome) for outcome in outcomes] == ["AppendResult"] * 20
+    assert GROUP_APPENDS <= planners[0]._largest <= GROUP_APPENDS + 2 * len(sizes)

@@ -125,6 +125,42 @@ def test_many_callers_have_more_lanes_and_larger_groups(callers: int, sizes: lis
     assert planner.lanes == len(sizes)
 
 
+def taken(planner: Planner[int]) -> list[Entry[int]]:
+    """The next group; lanes that are of no use any more end before."""
+    while not (group := planner.take()):
+        pass
+    return group
+
+
+def test_groups_that_were_refused_are_small_again_and_grow_with_those_that_are_not() -> None:
+    """One bad append sends all of its group alone: of large groups it would be nearly each."""
+    planner: Planner[int] = Planner(25)
+    sizes, lanes = [], []
+    for number in range(200):
+        planner.callers = 1000
+        crowd(planner, 300)
+        lanes.append(planner.lanes)
+        sizes.append(len(group := taken(planner)))
+        if number == 1:
+            planner.narrow()
+        planner.landed(group)
+    assert sizes[:5] == [250, 250, 34, 36, 38]
+    assert sizes[-1] == 250
+    # Nor are there more of them meanwhile.
+    assert (lanes[0], min(lanes), lanes[-1]) == (4, LANES, 4)
+
+
+@pytest.mark.parametrize(
+    ("answers", "left_out", "is_narrowed"), [(32, 1, True), (250, 3, False), (250, 4, True), (20, 20, True)]
+)
+def test_a_few_streams_that_others_hold_are_no_reason(answers: int, left_out: int, is_narrowed: bool) -> None:
+    planner: Planner[int] = Planner(25)
+    planner.callers = 1000
+    crowd(planner, 300)
+    planner.narrow(answers, left_out)
+    assert (len(taken(planner)) == GROUP_APPENDS) is is_narrowed
+
+
 def test_they_are_counted_as_they_come() -> None:
     planner: Planner[int] = Planner(25)
     assert crowd(planner, 200) == LANES
