@@ -61,6 +61,7 @@ class Mover:
         """
         context = self._context
         run(check_current(context), self._fetch)
+        run(moving.mark(context), self._fetch)  # refuses before anything is made
         begun = self._in_transaction(moving.begin(context, plan))
         if begun is None:
             return None

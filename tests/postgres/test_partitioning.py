@@ -9,13 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from mink_core import EventFilter, ExpectedVersion, NewEvent, SchemaError, StorageError
+from mink_core import ExpectedVersion, NewEvent, SchemaError, StorageError
 from mink_core.administration import Access, Level
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
 from mink_postgres import moving as module
 from mink_postgres.programs import moving
-from tests.postgres.loads import Load
+from tests.postgres.loads import BrokenOffError, InUse, break_off
 from tests.postgres.readers import StoreReader
 
 ANY = ExpectedVersion.ANY
@@ -25,58 +25,28 @@ ANY = ExpectedVersion.ANY
 def test_a_store_in_use_is_moved_without_a_loss(postgres_url: str, schema: str) -> None:
     with PostgresEventStore(postgres_url, schema=schema, min_size=4, privacy=True) as store:
         store.initialize()
-        for number in range(40):
-            store.append(f"old-{number}", [NewEvent("Old", n) for n in range(50)], expected_version=ANY)
         reader = StoreReader(PostgresEventStore(postgres_url, schema=schema, min_size=1))
-        loads = [Load(store, number) for number in range(3)]
-        for load in loads:
-            load.start()
-        rewritten: list[str] = []
-
-        def rewrite(done: int, mark: int) -> None:
-            # In the middle of the copy: what is copied already must not keep what was taken away.
-            if not rewritten:
-                store.privacy.redact("old-1", 1, data="gone", by="test")
-                store.privacy.purge("old-2", up_to_version=10, by="test")
-                rewritten.append("done")
-            reader.poll()
-
+        use = InUse(store, reader)
         with open_administration(f"{postgres_url}?schema={schema}") as administration:
-            moved = administration.partition(4, rewrite)
-            time.sleep(0.3)
-            for load in loads:
-                load.stopping.set()
-            for load in loads:
-                load.join()
-            assert [load.error for load in loads] == [None] * 3
+            moved = administration.partition(4, use.rewrite)
+            use.end()
             with pytest.raises(SchemaError, match="4 partitions already"):
                 administration.partition(4)
             assert not [it for it in administration.diagnose() if it.level is Level.CRITICAL]
-            stored = 2000 - 10 + sum(len(load.acknowledged) for load in loads)
             with psycopg.connect(postgres_url, autocommit=True) as owner:
                 # Sessions tell what they have inserted up to a second later, and so after what ANALYZE has counted.
                 for _ in range(200):
                     owner.execute(f'ANALYZE "{schema}".events')
                     told = administration.statistics()
-                    if told.events == stored:
+                    if told.events == use.stored:
                         break
                     time.sleep(0.25)
-            assert told.events == stored
+            assert told.events == use.stored
             assert [size.name for size in told.tables if size.name.startswith("events")] == ["events"]
-        while reader.poll():
-            pass
-        acknowledged = sorted(it for load in loads for it in load.acknowledged)
-        events = list(store.read_all(where=EventFilter(event_types=("Live",))))
-        assert [(it.global_position, it.stream_id, it.version) for it in events] == acknowledged
-        assert reader.seen == sorted(set(reader.seen))
-        assert set(reader.seen) >= {position for position, _, _ in acknowledged}
-        assert next(iter(store.read_stream("old-1"))).data == "gone"
-        assert [it.version for it in store.read_stream("old-2")] == list(range(11, 51))
-        assert store.check() == []
-        assert rewritten
+        use.check()
         assert moved.partitions == 4
         assert moved.pause < 60
-        print(f"\n{moved}; the longest append and read took {max(load.longest for load in loads):.2f} s")
+        print(f"\n{moved}; {use}")
     reader.close()
 
 
@@ -189,12 +159,6 @@ def test_two_that_move_one_store_do_not_meet(
 def test_a_copy_that_was_broken_off_goes_on(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
     for number in range(3):
         store.append(f"s-{number}", [NewEvent("Made", number)], expected_version=ANY)
-
-    class BrokenOffError(Exception):
-        pass
-
-    def break_off(_done: int, _mark: int) -> None:
-        raise BrokenOffError
 
     with open_administration(f"{postgres_url}?schema={schema}") as administration:
         with pytest.raises(BrokenOffError):

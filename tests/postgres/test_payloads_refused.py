@@ -12,6 +12,7 @@ from mink_core.administration import Level
 from mink_core.registry import open_administration
 from mink_postgres.programs import moving
 from tests.postgres.changing import changed, filled, opened, types
+from tests.postgres.loads import BrokenOffError, break_off
 from tests.postgres.test_migrations import raw
 
 if TYPE_CHECKING:
@@ -98,12 +99,6 @@ def test_two_copies_are_not_begun(postgres_url: str, schema: str) -> None:
     with opened(postgres_url, schema) as store:
         filled(store, 1)
 
-    class BrokenOffError(Exception):
-        pass
-
-    def break_off(_done: int, _mark: int) -> None:
-        raise BrokenOffError
-
     with open_administration(f"{postgres_url}?schema={schema}") as administration:
         with pytest.raises(BrokenOffError):
             administration.change_payloads("json", break_off)
@@ -134,7 +129,8 @@ def test_a_session_that_would_not_see_all_is_refused(postgres_url: str, schema: 
             for move in (lambda: administration.change_payloads("json"), lambda: administration.partition(2)):
                 with pytest.raises(UsageError, match="REPEATABLE READ or SERIALIZABLE"):
                     move()
-                raw(postgres_url, schema, "DROP TABLE IF EXISTS {schema}.events_retyped, {schema}.events_hashed")
+        begun = "SELECT to_regclass('{schema}.events_retyped'), to_regclass('{schema}.events_hashed')"
+        assert raw(postgres_url, schema, begun) == [(None, None)]
         assert len(list(store.read_all())) == 10
 
 
