@@ -60,7 +60,9 @@ class StoredEvent(_Fields, frozen=True):
 
     An adapter may give `data` and `metadata` as undecoded JSON (`msgspec.Raw`): each is decoded when it
     is first looked at, so that a reader pays for what it uses. Nothing else tells the difference:
-    comparing, printing, copying and pickling look at both.
+    comparing, printing, copying and pickling look at both. So do `msgspec.json.encode` and
+    `msgspec.structs.replace`. What else msgspec has for Structs (`asdict`, `astuple`, `to_builtins`,
+    `msgpack.encode`) looks past the attributes: look at both before.
     """
 
     # The slots that the properties hide, by names that the interpreter reads and msgspec sets at once.

@@ -51,6 +51,7 @@ assert "{'n': [1, 2]}" in repr(one)
 for again in (copy.copy(one), pickle.loads(pickle.dumps(one)), msgspec.structs.replace(one, version=2)):
     assert again == one
 assert event(raw("[1]"), raw("{}")) == event([1], {})
+assert msgspec.json.encode(event(raw("[1]"), raw("{}"))) == msgspec.json.encode(event([1], {}))
 bad = event(raw("[1"), raw("[2"))
 for _ in range(2):
     for name in ("data", "metadata"):
