@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mink_postgres.source import Source
 
 ROLLBACK_SECONDS = 10.0
-"""Seconds that a transaction's end may take once its block has failed; psycopg waits so long for a statement that was cancelled."""
+"""Seconds that the server may take to end a statement that was cancelled, or a transaction whose block has failed; psycopg waits so long."""
 
 
 class _AsyncpgDriver:
@@ -117,7 +117,11 @@ class AsyncpgBackend(_AsyncpgDriver, AsyncPooled):
     async def _configure(self, connection: Any) -> None:
         self.on_connect()
         if not self._options.transaction_pooler:
-            await connection.execute("SELECT set_config('lock_timeout', $1, false)", self._options.lock_timeout_ms)
+            try:
+                await connection.execute("SELECT set_config('lock_timeout', $1, false)", self._options.lock_timeout_ms)
+            except BaseException:
+                connection.terminate()  # the pool would wait without a limit for a server that says no more to close it
+                raise
 
     async def _take(self) -> Any:
         try:
@@ -126,9 +130,11 @@ class AsyncpgBackend(_AsyncpgDriver, AsyncPooled):
             raise driver.pool_error(error) from error
 
     async def _give(self, connection: Any) -> None:
-        # A connection that the server has ended cannot be reset; the pool drops it.
+        # A connection that the server has ended cannot be reset, and one whose statement was cancelled may not end it: the pool
+        # drops both.
+        limit = min(ROLLBACK_SECONDS, self._options.pool_timeout) if self._owned else None
         with suppress(*driver.ERRORS):
-            await self._pool.release(connection)
+            await self._pool.release(connection, timeout=limit)
 
     @property
     def is_shared(self) -> bool:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from weakref import WeakSet
 
+from mink_core.runtime.task_waiting import in_time
 from mink_postgres.backends.forked import cut_off, keep_async, refuse_async
 from mink_postgres.backends.leases import KEPT, Leases
 from mink_postgres.backends.pooler import patient
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from mink_postgres.options import PostgresOptions
     from mink_postgres.query import Query, Rows
     from mink_postgres.source import Source
+
+CLOSE_SECONDS = 10.0
+"""Seconds that what is under way may take as a store is closed. asyncpg waits for connections that are lent, and for the server's
+farewell on the others, without a limit: a block that closes its own store would wait for itself."""
 
 Fetch: TypeAlias = "Callable[[Any, Query], Coroutine[Any, Any, Rows]]"
 """Runs one query on a connection."""
@@ -143,7 +148,7 @@ class AsyncPooled(ABC):
         finally:
             try:
                 if self._owned and self._pool is not None:
-                    await self._pool.close()
+                    await in_time(self._pool.close(), CLOSE_SECONDS)  # cancelled, asyncpg's cuts off what is left
             finally:
                 if self._source is not None:
                     await asyncio.shield(asyncio.to_thread(self._source.close))  # cancelled with its event loop

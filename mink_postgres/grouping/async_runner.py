@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from mink_core.errors import MinkError, StorageError, StoreClosedError
+from mink_postgres.backends.async_base import CLOSE_SECONDS
 from mink_postgres.grouping.outcomes import CLOSED, INTERRUPTED, outcomes_of, unknown
 from mink_postgres.grouping.planner import Entry, Planner, fits, size_of
 from mink_postgres.programs.append_group import Alone, append_group
@@ -105,7 +106,11 @@ class AsyncGrouping:
         for entry in self._planner.drain():
             _settle(entry, StoreClosedError(CLOSED))
         if self._lanes:
-            await asyncio.wait(self._lanes)
+            _, stuck = await asyncio.wait(self._lanes, timeout=CLOSE_SECONDS)
+            for lane in stuck:  # the server says no more: whoever waits is told that nobody knows
+                lane.cancel()
+            if stuck:
+                await asyncio.wait(stuck, timeout=CLOSE_SECONDS)
 
     async def _lane(self) -> None:
         """Send groups, one after the other, while there are any."""
