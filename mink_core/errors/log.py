@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mink_core.errors.root import MinkError, UsageError
+from mink_core.errors.root import MinkError, UsageError, words_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -131,7 +131,8 @@ class UnreadableEventError(UsageError):
         """Keep the event, and say what was raised."""
         super().__init__(
             f"event {event.event_type!r} at position {event.global_position}, version {event.version} of stream "
-            f"{event.stream_id!r}, cannot be read, as a transform of the store raised {type(error).__name__}: {error}; nothing "
+            f"{event.stream_id!r}, cannot be read, as a transform of the store raised {type(error).__name__}: "
+            f"{words_of(error)}; nothing "
             "was changed: mend the transform, or open the store without it"
         )
         self.event = event

@@ -20,6 +20,14 @@ def _rebuild(kind: type[MinkError], args: tuple[Any, ...], state: dict[str, Any]
     return error
 
 
+def words_of(error: BaseException) -> str:
+    """What an error of the user's says, also where its own `__str__` fails: that must not take the place of the error."""
+    try:
+        return str(error)
+    except Exception as failed:  # noqa: BLE001 -- whatever it raises
+        return f"its __str__ raised {type(failed).__name__}"
+
+
 class UsageError(MinkError, ValueError):
     """An argument is wrong. It was refused before anything was sent or stored."""
 

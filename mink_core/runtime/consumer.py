@@ -19,6 +19,7 @@ from mink_core.errors import (
     StoreClosedError,
     UnreadableEventError,
 )
+from mink_core.errors.root import words_of
 from mink_core.handling import NextStep
 from mink_core.partitions import Partition
 from mink_core.runtime.at_least_once import AtLeastOnce
@@ -183,5 +184,6 @@ class Consumer:
                 error = failed.error
         if error is not None:
             attempts = parked.attempts + 1
-            yield from self._delivery.park(event, attempts, f"{type(error).__name__}: {error}", self._progress.saved)
+            said = f"{type(error).__name__}: {words_of(error)}"
+            yield from self._delivery.park(event, attempts, said, self._progress.saved)
             self._delivery.tell(error, event, attempts, NextStep.PARK)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mink_core.cancelled import failure_of
 from mink_core.capability import Capability
 from mink_core.errors import HandlerCancelledError, HandlerFailedError, LeaseLostError
+from mink_core.errors.root import words_of
 from mink_core.handling import NextStep, SubscriptionFailure, WhenExhausted
 from mink_core.runtime.doors import within
 from mink_core.runtime.failures import tell
@@ -97,7 +98,7 @@ class Delivery(ABC):
             if not self.may_work():
                 raise LeaseLostError(self._progress.name, self._lease.token)
             return False
-        said = f"{type(error).__name__}: {error}"
+        said = f"{type(error).__name__}: {words_of(error)}"
         if retry.then is WhenExhausted.STOP:
             self.tell(error, event, attempt, NextStep.STOP)
             raise HandlerFailedError(

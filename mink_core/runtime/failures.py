@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from mink_core.errors.root import words_of
 from mink_core.handling import NextStep
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def tell(failure: SubscriptionFailure, on_error: OnError | None) -> None:
         failure.subscription,
         failure.partition,
         type(failure.error).__name__,
-        failure.error,
+        words_of(failure.error),
         failure.next_step.value,
         failure.wait,
         extra={

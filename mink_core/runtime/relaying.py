@@ -12,6 +12,7 @@ import msgspec
 
 from mink_core.backoff import Backoff
 from mink_core.errors import UsageError
+from mink_core.errors.root import words_of
 from mink_core.limits import MAX_CALL_EVENTS, MAX_SECONDS, MAX_WORKER_NAME, check_between, check_seconds, check_text
 from mink_core.outbox import LEASE, Verdict
 from mink_core.publishers.base import PublishError
@@ -125,14 +126,15 @@ class Batch:
         elif len(outcomes) != len(messages):
             error = TypeError(f"the publisher gave {len(outcomes)} outcomes for {len(messages)} messages")
             outcomes = [error] * len(messages)
-        for message, outcome in zip(messages, outcomes, strict=True):
-            self.verdicts.append(self._verdict(message, outcome))
+        # All at once: what a publisher gives may raise as it is looked at, and a message must have one verdict.
+        self.verdicts += [self._verdict(message, outcome) for message, outcome in zip(messages, outcomes, strict=True)]
 
     def _verdict(self, message: ClaimedMessage, outcome: Exception | None) -> Verdict:
         if outcome is None:
             return Verdict(message)
         give_up = isinstance(outcome, PublishError) and outcome.give_up
-        error = f"{type(outcome).__name__}: {outcome}" if str(outcome) else type(outcome).__name__
+        said = words_of(outcome)
+        error = f"{type(outcome).__name__}: {said}" if said else type(outcome).__name__
         return Verdict(message, error, self._wait_after(message, outcome), give_up)
 
     def _wait_after(self, message: ClaimedMessage, outcome: Exception) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context, metrics, trace
 
 from mink_core.errors import ConcurrencyError, OutcomeUnknownError, StorageError
+from mink_core.errors.root import words_of
 from mink_core.telemetry.propagation import links_of
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Signals:
         told = "".join(traceback.format_exception(error, chain=False))
         span.add_event(
             "exception",
-            {"exception.type": kind, "exception.message": str(error), "exception.stacktrace": told},
+            {"exception.type": kind, "exception.message": words_of(error), "exception.stacktrace": told},
         )
         if isinstance(error, ConcurrencyError):
             # An answer, not a failure: somebody else was first.
