@@ -66,6 +66,18 @@ async def _try_again(pool: AsyncConnectionPool[Any]) -> None:
         await pool.check()
 
 
+async def _close_with_the_loop(pool: AsyncConnectionPool[Any]) -> None:
+    """Close a pool that its program has not closed, once the event loop ends.
+
+    `asyncio.run` cancels what is left and waits for it. A worker of the pool that is connecting then takes that for a
+    connection that failed, and goes on: the program would neither end nor show what it failed with.
+    """
+    try:
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await pool.close()
+
+
 class AsyncPsycopgBackend(_PsycopgDriver, AsyncPooled):
     """See `sync_psycopg.PsycopgBackend`."""
 
@@ -75,6 +87,7 @@ class AsyncPsycopgBackend(_PsycopgDriver, AsyncPooled):
         # Of a pool that is not ours, and whose connections do not commit by themselves.
         self._borrowed: set[Connection] = set()
         self._giving: set[asyncio.Future[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
@@ -110,6 +123,14 @@ class AsyncPsycopgBackend(_PsycopgDriver, AsyncPooled):
             name=NAME,
         )
         await self._pool.open()
+        self._watching = asyncio.create_task(_close_with_the_loop(self._pool))
+
+    async def _close(self) -> None:
+        try:
+            await super()._close()
+        finally:
+            if self._watching is not None and self._watching.cancel():
+                await asyncio.sleep(0)  # it ends before a loop that is closed right afterwards
 
     async def _configure(self, connection: Connection) -> None:
         self._connections.add(connection)

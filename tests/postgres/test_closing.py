@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -231,3 +233,26 @@ def test_a_close_that_is_cancelled_lets_go_of_the_server(
     while not asyncio.run(scenario(turns)):
         turns += 1
     assert connections(postgres_url) == 0
+
+
+_NOT_CLOSED = """
+import asyncio, sys
+from mink_core import NewEvent, open_async_store
+
+async def main():
+    store = open_async_store(sys.argv[1], min_size=20, max_size=20)
+    await store.append("order-1", [NewEvent("OrderPlaced", {})], expected_version=0)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg"])
+def test_a_program_that_fails_without_closing_its_store_ends_and_says_why(postgres_url: str, scheme: str) -> None:
+    """Its pool is still connecting when the event loop ends."""
+    url = f"{scheme}://{postgres_url.partition('://')[2]}?schema=nothing_there"
+    program = [sys.executable, "-c", _NOT_CLOSED, url]
+    ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, "SchemaError" in ended.stderr) == (1, True), ended.stderr
+    assert "never retrieved" not in ended.stderr
+    assert "was destroyed" not in ended.stderr
