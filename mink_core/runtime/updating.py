@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING
 
-from mink_core.errors import ConcurrencyError
+from mink_core.errors import ConcurrencyError, UsageError
 from mink_core.expected import ExpectedVersion
 from mink_core.limits import check_count
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mink_core.event_store import AsyncEventLog, EventLog
     from mink_core.events import AppendResult, NewEvent, StoredEvent, StreamInfo
@@ -52,6 +53,20 @@ def _version_of(events: list[StoredEvent]) -> int:
     return events[-1].version if events else 0
 
 
+def _decided(events: object) -> list[NewEvent]:
+    """What a decision came to, once it is known to be events.
+
+    Raises:
+        UsageError: It is none, or still to be awaited.
+    """
+    if isinstance(events, Iterable):
+        return list(events)
+    if isinstance(events, Coroutine):
+        events.close()  # else Python warns of it as well
+    msg = f"what decides an update must return the events to append, [] for none, not {type(events).__name__}; nothing was stored"
+    raise UsageError(msg)
+
+
 class Updating:
     """Gives an adapter's store the `update` of `EventStore`, from its `read_stream` and `append`.
 
@@ -70,7 +85,7 @@ class Updating:
         rounds = _Rounds(self, retries)
         events = list(self.read_stream(stream_id))
         while True:
-            new = list(decide(events))
+            new = _decided(decide(events))
             if not new:
                 return None
             try:
@@ -98,7 +113,7 @@ class AsyncUpdating:
         events = [event async for event in self.read_stream(stream_id)]
         while True:
             decided = decide(events)
-            new = list(await decided if inspect.isawaitable(decided) else decided)
+            new = _decided(await decided if inspect.isawaitable(decided) else decided)
             if not new:
                 return None
             try:
