@@ -81,6 +81,9 @@ def check_stream_id(stream_id: object) -> str:
             character or a lone surrogate, or its category is empty or above `MAX_CATEGORY`.
     """
     name = check_text(stream_id, "stream id", MAX_STREAM_ID)
+    if name[0] == "-":
+        msg = "a stream id must not begin with '-': what stands before the first '-' is its category (1-250 characters)"
+        raise UsageError(msg)
     check_category(category_of(name))
     return name
 
@@ -109,9 +112,6 @@ def check_category(category: object) -> str:
         UsageError: When it is no str, empty, above `MAX_CATEGORY` characters, holds a `-`, a
             control character or a lone surrogate.
     """
-    if category == "":
-        msg = "a stream id must not begin with '-': what stands before the first '-' is its category (1-250 characters)"
-        raise UsageError(msg)
     name = check_text(category, "category", MAX_CATEGORY)
     if "-" in name:
         msg = f"a category holds no '-', as it ends before the first one: {name!r:.100}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 # What the extra `cli` brings; click is typer's own in some versions.
@@ -15,6 +17,7 @@ def main() -> int:
         2 where the extra `cli` is not installed. Otherwise the process ends in `SystemExit` with
         the exit code.
     """
+    _mend_streams()
     try:
         from mink_core.cli.app import app  # noqa: PLC0415 -- without the extra, importing it fails
     except ModuleNotFoundError as error:
@@ -24,3 +27,12 @@ def main() -> int:
         return 2
     app(prog_name="mink")
     return 0
+
+
+def _mend_streams() -> None:
+    """See that there is something to read and to write, and that text which the terminal cannot show is no error."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by who started the process
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 -- for the whole process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

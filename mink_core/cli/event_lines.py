@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
@@ -33,8 +34,9 @@ def parse_lines(lines: Iterable[bytes]) -> Iterator[EventLine]:
         UsageError: With the number of the line that is wrong.
     """
     for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _parse(line, number)
+        text = line if number > 1 else line.removeprefix(BOM_UTF8)
+        if text.strip():
+            yield _parse(text, number)
 
 
 def parse_json(text: bytes | str, what: str) -> Any:

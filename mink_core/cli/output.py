@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BATCH = 100
 """Rows that are held back at most before they are written."""
+_LEAST_SHARE = 8
+_GAP = 2
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,7 +55,7 @@ class Printer(Generic[T]):
         """Decide between the two ways once."""
         self._view = view
         self._json = session.speaks_json
-        self._console = None if self._json else Console()
+        self._console = None if self._json else _wide_enough(view.columns)
         self._headed = False
 
     def batch(self, things: Iterable[T]) -> None:
@@ -82,6 +84,14 @@ class Printer(Generic[T]):
             # Text, not str: what a store holds is no markup, and no order to the terminal either.
             table.add_row(*(Text(printable(cell)) for cell in self._view.cells(row)))
         return table
+
+
+def _wide_enough(columns: Sequence[Column]) -> Console:
+    """The terminal; where it is narrow its lines go on in the next, as columns that get nothing would be left out unsaid."""
+    console = Console()
+    least = sum(column.width or _LEAST_SHARE for column in columns) + _GAP * (len(columns) - 1)
+    console.width = max(console.width, least)
+    return console
 
 
 def printable(text: str) -> str:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from datetime import datetime  # noqa: TC003 -- looked up at run time by msgspec
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID  # noqa: TC003 -- looked up at run time by msgspec
@@ -122,7 +123,7 @@ def parse(lines: Iterable[bytes]) -> Iterator[tuple[int, Line]]:
     """
     for number, line in enumerate(lines, 1):
         try:
-            yield number, _parse(line)
+            yield number, _parse(line if number > 1 else line.removeprefix(BOM_UTF8))
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             msg = f"line {number} is not a line of an export: {error}"
             raise UsageError(msg) from None

@@ -44,6 +44,13 @@ def test_lines_of_stdin_are_one_call(mink: Mink, store: Store) -> None:
     assert lines(result.stdout)[0]["event_ids"][1] == event_id
 
 
+def test_lines_as_an_editor_on_windows_leaves_them(mink: Mink, store: Store) -> None:
+    given = '\ufeff{"type": "A", "data": 1}\r\n{"type": "B", "data": 2}\r\n\r\n'
+    done = mink("append", "a-1", "--expect", "none", given=given)
+    assert done.exit_code == 0, done.stderr
+    assert [event.event_type for event in store.read_stream("a-1")] == ["A", "B"]
+
+
 def test_nothing_is_stored_when_a_later_line_is_wrong(mink: Mink, store: Store) -> None:
     result = mink("append", "order-1", "--expect", "any", given=jsonl({"type": "A", "data": 1}) + "{\n")
     assert result.exit_code == 2

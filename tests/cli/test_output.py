@@ -49,3 +49,14 @@ def test_nothing_to_list_is_said_to_people_and_not_to_programs(
     assert capsys.readouterr().out == "none\n"
     Printer(Session(), view).all(["one"])
     assert "none" not in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_hides_no_column(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mink_core.cli.output.Console", lambda: Console(width=20, color_system=None))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    columns = [Column("Name", share=1), Column("Saved", width=19), Column("Position", width=10, right=True)]
+    view: View[str] = View(lambda text: {"text": text}, columns, lambda text: [text, "2026-11-30 22:39:12", "3005"])
+    Printer(Session(), view).batch(["order-1"])
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == ["Name", "Saved", "Position"]
+    assert row.split() == ["order-1", "2026-11-30", "22:39:12", "3005"]

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from tests.cli.programs import finish, start
+from tests.cli.programs import MEMORY, finish, start
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -48,6 +48,16 @@ except SystemExit as end: sys.stderr.write(f"{end.code or 0} {len(list(store.rea
         writer.stdin.close()
         assert writer.stderr.read() == b"0 10"
         assert writer.wait(60) == 0
+
+
+def test_streams_that_are_closed_from_the_start_stop_no_append() -> None:
+    """As a process that runs by itself may be started."""
+    code = """
+try: mink('append', 'order-1', '--expect', 'none', '--type', 'A', '--data', '1')
+except SystemExit as end: os._exit(end.code or len(list(store.read_stream('order-1'))) + 40)
+"""
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", f"import os\n{MEMORY}{code}"]
+    assert subprocess.run(closed, check=False, timeout=60).returncode == 41
 
 
 def test_a_pipe_gets_each_batch_at_once() -> None:
@@ -211,6 +221,11 @@ def test_a_terminal_is_not_obeyed_by_what_is_stored() -> None:
     shown = _COLOUR.sub("", _on_a_terminal(code, {"COLUMNS": "200"}))
     assert "[bold]a" in shown
     assert not {"\x1b", "\x9b", "\x7f"} & set(shown)
+
+
+def test_what_a_terminal_cannot_show_is_written_out() -> None:
+    said = _on_a_terminal("put(1, 'größe-1')\nsys.exit(mink('streams'))", {"PYTHONIOENCODING": "ascii"})
+    assert r"gr\xf6\xdfe-1" in said
 
 
 def test_appending_from_a_terminal_says_what_it_waits_for() -> None:

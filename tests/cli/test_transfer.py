@@ -57,6 +57,14 @@ def test_to_a_file_and_back(mink: Mink, filled: Store, target: str, tmp_path: Pa
         ]
 
 
+def test_a_file_as_an_editor_on_windows_leaves_it(mink: Mink, filled: Store, target: str, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    mink("export", str(file))
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    back = mink("import", str(file), store_url=target)
+    assert back.exit_code == 0, back.stderr
+
+
 def test_an_event_s_line_is_what_read_prints(mink: Mink, filled: Store, tmp_path: Path) -> None:
     mink("export", str(tmp_path / "x"))
     written = [json.loads(line) for line in (tmp_path / "x").read_bytes().splitlines()]

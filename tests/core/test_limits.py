@@ -68,6 +68,11 @@ def test_event_types(event_type: str, good: bool) -> None:
         limits.check_event_type(event_type)
 
 
+def test_an_empty_category_is_told_as_that() -> None:
+    with pytest.raises(UsageError, match="category must have 1 to 250 characters, not 0"):
+        limits.check_category("")
+
+
 @pytest.mark.parametrize(
     ("stream_id", "category"),
     [("order-42", "order"), ("order", "order"), ("a-b-c", "a"), ("a-", "a"), ("A_b-1", "A_b")],
