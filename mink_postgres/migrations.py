@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION \{schema\}\.(\w+)")
+_TABLE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?\{schema\}\.(\w+)")
 _OLDEST_CODE = re.compile(r"-- oldest code: (\d+)$", re.MULTILINE)
 
 
@@ -131,3 +132,15 @@ def grant_statements(steps: Sequence[Migration], quoted: str) -> Sequence[str]:
     if not names:
         return ()
     return (admin_sql("grant_new").replace("{schema}", quoted).replace("{names}", f"{{{names}}}"),)
+
+
+def owner_statements(steps: Sequence[Migration], quoted: str) -> Sequence[str]:
+    """What gives to the owner of a store that is in use what somebody else has made by these steps."""
+    tables = {name for step in steps for name in _TABLE.findall(step.sql)} | {"schema_migrations"}
+    functions = functions_of(step.sql for step in steps)
+    text = admin_sql("owner").replace("{schema}", quoted)
+    return (
+        text.replace("{tables}", f"{{{','.join(sorted(tables))}}}").replace(
+            "{functions}", f"{{{','.join(sorted(functions))}}}"
+        ),
+    )

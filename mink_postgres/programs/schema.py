@@ -11,6 +11,7 @@ from mink_postgres.migrations import (
     Migration,
     check_works,
     grant_statements,
+    owner_statements,
     pending,
     raw_migrations,
     step_statements,
@@ -161,6 +162,7 @@ def _statements(context: Context, steps: list[Migration], *, adopt: bool) -> Pro
         if (yield from has_json(context)):
             statements.append(sql.admin("json_functions"))
         statements += grant_statements(steps, sql.quoted)
+    statements += owner_statements(steps, sql.quoted)
     return statements
 
 
