@@ -31,6 +31,8 @@ class Layout(NamedTuple):
     """What somebody else has put on it, or made of it: indexes, triggers, policies, views and the like."""
     begun: list[str]
     """The copies that were begun and not finished, of `COPIES`."""
+    published: list[str]
+    """The publications that a copy would be in as soon as it is made."""
 
 
 def layout(context: Context) -> Program[Layout]:

@@ -84,6 +84,12 @@ def begin(context: Context, plan: Plan) -> Program[tuple[Move, int] | None]:
     if move is None:
         return None
     refuse_losses(found)
+    if found.published:
+        msg = (
+            f"publication {', '.join(found.published)} is for every table, so its subscribers would be sent the copy of events, which "
+            "they have no table for, and stand still; nothing was changed: drop it, or make it name its tables without events"
+        )
+        raise SchemaError(msg)
     for other in found.begun:
         if other != move.copy:
             msg = (

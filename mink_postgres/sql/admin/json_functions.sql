@@ -13,8 +13,8 @@ BEGIN
             'append_one', 'append_one_with_outbox', 'append_group', 'append_group_with_outbox'
         )
     LOOP
-        CONTINUE WHEN made !~ '\mjsonb\M(?!"?\.)';
-        EXECUTE regexp_replace(made, '\mjsonb\M(?!"?\.)', 'json', 'g');
+        CONTINUE WHEN made !~ E'\\mjsonb\\M(?!"?\\.)'; -- E: whatever standard_conforming_strings is
+        EXECUTE regexp_replace(made, E'\\mjsonb\\M(?!"?\\.)', 'json', 'g');
     END LOOP;
     -- A repeat is told by its content, whatever the order of its keys and the space between.
     SELECT pg_get_functiondef('{schema}.find_repeat(text, bigint, json)'::regprocedure) INTO made;
@@ -25,7 +25,7 @@ BEGIN
         SELECT format('ALTER FUNCTION %s OWNER TO %I', p.oid::regprocedure, pg_get_userbyid(known.proowner))
         FROM pg_proc AS p JOIN pg_proc AS known ON known.pronamespace = p.pronamespace
         WHERE known.oid = '{schema}.feed_mark()'::regprocedure AND p.proowner <> known.proowner
-            AND pg_get_function_identity_arguments(p.oid) ~ '\mp_data json\M'
+            AND pg_get_function_identity_arguments(p.oid) ~ E'\\mp_data json\\M'
     LOOP
         EXECUTE made;
     END LOOP;

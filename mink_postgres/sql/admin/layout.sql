@@ -1,5 +1,6 @@
 -- How events is laid out: r (one table) or p, how many partitions, whether it holds an event, whether ids are kept unique, of
--- which type its payloads are, what of it or of a partition a table in its place would lose, and the copies that were begun.
+-- which type its payloads are, what of it or of a partition a table in its place would lose, the copies that were begun,
+-- and the publications that every table of the schema is in.
 -- A snapshot that is older than the lock on events does not show what was appended while it was waited for; that the table
 -- has grown is seen: the column after that of events.
 SELECT c.relkind::text,
@@ -7,7 +8,10 @@ SELECT c.relkind::text,
     EXISTS (SELECT FROM {schema}.events),
     current_setting('transaction_isolation') <> 'read committed' AND pg_relation_size(c.oid) > 0,
     ids.oid IS NOT NULL,
-    (SELECT format_type(a.atttypid, NULL) FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'data'),
+    (
+        SELECT y.typname::text FROM pg_attribute AS a JOIN pg_type AS y ON y.oid = a.atttypid
+        WHERE a.attrelid = c.oid AND a.attname = 'data'
+    ),
     ARRAY(
         SELECT DISTINCT l.what FROM pg_class AS t CROSS JOIN LATERAL (
             SELECT 'index ' || x.relname FROM pg_index AS n JOIN pg_class AS x ON x.oid = n.indexrelid
@@ -51,6 +55,13 @@ SELECT c.relkind::text,
     ARRAY(
         SELECT b.relname::text FROM pg_class AS b
         WHERE b.relnamespace = c.relnamespace AND b.relname = ANY ('{copies}')
+    ),
+    ARRAY(
+        SELECT p.pubname::text FROM pg_publication AS p
+        WHERE p.pubinsert AND (p.puballtables OR EXISTS (
+            SELECT FROM pg_publication_namespace AS s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace
+        ))
+        ORDER BY 1
     )
 FROM pg_class AS c
 LEFT JOIN LATERAL (

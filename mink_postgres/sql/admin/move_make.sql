@@ -5,7 +5,10 @@ DO $$
 DECLARE
     owner name;
     payload record;
+    placed record;
 BEGIN
+    -- Where events and its indexes are, whatever the session's default is.
+    PERFORM set_config('default_tablespace', '', true);
     CREATE TABLE {schema}.{copy} (
         LIKE {schema}.events INCLUDING DEFAULTS INCLUDING STORAGE INCLUDING COMPRESSION
     ) {parted};
@@ -32,6 +35,17 @@ BEGIN
         ADD CONSTRAINT {copy}_stream_id_version_key UNIQUE (stream_id, version);
     CREATE INDEX idx_{copy}_type ON {schema}.{copy} (event_type);
     CREATE INDEX idx_{copy}_timestamp ON {schema}.{copy} (timestamp);
+    FOR placed IN
+        SELECT CASE WHEN c.relkind IN ('i', 'I') THEN 'INDEX' ELSE 'TABLE' END AS what,
+            replace(c.relname, 'events', '{copy}') AS name, s.spcname AS tablespace
+        FROM pg_class AS c JOIN pg_tablespace AS s ON s.oid = c.reltablespace
+        WHERE c.oid = '{schema}.events'::regclass
+            OR c.oid IN (SELECT n.indexrelid FROM pg_index AS n WHERE n.indrelid = '{schema}.events'::regclass)
+    LOOP
+        -- Not that of unique ids, which is made afterwards.
+        CONTINUE WHEN to_regclass(format('{schema}.%I', placed.name)) IS NULL;
+        EXECUTE format('ALTER %s {schema}.%I SET TABLESPACE %I', placed.what, placed.name, placed.tablespace);
+    END LOOP;
     -- What privacy operations rewrite from now on is copied anew at the end: one that runs now is waited for.
     LOCK TABLE {schema}.privacy_audit IN SHARE MODE;
     EXECUTE format(
@@ -43,7 +57,11 @@ BEGIN
     FOR part IN 0 .. {count} - 1 LOOP
         EXECUTE format(
             'CREATE TABLE {schema}.{copy}_p%s PARTITION OF {schema}.{copy} '
-            'FOR VALUES WITH (MODULUS {count}, REMAINDER %s)', part, part
+            'FOR VALUES WITH (MODULUS {count}, REMAINDER %s)%s', part, part,
+            (
+                SELECT format(' TABLESPACE %I', s.spcname) FROM pg_class AS c JOIN pg_tablespace AS s ON s.oid = c.reltablespace
+                WHERE c.oid = to_regclass(format('{schema}.events_p%s', part))
+            )
         );
         EXECUTE format('ALTER TABLE {schema}.{copy}_p%s OWNER TO %I', part, owner);
     END LOOP;

@@ -1,10 +1,20 @@
 -- Row triggers, in turn, PostgreSQL copies to every partition, also to one that is attached later: what reaches a
 -- partition that has no statement trigger is refused, never stored outside of the fence.
-CREATE OR REPLACE FUNCTION {schema}.refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
+DO $made$
 BEGIN
-    RAISE EXCEPTION '% on the partition % went past the guards of events', TG_OP, TG_TABLE_NAME USING
-        ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Work on events itself, and see what `mink check` says.';
-END $$;
+    -- Of a store that was in partitions before: the owner may not replace what a superuser has made.
+    IF to_regprocedure('{schema}.refuse_row()') IS NULL THEN
+        CREATE FUNCTION {schema}.refuse_row() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION '% on the partition % went past the guards of events', TG_OP, TG_TABLE_NAME USING
+                ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Work on events itself, and see what `mink check` says.';
+        END $$;
+        EXECUTE format(
+            'ALTER FUNCTION {schema}.refuse_row() OWNER TO %I',
+            (SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c WHERE c.oid = '{schema}.events'::regclass)
+        );
+    END IF;
+END $made$;
 CREATE TRIGGER events_fenced_rows BEFORE INSERT ON {schema}.events FOR EACH ROW
     WHEN (current_setting('mink.fence_' || '{schema}.events'::regclass::oid, true)
         IS DISTINCT FROM pg_current_xact_id()::text)
