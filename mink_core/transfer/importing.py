@@ -90,12 +90,16 @@ def import_lines(
 
 
 def _as_far(mark: StreamMark, digests: Digests) -> StreamMark:
-    """A mark as far as the file's events go: it was asked for after them, and its stream may have gone on meanwhile."""
+    """A mark as far as the file's events go: it was asked for after them, and its stream may have gone on meanwhile.
+
+    One that went on was closed after that, if it was: closed here as well it could never be given the rest.
+    """
     stream = digests.streams.get(mark.stream_id)
     reached = max(mark.purged_version, stream.version if stream else 0)
     if mark.version <= reached:
         return mark
-    return msgspec.structs.replace(mark, version=reached, hidden_version=min(mark.hidden_version, reached))
+    hidden = min(mark.hidden_version, reached)
+    return msgspec.structs.replace(mark, version=reached, hidden_version=hidden, tombstoned_at=None)
 
 
 class _Told:

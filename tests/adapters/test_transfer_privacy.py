@@ -101,7 +101,7 @@ def test_an_import_that_is_run_again_leaves_what_happened_since(target: str, oth
 def test_a_stream_that_goes_on_while_it_is_exported(target: str, other: str) -> None:
     """Its mark is as new as its last append, its events are those that the feed showed: versions keep no hole."""
     with open_store(target, privacy=True) as store, open_administration(target) as administration:
-        for name in ("purged-1", "again-1", "hidden-1"):
+        for name in ("purged-1", "again-1", "hidden-1", "closed-1"):
             store.append(name, [NewEvent("Made", n) for n in range(3)], expected_version=0)
         store.privacy.purge("purged-1", up_to_version=1, by="dpo")
         store.privacy.soft_delete("again-1", by="dpo")
@@ -111,9 +111,12 @@ def test_a_stream_that_goes_on_while_it_is_exported(target: str, other: str) -> 
         def marks() -> Any:
             asked.append(None)
             if len(asked) == 2:  # behind the mark at which the feed ended
-                for name in ("purged-1", "again-1", "hidden-1"):
+                for name in ("purged-1", "again-1", "hidden-1", "closed-1"):
                     store.append(name, [NewEvent("Meanwhile", 4)], expected_version=ExpectedVersion.STREAM_EXISTS)
                 store.privacy.soft_delete("hidden-1", by="dpo")
+                store.append("new-1", [NewEvent("Meanwhile", 4)], expected_version=0)
+                for name in ("closed-1", "new-1"):
+                    store.privacy.tombstone(name, by="dpo")
             return administration.stream_marks()
 
         out = io.BytesIO()
@@ -132,9 +135,12 @@ def test_a_stream_that_goes_on_while_it_is_exported(target: str, other: str) -> 
         imported(later.getvalue(), other)
         with open_store(other, privacy=True) as moved:
             assert moved.check() == []
-            for name in ("purged-1", "again-1", "hidden-1"):
+            for name in ("purged-1", "again-1", "hidden-1", "closed-1", "new-1"):
                 assert [it.version for it in moved.read_stream(name)] == [it.version for it in store.read_stream(name)]
                 assert moved.stream_info(name).version == store.stream_info(name).version
+            for name in ("closed-1", "new-1"):
+                with pytest.raises(StreamTombstonedError):
+                    moved.append(name, [NewEvent("Late", 5)], expected_version=ExpectedVersion.ANY)
 
 
 def test_a_hole_above_what_was_purged_is_damage(target: str) -> None:
