@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _COMMIT = Query("COMMIT", retry_is_safe=True)
+_UNHURRIED = Query(
+    "SELECT set_config(s.name, '0', true) FROM pg_settings AS s WHERE s.name IN ('statement_timeout', 'transaction_timeout')"
+)
+"""A piece takes as long as it takes: time-outs of the role are meant for the application's statements, and a piece that ran
+into one would do so again."""
 _TRIES = 20
 """How often the lock for the last step is asked for."""
 _LOCK_PAUSE = 1.0
@@ -79,7 +84,7 @@ class Mover:
                 continue
             if not tries:
                 # Plans are good from the first call on; and what came meanwhile is copied before the lock is asked for.
-                run(moving.analyze(context, move), self._fetch)
+                self._in_transaction(moving.analyze(context, move))
                 tries = 1
                 continue
             began = time.monotonic()
@@ -95,6 +100,7 @@ class Mover:
 
     def _in_transaction(self, program: Program[T]) -> T:
         with transaction(self._connection, _COMMIT):
+            self._fetch(_UNHURRIED)
             return run(program, self._fetch)
 
     def _naming_unfit(self, program: Program[T], move: moving.Move, after: int) -> T:
@@ -103,5 +109,5 @@ class Mover:
             return self._in_transaction(program)
         except StorageError as error:
             if move.json_type == "jsonb" and (error.sqlstate or "").startswith(_OF_VALUES):
-                run(name_unfit(self._context, move, after), self._fetch)
+                self._in_transaction(name_unfit(self._context, move, after))
             raise

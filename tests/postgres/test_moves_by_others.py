@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import psycopg
@@ -13,6 +14,8 @@ import pytest
 from mink_core import SchemaError
 from mink_core.registry import open_administration
 from mink_postgres import PostgresEventStore
+from mink_postgres.programs import moving
+from mink_postgres.query import Query
 from tests.postgres.changing import changed, filled, opened, types
 from tests.postgres.roles import admin_in_test_database_url
 from tests.postgres.test_migrations import VERSIONS, raw, to_version
@@ -179,3 +182,50 @@ def test_the_events_stay_in_their_tablespace(postgres_url: str, superuser: str, 
         raw(postgres_url, schema, "DROP SCHEMA {schema} CASCADE")
         for name in (fast, slow):
             raw(superuser, schema, f'DROP TABLESPACE "{name}"')
+
+
+@pytest.mark.parametrize("move", ["payloads", "partition"])
+def test_a_piece_takes_as_long_as_it_takes(
+    postgres_url: str, schema: str, monkeypatch: pytest.MonkeyPatch, move: str
+) -> None:
+    """A role's statement_timeout ended each piece, and each one that was tried again."""
+    inner = moving.copy_chunk
+
+    def slow(*arguments: Any) -> Any:
+        yield Query("SELECT pg_sleep(0.5)")
+        return (yield from inner(*arguments))
+
+    monkeypatch.setattr(moving, "copy_chunk", slow)
+    with opened(postgres_url, schema) as store:
+        filled(store, 1)
+        with open_administration(
+            f"{postgres_url}?options={quote('-c statement_timeout=400')}&schema={schema}"
+        ) as administration:
+            moved = administration.partition(2) if move == "partition" else administration.change_payloads("json")
+            assert moved.copied == 10
+            assert administration._connection.execute("SHOW statement_timeout").fetchone() == ("400ms",)  # type: ignore[attr-defined]
+
+
+def test_doctor_and_stats_beside_tables_that_are_put_away(postgres_url: str, schema: str) -> None:
+    """What is gone since the catalog was read has no size."""
+    ended = threading.Event()
+
+    def look() -> int:
+        count = 0
+        with open_administration(f"{postgres_url}?schema={schema}") as administration:
+            while not ended.is_set():
+                administration.diagnose()
+                assert administration.statistics().total_bytes > 0
+                count += 1
+        return count
+
+    with opened(postgres_url, schema) as store, ThreadPoolExecutor(3) as pool:
+        filled(store, 1)
+        lookers = [pool.submit(look) for _ in range(3)]
+        try:
+            for _ in range(15):
+                for json_type in ("json", "jsonb"):
+                    assert changed(postgres_url, schema, json_type).changed
+        finally:
+            ended.set()
+        assert all(it.result() for it in lookers)

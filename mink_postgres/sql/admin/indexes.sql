@@ -1,5 +1,5 @@
 -- Every index of the store's tables: whether it is usable, its size, and the size that its rows should need.
-SELECT i.relname::text, t.relname::text, x.indisvalid AND x.indisready, pg_relation_size(i.oid),
+SELECT i.relname::text, t.relname::text, x.indisvalid AND x.indisready, coalesce(pg_relation_size(i.oid), 0),
     -- 8 kB pages filled to 90 %; an entry has 8 bytes of header, 4 of pointer, and its columns, aligned.
     (ceil(i.reltuples * (16 + coalesce((
         SELECT sum(s.avg_width) FROM unnest(x.indkey) AS k
