@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mink_core import partition_of
+
 if TYPE_CHECKING:
     from mink_core import EventFilter, StoredEvent
 
@@ -17,6 +19,7 @@ def passes(event: StoredEvent, where: EventFilter) -> bool:
         and all(key in event.metadata and _equal(event.metadata[key], want) for key, want in where.metadata.items())
         and (where.since is None or event.timestamp >= where.since)
         and (where.until is None or event.timestamp < where.until)
+        and (where.partition is None or partition_of(event.stream_id, where.partition.of) == where.partition.index)
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mink_core import EventLog
 
 _STORED = ["a-2", "b-1"]
-_OWN = ["a-1", "a-3", "b-2", "c-1"]
+_OWN = ["a-1", "a-3", "ab-1", "b-2", "c-1"]
 
 
 class _InterruptedError(BaseException):
@@ -59,6 +59,8 @@ def a_transaction_reads_its_own_events_after_the_stored(lab: Lab) -> None:
             transaction.append("order-1", given[index : index + 1], expected_version=index)
         equal(transaction.stream_info("order-1").version, 6, "the version that the transaction sees")
         equal(store.stream_info("order-1").version, 3, "the version that others see")
+        began = store.stream_info("order-1").created_at
+        equal(transaction.stream_info("order-1").created_at, began, "created_at that the transaction sees")
         for after in range(8):
             for limit in (None, 0, 1, 2, 4):
                 want = [event.event_id for event in given[after:]]

@@ -216,3 +216,24 @@ def what_is_done_is_purged_and_nothing_else(lab: Lab) -> None:
     equal(numbers(outbox.list()), [1, 2, 3], "what is left")
     equal(outbox.purge(older_than=0, dead=True), 1, "purging the dead letters")
     equal(numbers(outbox.list()), [2, 3], "what is left in the end")
+
+
+@check("OUTBOX-05", needs=OUTBOX)
+def what_is_done_is_kept_from_its_end_on(lab: Lab) -> None:
+    """A message that was stored long ago and is done just now is kept for as long as `purge` is told."""
+    outbox = _sub_store(lab.open())
+    for waited in (0.2, 1.0, 5.0):
+        outbox.add(message(1))
+        time.sleep(waited)
+        begun = time.monotonic()
+        (claimed,) = outbox.claim("w")
+        outbox.complete(claimed)
+        purged = outbox.purge(older_than=waited * 0.9)
+        # A slow store may take as long as that to answer: then again with more time.
+        if time.monotonic() - begun < waited * 0.8:
+            equal(
+                purged,
+                0,
+                f"how many are purged that were done {waited * 0.9:g} s ago, of one that is as old, and done just now",
+            )
+            break

@@ -40,6 +40,10 @@ def every_claim_has_a_token_of_its_own(lab: Lab) -> None:
     for attempt in (1, 2):
         (again,) = outbox.claim("w")
         equal(again.attempts, attempt, "the attempts after requeueing")
+        true(again.token > second.token, "the token then", expected=f"above {second.token}", seen=again.token)
+        for late in (first, second):
+            with raises(LeaseLostError, "an acknowledgement by a token from before it was requeued"):
+                outbox.complete(late)
         outbox.fail(again, f"attempt {attempt}", retry_in=0.001)
         time.sleep(0.005)
     equal([it.last_error for it in outbox.dead_letters()], ["attempt 2"], "the dead letters in the end")

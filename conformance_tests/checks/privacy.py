@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import check
@@ -43,6 +44,10 @@ def a_soft_deleted_stream_reads_as_missing(lab: Lab) -> None:
             backward = list(other.read_stream(name, direction=Direction.BACKWARD))
             equal(backward, [], "what is read of it backward")
         true(other.stream_info(name).deleted_at is not None, "deleted_at", expected="a time", seen=None)
+        listed = {it.stream_id: it.deleted_at for it in other.streams()}
+        equal(listed.get(name), other.stream_info(name).deleted_at, "deleted_at by streams()")
+        with raises(StreamNotFoundError, "deleting what is deleted already"):
+            _sub_store(other).soft_delete(name, by="kit")
         for wrong in (EXISTS, 3, 1, 7):
             with raises(ConcurrencyError, f"an append to it, expecting {wrong}", actual=0):
                 other.append(name, lab.events(1), expected_version=wrong)
@@ -75,6 +80,25 @@ def a_tombstoned_stream_refuses_every_append(lab: Lab) -> None:
             store.append_batch(batch)
     equal(versions(store, "a-1"), [1, 2], "what it holds is read as before")
     equal(len(list(store.read_all())), 2, "events in the feed")
+
+
+@check("PRIV-02", needs=PRIVACY)
+def a_tombstone_outlives_what_is_erased(lab: Lab) -> None:
+    """A stream that was closed stays so after its events were redacted, deleted and purged."""
+    store = lab.open()
+    privacy = _sub_store(store)
+    store.append("a-1", lab.events(3), expected_version=0)
+    privacy.tombstone("a-1", by="kit")
+    for what, erase in (
+        ("a redaction", partial(privacy.redact, "a-1", 2)),
+        ("a soft delete", partial(privacy.soft_delete, "a-1")),
+        ("a purge of a part", partial(privacy.purge, "a-1", up_to_version=1)),
+        ("a purge", partial(privacy.purge, "a-1")),
+    ):
+        erase(by="kit")
+        for expected in (ANY, NO_STREAM, 3):
+            with raises(StreamTombstonedError, f"an append expecting {expected}, after {what}", stream_id="a-1"):
+                lab.open().append("a-1", lab.events(1), expected_version=expected)
 
 
 @check("PRIV-03", "FEED-01", needs=PRIVACY)
@@ -115,6 +139,9 @@ def a_purge_leaves_holes_and_gives_no_version_twice(lab: Lab) -> None:
     equal(_sub_store(store).audit(limit=1), records[:1], "the audit, of one record")
     equal(_sub_store(store).audit(after=records[0].number), records[1:], "the audit after the first record")
     equal(_sub_store(store).audit(stream_id="b-1"), [], "the audit of another stream")
+    done = _sub_store(store).purge("b-1", by="kit")
+    equal(_sub_store(store).audit(stream_id="b-1", limit=1), [done], "the audit of another stream, of one record")
+    equal(_sub_store(store).purge("b-1", by="kit").counts.get("events"), 0, "how many events a second purge counts")
 
 
 @check("PRIV-03", "PRIV-04", needs=PRIVACY)

@@ -103,8 +103,14 @@ def a_message_is_added_once(lab: Lab) -> None:
     first = message(1)
     outbox.add([first, message(2)])
     outbox.add(first)
-    for changed in (replace(first, payload={"n": 1.0}), replace(first, destination="other")):
-        with raises(DuplicateMessageError, f"{changed.destination}, {changed.payload}", message_id=first.message_id):
+    for change in (
+        {"payload": {"n": 1.0}},
+        {"destination": "other"},
+        {"headers": {"k": "v"}},
+        {"stream_id": "order-1"},
+    ):
+        changed = replace(first, **change)
+        with raises(DuplicateMessageError, f"the id of a stored message with {change}", message_id=first.message_id):
             outbox.add([message(3), changed])
     equal(numbers(outbox.list()), [1, 2], "the messages after that")
 

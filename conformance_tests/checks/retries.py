@@ -69,7 +69,7 @@ def a_repeat_answers_as_the_first_call(lab: Lab) -> None:
 
 @check("APPEND-09")
 def a_long_call_repeated(lab: Lab) -> None:
-    """A call of 1,200 events, or of as many as the store takes, is recognized; with its last one changed it is refused."""
+    """A call of 1,200 events, or of as many as the store takes, is recognized, at once and much later; with its last one changed it is refused."""
     store = lab.open()
     events = lab.events(min(1200, limits_of(store).call_events))
     first = store.append("order-1", events, expected_version=0)
@@ -78,6 +78,14 @@ def a_long_call_repeated(lab: Lab) -> None:
         changed = [*events[:-1], copy_of(events[-1], data="other")]
         with refused_as_duplicate(events, "its last event changed"):
             store.append("order-1", changed, expected_version=0)
+    short = lab.events(2)
+    second = store.append("order-1", short, expected_version=first.last_version)
+    for _ in range(2):
+        store.append("order-1", lab.events(len(events)), expected_version=ANY)
+    with nothing_stored(store, "calls repeated when thousands of events had followed"):
+        for given, result in ((events, first), (short, second)):
+            again = store.append("order-1", given, expected_version=result.first_version - 1)
+            equal(again, result, f"a call of {len(given)} repeated when thousands of events had followed")
 
 
 @check("APPEND-09", "JSON-01")

@@ -58,6 +58,8 @@ def a_deleted_saga_stays_deleted(lab: Lab) -> None:
     with raises(SagaConflictError, "deleting it twice", actual=None):
         sagas.delete("s-1", expected_version=1)
     equal((sagas.load("s-1"), sagas.find(correlation_id="order-1")), (None, []), "what is left of it")
+    for wanted in ({}, {"saga_type": "Shipping"}, {"statuses": list(SagaStatus)}):
+        equal(sagas.find(**wanted), [], f"what is found of it by {wanted}")
 
 
 @check("SAGA-01", needs=SAGAS)
@@ -124,6 +126,11 @@ def a_due_saga_is_claimed_by_one_and_fenced(lab: Lab) -> None:
     equal(sagas.claim_due(max_claims=2), [], "what is claimed after two claims without a save")
     stuck = sagas.load("due")
     equal(stuck.status, SagaStatus.STUCK, "its status")
+    with raises(SagaConflictError, "a save by its last claimer, once it is stuck", actual=stuck.version):
+        sagas.save(again, expected_version=again.version)
+    for most in (1, 10):
+        equal(sagas.claim_due(max_claims=most), [], f"what is claimed once it is stuck, with max_claims={most}")
+    equal(sagas.load("due"), stuck, "a stuck saga, after others have asked for what is due")
     mended = msgspec.structs.replace(stuck, status=SagaStatus.RUNNING)
     equal(sagas.save(mended, expected_version=stuck.version).claims, 0, "its claims after a save")
     equal(again.claims, 2, "the claims that were counted")

@@ -166,3 +166,18 @@ def just_the_newest_are_kept_and_every_wish_counts(lab: Lab) -> None:
     equal(listed, [("B-1", 7), ("b-1", 7), ("order-1", 60), ("\u00e9-1", 7)], "each stream's newest one")
     equal([it.stream_id for it in snapshots.list(after="b-1", limit=1)], ["order-1"], "the list after a stream")
     equal(snapshots.delete("missing-1"), 0, "how many were deleted of a stream that has none")
+
+
+@check("SNAP-02", "SNAP-01", needs=SNAPSHOTS)
+def a_version_saved_again_takes_one_place(lab: Lab) -> None:
+    """A snapshot that is saved again replaces itself, not the one before; that of no type is not that of any."""
+    snapshots = _sub_store(lab.open())
+    snapshots.save("order-1", 10, "ten", keep=2)
+    for data in ("twenty", "again", "at last"):
+        snapshots.save("order-1", 20, data, snapshot_type="A", keep=2)
+    equal(snapshots.load("order-1").data, "at last", "the newest, saved three times")
+    older = snapshots.load("order-1", at_version=19)
+    equal(older and older.data, "ten", "the one before it, where two are kept")
+    untyped = snapshots.load("order-1", snapshot_type="")
+    equal(untyped and untyped.version, 10, "the newest of no type")
+    equal(snapshots.delete("order-1"), 2, "how many were deleted")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -11,6 +13,7 @@ from conformance_tests.check import check
 from conformance_tests.expect import equal, raises, true
 from conformance_tests.following import QUICK, Follower, following, following_until
 from conformance_tests.looking import told
+from conformance_tests.matching import passes
 from conformance_tests.patience import promptly, take, wait_until
 from mink_core import Capability, EventFilter, ExpectedVersion, PositionAheadError, StoreIdentity, UsageError
 
@@ -98,6 +101,39 @@ def filtered_subscriptions(lab: Lab) -> None:
         head = store.head_position()
         wait_until(lambda: follower.subscription.position == head, "the head", lambda: follower.subscription.position)
         equal([event.event_id for event in follower.events], wanted, "what the filtered subscription gave")
+
+
+@check("SUB-01", "READ-05", needs=SUBSCRIBE | {Capability.METADATA_FILTER, Capability.TIME_FILTER})
+def subscriptions_filter_by_every_axis(lab: Lab) -> None:
+    """A subscription's filter by metadata and by time holds through catch-up and live, by itself and with other axes."""
+    store = lab.open()
+
+    def append(number: int) -> None:
+        event = lab.event(None, event_type=("Placed", "Paid")[number % 2], metadata={"tenant": number % 3})
+        store.append(f"order-{number % 4}", [event], expected_version=ANY)
+
+    for number in range(18):
+        append(number)
+    since = list(store.read_all())[9].timestamp
+    filters = [
+        EventFilter(metadata={"tenant": 1}),
+        EventFilter(since=since),
+        EventFilter(metadata={"tenant": 2}, since=since, event_types=("Paid",)),
+    ]
+    with ExitStack() as stack:
+        followers = [
+            stack.enter_context(following(store.subscribe(where=where, batch_size=4, poll_interval=QUICK)))
+            for where in filters
+        ]
+        for number in range(18, 36):
+            append(number)
+        feed, head = list(store.read_all()), store.head_position()
+        for where, follower in zip(filters, followers, strict=True):
+            wanted = [event.event_id for event in feed if passes(event, where)]
+            follower.wait_for(len(wanted))
+            position = partial(getattr, follower.subscription, "position")
+            wait_until(lambda at=position: at() == head, "the head", position)  # type: ignore[misc]
+            equal([event.event_id for event in follower.events], wanted, f"what a subscription with {where} gave")
 
 
 @check("SUB-02", needs=SUBSCRIBE)
