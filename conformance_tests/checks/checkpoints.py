@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from datetime import UTC, timedelta
 from functools import partial
@@ -119,8 +120,10 @@ def a_checkpoint_tells_its_history_and_its_time(lab: Lab) -> None:
     equal(checkpoints.load("other").identity, own, "the identity after a reset")
     first = checkpoints.load("own")
     true(first.updated_at.utcoffset() == timedelta(0), "the time is in UTC", expected=UTC, seen=first.updated_at.tzinfo)
+    time.sleep(0.02)
     checkpoints.save("own", 2, expected=1)
-    true(checkpoints.load("own").updated_at >= first.updated_at, "the time of a later save", seen="an earlier one")
+    later = checkpoints.load("own").updated_at
+    true(later > first.updated_at, "the time of a later save", expected=f"above {first.updated_at}", seen=later)
 
 
 @check("SUB-08", "TX-01", needs=[*CHECKPOINTS, Capability.TRANSACTIONS])

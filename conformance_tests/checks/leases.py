@@ -150,17 +150,19 @@ def operators_pause_resume_and_forget(lab: Lab) -> None:
     store.checkpoints.save("s", second.global_position, expected=None, lease=lease)
     store.parked.park("s", second, attempts=3, error="no")
     store.parked.park("other", second, attempts=1, error="no")
+    store.subscriptions.hold("t", "a", partitions=1, seconds=60)
     told = []
     for change in (store.subscriptions.pause, store.subscriptions.resume):
         change("s")
-        (status,) = store.subscriptions.list()
+        status, other = store.subscriptions.list()
+        equal((other.name, other.paused_at), ("t", None), "another subscription")
         told.append((hold(store, "a", partitions=1).paused, status.paused_at is not None))
     equal(told, [(True, True), (False, False)], "what the worker and the list are told after a pause and a resume")
     equal((status.lag_events, status.parked), (3, 1), "the lag and what is parked")
     equal(status.partitions[0].owner, "a", "the owner in the list")
     store.subscriptions.reset("s")
     equal([it.subscription for it in store.parked.list()], ["other"], "what is parked after the reset")
-    equal(store.subscriptions.list(), [], "the subscriptions after the reset")
+    equal([it.name for it in store.subscriptions.list()], ["t"], "the subscriptions after the reset")
 
 
 @check("SUB-10", "TX-01", needs=DURABLE | {Capability.TRANSACTIONS})

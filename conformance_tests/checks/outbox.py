@@ -237,3 +237,15 @@ def what_is_done_is_kept_from_its_end_on(lab: Lab) -> None:
                 f"how many are purged that were done {waited * 0.9:g} s ago, of one that is as old, and done just now",
             )
             break
+
+
+@check("OUTBOX-01", needs=OUTBOX)
+def any_iterable_of_messages_is_taken(lab: Lab) -> None:
+    """Messages come as one, as a list, or as a generator that can be gone through once, by `append` and by `add`."""
+    store = lab.open()
+    one, two, three, four = (message(number) for number in range(1, 5))
+    store.append("order-1", lab.events(1), expected_version=0, outbox=one)
+    store.append("order-1", lab.events(1), expected_version=1, outbox=(it for it in (two, three)))
+    _sub_store(store).add(four)
+    _sub_store(store).add(message(number) for number in (5, 6))
+    equal(numbers(_sub_store(store).list()), [1, 2, 3, 4, 5, 6], "the messages")
