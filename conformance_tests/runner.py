@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from conformance_tests.check import Check, Layer, all_checks
+from conformance_tests.confusion import refuse_confusion
 from conformance_tests.environment import environment
 from conformance_tests.failure import CheckFailedError, origin, tell
 from conformance_tests.lab import BUDGETS, Budget, Lab
@@ -151,6 +152,7 @@ def look(target: Target, limit: float = _OPENING) -> tuple[frozenset[Capability]
     Raises:
         MinkError: The store says so itself, or cannot be opened, or is none.
     """
+    refuse_confusion(target)
     found: list[tuple[frozenset[Capability], bool]] = []
     caught: list[BaseException] = []
 

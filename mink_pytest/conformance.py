@@ -63,10 +63,9 @@ def mink_target(request: pytest.FixtureRequest) -> Generator[Target]:
 @pytest.fixture(scope="class")
 def mink_capabilities(mink_target: Target) -> frozenset[Capability]:
     """What the store declares."""
-    from conformance_tests.lab import Lab  # noqa: PLC0415 -- see the module
+    from conformance_tests.runner import look  # noqa: PLC0415 -- see the module
 
-    with Lab(mink_target) as lab:
-        return lab.capabilities
+    return look(mink_target)[0]
 
 
 @pytest.fixture

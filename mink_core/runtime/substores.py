@@ -14,7 +14,11 @@ class SubStores:
     adapter_name = "unnamed"
 
     def _refuse(self, capability: Capability) -> NoReturn:
-        raise CapabilityNotSupportedError(self.adapter_name, capability)
+        declared = capability in getattr(self, "capabilities", ())
+        hint = (
+            "it is declared, and the store has none of its own in place of what SubStores refuses" if declared else ""
+        )
+        raise CapabilityNotSupportedError(self.adapter_name, capability, hint)
 
     @property
     def snapshots(self) -> Any:

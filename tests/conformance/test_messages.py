@@ -11,7 +11,8 @@ from rich.console import Console
 
 from conformance_tests import Level, run, target_of
 from conformance_tests.report.terminal import show
-from mink_core import Direction, UsageError
+from mink_core import Capability, CapabilityNotSupportedError, Direction, UsageError
+from mink_core.adapter import SubStores
 from mink_memory import MemoryEventStore
 
 if TYPE_CHECKING:
@@ -96,3 +97,31 @@ def test_a_target_with_a_wrong_line_is_told_by_that_line(tmp_path: Path, monkeyp
     with pytest.raises(UsageError, match=r"mistyped_adapter\.py, line 2") as raised:
         target_of("mistyped_adapter:open_namespace")
     assert "importlib" not in str(raised.value)
+
+
+class _Declares(SubStores):
+    adapter_name = "bare"
+    capabilities = frozenset({Capability.SNAPSHOTS})
+
+
+def test_a_sub_store_that_is_declared_and_not_there_is_told_as_that() -> None:
+    with pytest.raises(CapabilityNotSupportedError, match="SNAPSHOTS: it is declared"):
+        _ = _Declares().snapshots
+    with pytest.raises(CapabilityNotSupportedError, match="does not offer SAGAS; nothing was done"):
+        _ = _Declares().sagas
+
+
+_one = MemoryEventStore()
+
+
+@pytest.mark.parametrize(
+    ("opener", "says"),
+    [
+        (lambda _: _one, "gave one store twice"),
+        (lambda _: MemoryEventStore("told_of_every_namespace"), "the events of one namespace in another"),
+        (lambda _: MemoryEventStore(), "two stores that share nothing"),
+    ],
+)
+def test_a_target_that_opens_something_else_is_told_before_any_check(opener: Callable[[str], Any], says: str) -> None:
+    with target_of(opener, name="mine") as target, pytest.raises(UsageError, match=says):
+        run(target, level=Level.SMOKE)

@@ -138,7 +138,7 @@ def test_a_slow_store_is_given_fewer_programs(monkeypatch: pytest.MonkeyPatch) -
     assert result.status is Status.PASSED
     assert 1 <= result.counters["programs"] < BUDGETS[Level.SMOKE].examples
     # A program that is not run opens no store either: that alone may take a second.
-    assert len(opened) <= result.counters["programs"] + 2
+    assert len(opened) <= result.counters["programs"] + 4
 
 
 def test_one_seed_draws_the_same() -> None:
