@@ -139,7 +139,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
         """See `PostgresEventStore.transaction`."""
         await self._prepare()
         async with self._transaction(COMMIT) as connection:
-            transaction = AsyncPostgresTransaction(self._context, connection, self._backend.fetch)
+            transaction = AsyncPostgresTransaction(self._context, connection, self._backend)
             try:
                 yield transaction
                 if transaction.finish():
@@ -166,7 +166,7 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
             msg = "bind takes a psycopg.AsyncConnection or an asyncpg connection, not None"
             raise UsageError(msg)
         backend = choose_backend(None, None, None, connection, self._options)
-        return AsyncBoundPostgresTransaction(self._context, connection, backend.fetch, backend.commits_by_itself)
+        return AsyncBoundPostgresTransaction(self._context, connection, backend)
 
     @asynccontextmanager
     async def _transaction(self, commit: Query) -> AsyncGenerator[Any]:

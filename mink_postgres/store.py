@@ -150,7 +150,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
         """See `mink_core.EventStore.transaction`. READ COMMITTED, unless the server's default is another."""
         self._prepare()
         with self._transaction(COMMIT) as connection:
-            transaction = PostgresTransaction(self._context, connection, self._backend.fetch)
+            transaction = PostgresTransaction(self._context, connection, self._backend)
             try:
                 yield transaction
                 if transaction.finish():
@@ -173,9 +173,7 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
     def bind(self, connection: sync_psycopg.Connection) -> PostgresTransaction:
         """See `mink_core.EventStore.bind`. Takes a `psycopg.Connection`."""
         self._check_open()
-        return BoundPostgresTransaction(
-            self._context, sync_psycopg.checked(connection), psycopg_sync.fetch, psycopg_sync.commits_by_itself
-        )
+        return BoundPostgresTransaction(self._context, sync_psycopg.checked(connection), psycopg_sync)
 
     @contextmanager
     def _transaction(self, commit: Query) -> Generator[sync_psycopg.Connection]:

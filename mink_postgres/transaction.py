@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     from mink_postgres.query import Rows
 
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 
 INHERITED = (
     "this process was forked while the transaction was open, which is the parent's; nothing was sent: leave its block, and "
     "open a store in this process"
+)
+
+_OVER = (
+    "the transaction was ended inside its block, by a COMMIT or ROLLBACK on its connection: what came before is as that left it, "
+    "look what is stored; nothing was stored by this call: leave the end to the block"
 )
 
 # What the caller did on the connection is not known, so a repeated call could do it twice.
@@ -36,15 +42,30 @@ READ_ONLY = Query("COMMIT")
 """Of a transaction that only reads."""
 
 
+class Driver(Protocol[R_co]):
+    """What a transaction asks of a driver."""
+
+    @property
+    def fetch(self) -> Callable[[Any, Query], R_co]:
+        """Runs one query on a connection."""
+        ...
+
+    @property
+    def commits_by_itself(self) -> Callable[[Any], bool]:
+        """Whether a statement sent now commits with itself: no transaction is open, and none is begun for it."""
+        ...
+
+
 class _State:
     """Whether a transaction can still be used, the same for both doors."""
 
     adapter_name = ADAPTER
 
-    def __init__(self, context: Context, connection: Any) -> None:
+    def __init__(self, context: Context, connection: Any, driver: Driver[Any]) -> None:
         """Be open."""
         self._context = context.in_transaction()
         self._connection = connection
+        self._commits_by_itself = driver.commits_by_itself
         self._lent = self._doubtful = False
         self._forks = FORKS.count
         self.has_appended = False
@@ -74,6 +95,12 @@ class _State:
         if self._failed is not None:
             msg = f"the transaction was ended by an earlier error, and nothing of it is stored: {self._failed}"
             raise StorageError(msg, sqlstate=self._failed.sqlstate) from self._failed
+        if self._is_over():
+            raise StorageError(_OVER)
+
+    def _is_over(self) -> bool:
+        """Whether the caller has ended the transaction on the connection: what comes next would be stored by itself."""
+        return self._lent and self._commits_by_itself(self._connection)
 
     def finish(self) -> bool:
         """Before COMMIT: refuse if it failed, as PostgreSQL answers such a COMMIT with a quiet ROLLBACK.
@@ -100,10 +127,10 @@ PROBE = Query("SELECT 1")
 class PostgresTransaction(_State, SyncLog, PostgresSubStores):
     """See `mink_core.Transaction`."""
 
-    def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Rows]) -> None:
+    def __init__(self, context: Context, connection: Any, driver: Driver[Rows]) -> None:
         """Use a connection on which BEGIN was sent."""
-        super().__init__(context, connection)
-        self._fetch = partial(fetch, connection)
+        super().__init__(context, connection, driver)
+        self._fetch = partial(driver.fetch, connection)
 
     def _run(self, program: Program[T]) -> T:
         self._check_open()
@@ -120,10 +147,10 @@ class PostgresTransaction(_State, SyncLog, PostgresSubStores):
 class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
     """See `mink_core.AsyncTransaction`."""
 
-    def __init__(self, context: Context, connection: Any, fetch: Callable[[Any, Query], Awaitable[Rows]]) -> None:
+    def __init__(self, context: Context, connection: Any, driver: Driver[Awaitable[Rows]]) -> None:
         """Use a connection on which BEGIN was sent."""
-        super().__init__(context, connection)
-        self._fetch = partial(fetch, connection)
+        super().__init__(context, connection, driver)
+        self._fetch = partial(driver.fetch, connection)
 
     async def _run(self, program: Program[T]) -> T:
         self._check_open()
@@ -141,11 +168,13 @@ class _Bound(_State):
     """The caller's connection, on which there may be no transaction after all."""
 
     _checked = False
-    _commits_by_itself: Callable[[Any], bool]
 
     def _check_open(self) -> None:
         self._failed = None  # a savepoint may have undone it, or each call commits; else the server refuses
         super()._check_open()
+
+    def _is_over(self) -> bool:
+        return False
 
     def _inside(self, query: Query) -> Query:
         return query if self._commits_by_itself(self._connection) else super()._inside(query)
@@ -153,17 +182,6 @@ class _Bound(_State):
 
 class BoundPostgresTransaction(_Bound, PostgresTransaction):
     """The caller's transaction: checks the schema's version once, and never ends anything."""
-
-    def __init__(
-        self,
-        context: Context,
-        connection: Any,
-        fetch: Callable[[Any, Query], Rows],
-        commits_by_itself: Callable[[Any], bool],
-    ) -> None:
-        """Use the caller's connection as it is at each call."""
-        PostgresTransaction.__init__(self, context, connection, fetch)
-        self._commits_by_itself = commits_by_itself
 
     def _run(self, program: Program[T]) -> T:
         if not self._checked:
@@ -174,17 +192,6 @@ class BoundPostgresTransaction(_Bound, PostgresTransaction):
 
 class AsyncBoundPostgresTransaction(_Bound, AsyncPostgresTransaction):
     """`BoundPostgresTransaction` for asyncio."""
-
-    def __init__(
-        self,
-        context: Context,
-        connection: Any,
-        fetch: Callable[[Any, Query], Awaitable[Rows]],
-        commits_by_itself: Callable[[Any], bool],
-    ) -> None:
-        """Use the caller's connection as it is at each call."""
-        AsyncPostgresTransaction.__init__(self, context, connection, fetch)
-        self._commits_by_itself = commits_by_itself
 
     async def _run(self, program: Program[T]) -> T:
         if not self._checked:

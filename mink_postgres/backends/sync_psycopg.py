@@ -42,6 +42,8 @@ def _is_clean(connection: Connection) -> bool:
 class PsycopgBackend:
     """Lends connections that commit each statement by itself."""
 
+    commits_by_itself = staticmethod(psycopg_sync.commits_by_itself)
+
     def __init__(self, source: Source | None, pool: ConnectionPool[Any] | None, options: PostgresOptions) -> None:
         """Open nothing yet. With `pool` given, it is only borrowed from (LIFE-03)."""
         self._source = source
@@ -172,6 +174,7 @@ class BoundBackend:
 
     conninfo = None
     is_shared = True
+    commits_by_itself = staticmethod(psycopg_sync.commits_by_itself)
 
     def __init__(self, connection: Connection) -> None:
         """Keep it."""

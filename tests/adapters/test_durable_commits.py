@@ -29,12 +29,16 @@ STOP = RetryPolicy(retries=1, first_wait=0.01)
 NEVER = RetryPolicy(retries=0, then=WhenExhausted.PARK)
 
 POSTGRES_DOORS = ("psycopg", "psycopg async", "asyncpg")
-WAYS_TO_FAIL = ["a deferred constraint", "a hidden error"]
+WAYS_TO_FAIL = {
+    "a deferred constraint": "INSERT INTO commit_effects VALUES (-1)",
+    "a hidden error": "SELECT 1 / 0",
+    "a rollback of its own": "ROLLBACK",
+}
 
 
 def spoiling(door: Door, how: str, seen: list[int], bad: set[int]) -> Any:
     """A handler whose transaction cannot be committed with any of the bad events in it."""
-    sql = "INSERT INTO commit_effects VALUES (-1)" if how == "a deferred constraint" else "SELECT 1 / 0"
+    sql = WAYS_TO_FAIL[how]
 
     def sync_handler(event: Any, tx: Any) -> None:
         seen.append(event.version)
