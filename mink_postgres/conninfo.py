@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
@@ -9,6 +11,11 @@ from mink_core.errors import UsageError
 from mink_postgres.reaching import RANGES
 
 _MAX_PORT = 65535
+_CHOICES = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+}
+"""What is looked at only as a connection is made, where it would be taken for a failure that passes."""
 
 
 def check_conninfo(conninfo: str) -> None:
@@ -37,9 +44,8 @@ def _problem(conninfo: str) -> str | None:
     for port in str(parts.get("port", "")).split(","):
         if port and not (port.isascii() and port.isdigit() and 1 <= int(port) <= _MAX_PORT):
             return "its port is no number from 1 to 65535"
-    for name, (least, most) in RANGES.items():
-        if name in parts and not _is_between(str(parts[name]), least, most):
-            return f"its {name} is no number from {least} to {most}"
+    if problem := _problem_of_an_option(parts):
+        return problem
     hosts, ports = (len(str(parts.get(name) or "").split(",")) for name in ("host", "port"))
     hosts = max(hosts, len(str(parts.get("hostaddr") or "").split(",")))
     if ports not in (1, hosts):
@@ -48,6 +54,16 @@ def _problem(conninfo: str) -> str | None:
     # (A host that begins with @ is a socket without a file.)
     if "@" in str(parts.get("host", ""))[1:] or "@" in str(parts.get("dbname", "")):
         return "there is an @ in its host or database"
+    return None
+
+
+def _problem_of_an_option(parts: dict[str, Any]) -> str | None:
+    for name, (least, most) in RANGES.items():
+        if name in parts and not _is_between(str(parts[name]), least, most):
+            return f"its {name} is no number from {least} to {most}"
+    for name, choices in _CHOICES.items():
+        if parts.get(name, choices[0]) not in choices:
+            return f"its {name} is none of {', '.join(choices)}"
     return None
 
 

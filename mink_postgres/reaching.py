@@ -99,7 +99,7 @@ def reach_of(conninfo: str) -> Reach:
     if len(ports) == 1:
         ports *= len(hosts)
     return Reach(
-        base + (mark + query_of(rest) if rest else ""),
+        base.replace("#", "%23") + (mark + query_of(rest) if rest else ""),  # it would be a fragment
         # An empty name in the list is libpq's own default, which asyncpg does not know in a list.
         tuple(zip((host or "localhost" for host in hosts), ports, strict=False)) or (None,),
         float(max(wanted, 2)) if wanted > 0 else None,

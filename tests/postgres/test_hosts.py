@@ -107,9 +107,13 @@ def test_a_time_out_that_is_no_number_is_refused(door: Callable[[str], None], po
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda it: it.__name__)
 @pytest.mark.parametrize(
-    "said", ["keepalives_idle=0", "keepalives_interval=99999", "keepalives_count=128", "tcp_user_timeout=99999999999"]
-)
-def test_a_time_out_that_no_system_takes_is_refused(door: Callable[[str], None], postgres_url: str, said: str) -> None:
+    "said",
+    [
+        "keepalives_idle=0", "keepalives_interval=99999", "keepalives_count=128", "tcp_user_timeout=99999999999",
+        "sslmode=on", "target_session_attrs=master",
+    ],
+)  # fmt: skip
+def test_an_option_that_can_never_be_is_refused(door: Callable[[str], None], postgres_url: str, said: str) -> None:
     with pytest.raises(UsageError, match=said.partition("=")[0]):
         door(f"{postgres_url}?{said}")
 
@@ -142,6 +146,7 @@ def test_options_with_spaces_and_pluses_reach_the_server(
 def test_what_asyncpg_is_told() -> None:
     reach = reach_of("postgresql://u:p@a:1,b:2/db?connect_timeout=1&keepalives_idle=4&sslmode=require")
     assert reach.url == "postgresql://u:p@a:1,b:2/db?sslmode=require"
+    assert reach_of("postgresql://u:p#q@a/d#b").url == "postgresql://u:p%23q@a/d%23b"  # as libpq reads it
     assert reach.hosts == (("a", 1), ("b", 2))
     assert reach.timeout == 2  # as libpq, which allows no shorter one
     assert reach.keepalives["TCP_KEEPIDLE"] == 4
