@@ -26,7 +26,8 @@ def refuse_confusion(target: Target) -> None:
     found: list[str] = []
 
     def work() -> None:
-        with suppress(Exception), Lab(target) as lab:  # what is wrong with the store itself is for the checks to say
+        # What is wrong with the store itself, one that ends the program included, is for the checks to say.
+        with suppress(BaseException), Lab(target) as lab:
             found.append(_one_store_twice(lab) or _wrong_data(lab))
 
     thread = threading.Thread(target=work, name="looking at the target's handles", daemon=True)

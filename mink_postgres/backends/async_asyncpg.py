@@ -91,7 +91,7 @@ class AsyncpgBackend(_AsyncpgDriver, AsyncPooled):
         """Reach the server, then open the pool."""
         if not self._owned or self._source is None:
             return
-        source = self._source
+        source, self._loop = self._source, asyncio.get_running_loop()
         conninfo = self.conninfo = await started(source.open, lambda _: source.close())
         try:
             await (await driver.connect(conninfo, **asyncpg_options(self._options))).close()

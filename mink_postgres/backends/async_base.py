@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from weakref import WeakSet
 
+from mink_core.errors import UsageError
 from mink_core.runtime.task_waiting import in_time
 from mink_postgres.backends.forked import cut_off, keep_async, refuse_async
 from mink_postgres.backends.leases import KEPT, Leases
@@ -109,6 +110,7 @@ class AsyncPooled(ABC):
         self._options = options
         self._connections: WeakSet[Any] = WeakSet()
         self._closing: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._leases = Leases(self._take, self._give, is_closed, kept=KEPT if self._owned else 0)
         self.acquire, self.release = self._leases.acquire, self._leases.release
         self._fetch = fetch
@@ -137,21 +139,38 @@ class AsyncPooled(ABC):
         """Close the pool if it is ours, then let go of the server.
 
         It goes on by itself where the caller is cancelled, and who calls again waits for the same.
+
+        Raises:
+            UsageError: It was opened in another event loop, which goes on.
         """
+        if self._loop not in (None, asyncio.get_running_loop()) and not self._is_left:
+            msg = "the store was opened in another event loop, which has its connections: close it there; nothing was closed"
+            raise UsageError(msg)
         if self._closing is None or self._closing.cancelled():
             self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
 
+    @property
+    def _is_left(self) -> bool:
+        """Whether the event loop that it was opened in has ended."""
+        return self._loop is not None and self._loop.is_closed()
+
     async def _close(self) -> None:
+        try:
+            if self._is_left:  # no farewell can be said any more
+                cut_off(self._connections)
+            else:
+                await self._close_pool()
+        finally:
+            if self._source is not None:
+                await asyncio.shield(asyncio.to_thread(self._source.close))  # cancelled with its event loop
+
+    async def _close_pool(self) -> None:
         try:
             await self._leases.end()
         finally:
-            try:
-                if self._owned and self._pool is not None:
-                    await in_time(self._pool.close(), CLOSE_SECONDS)  # cancelled, asyncpg's cuts off what is left
-            finally:
-                if self._source is not None:
-                    await asyncio.shield(asyncio.to_thread(self._source.close))  # cancelled with its event loop
+            if self._owned and self._pool is not None:
+                await in_time(self._pool.close(), CLOSE_SECONDS)  # cancelled, asyncpg's cuts off what is left
 
 
 class AsyncBound:

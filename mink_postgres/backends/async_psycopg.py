@@ -101,7 +101,7 @@ class AsyncPsycopgBackend(_PsycopgDriver, AsyncPooled):
         """Reach the server, then open the pool."""
         if not self._owned or self._source is None:
             return
-        source = self._source
+        source, self._loop = self._source, asyncio.get_running_loop()
         conninfo = self.conninfo = await started(source.open, lambda _: source.close())
         try:
             await (await psycopg_async.connect(conninfo, **psycopg_options(self._options))).close()
@@ -125,9 +125,9 @@ class AsyncPsycopgBackend(_PsycopgDriver, AsyncPooled):
         await self._pool.open()
         self._watching = asyncio.create_task(_close_with_the_loop(self._pool))
 
-    async def _close(self) -> None:
+    async def _close_pool(self) -> None:
         try:
-            await super()._close()
+            await super()._close_pool()
         finally:
             if self._watching is not None and self._watching.cancel():
                 await asyncio.sleep(0)  # it ends before a loop that is closed right afterwards
