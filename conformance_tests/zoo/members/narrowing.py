@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from msgspec.structs import replace
@@ -15,11 +16,12 @@ _MOST = 999
 _NEAR = 1000
 
 
-class _Refiltering(Wrapped):
+class _Refiltering(Wrapped, ABC):
     """Asks the store inside for another filter."""
 
+    @abstractmethod
     def asked(self, where: EventFilter) -> EventFilter:
-        raise NotImplementedError
+        """The filter that takes the place of the caller's."""
 
     def _asked(self, where: Any) -> Any:
         return self.asked(where) if isinstance(where, EventFilter) else where
