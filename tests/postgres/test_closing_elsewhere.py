@@ -19,12 +19,12 @@ pytestmark = pytest.mark.usefixtures("store")
 
 
 async def opened(postgres_url: str, schema: str, driver: Any) -> AsyncPostgresEventStore:
-    """A store that has several connections, some kept by itself."""
+    """A store that has both of its connections, some kept by itself, and is making no other."""
     url = f"{postgres_url}?application_name={NAME.replace(' ', '%20')}"
-    store = AsyncPostgresEventStore(url, driver=driver, schema=schema, min_size=2)
+    store = AsyncPostgresEventStore(url, driver=driver, schema=schema, min_size=2, max_size=2)
     await asyncio.gather(*[store.ping() for _ in range(6)])
     try:
-        async with asyncio.timeout(30):  # psycopg's pool makes the second beside the calls
+        async with asyncio.timeout(30):  # psycopg's pool makes them beside the calls
             while store.pool_status()["idle"] < 2:
                 await asyncio.sleep(0.01)
     except TimeoutError:
