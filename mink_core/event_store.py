@@ -127,7 +127,11 @@ class AsyncEventStore(AsyncEventLog, Protocol):
         ...
 
     def bind(self, connection: Any) -> AsyncTransaction:
-        """See `EventStore.bind`; called without await."""
+        """See `EventStore.bind`; called without await.
+
+        SQLAlchemy's is `(await (await session.connection()).get_raw_connection()).driver_connection`. On asyncpg it begins its
+        transaction with the session's first statement only: execute one before, else each call here commits by itself.
+        """
         ...
 
     async def update(

@@ -13,6 +13,7 @@ from mink_core.runtime.starting import started
 from mink_postgres.backends.async_base import AsyncBound, AsyncPooled
 from mink_postgres.backends.forked import cut_off
 from mink_postgres.backends.pooler import asyncpg_options, begin
+from mink_postgres.backends.savepoints import SAVEPOINT
 from mink_postgres.drivers import asyncpg as driver
 from mink_postgres.query import Query
 from mink_postgres.reaching import reach_of
@@ -155,3 +156,9 @@ class AsyncpgBoundBackend(_AsyncpgDriver, AsyncBound):
     def __init__(self, connection: Any) -> None:
         """Keep it."""
         super().__init__(connection, driver.fetch)
+
+    @asynccontextmanager
+    async def transaction(self, connection: Any, commit: Query) -> AsyncGenerator[None]:
+        """A savepoint in the caller's transaction; one of its own where there is none."""
+        async with super().transaction(connection, commit if driver.commits_by_itself(connection) else SAVEPOINT):
+            yield

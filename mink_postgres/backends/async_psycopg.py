@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from mink_core.forks import FORKS
@@ -14,6 +15,7 @@ from mink_core.runtime.starting import started
 from mink_postgres.backends.async_base import AsyncBound, AsyncPooled
 from mink_postgres.backends.forked import cut_off
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, psycopg_options
+from mink_postgres.backends.savepoints import FIRST, SAVEPOINT
 from mink_postgres.drivers import psycopg_async
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
 from mink_postgres.drivers.psycopg_pools import NAME, pool_figures
@@ -188,3 +190,13 @@ class AsyncBoundPsycopgBackend(_PsycopgDriver, AsyncBound):
     def __init__(self, connection: Connection) -> None:
         """Keep it."""
         super().__init__(connection, psycopg_async.fetch)
+
+    @asynccontextmanager
+    async def transaction(self, connection: Connection, commit: Query) -> AsyncGenerator[None]:
+        """See `sync_psycopg.BoundBackend.transaction`."""
+        if not commits_by_itself(connection):
+            commit = SAVEPOINT
+            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                await psycopg_async.fetch(connection, FIRST)
+        async with super().transaction(connection, commit):
+            yield

@@ -15,6 +15,7 @@ from mink_core.forks import FORKS
 from mink_postgres.backends.forked import cut_off, keep, quiet, refuse
 from mink_postgres.backends.leases import KEPT
 from mink_postgres.backends.pooler import RECONNECT_SECONDS, begin, patient, psycopg_options
+from mink_postgres.backends.savepoints import FIRST, SAVEPOINT
 from mink_postgres.backends.thread_leases import ThreadLeases
 from mink_postgres.drivers import psycopg_sync
 from mink_postgres.drivers.psycopg_errors import pool_error, translated
@@ -184,8 +185,12 @@ class BoundBackend:
 
     @staticmethod
     def transaction(connection: Connection, commit: Query) -> AbstractContextManager[None]:
-        """A savepoint in the caller's transaction."""
-        return transaction(connection, commit)
+        """A savepoint in the caller's transaction; one of its own only where each statement commits by itself."""
+        if psycopg_sync.commits_by_itself(connection):
+            return transaction(connection, commit)
+        if _is_clean(connection):  # a block that begins the transaction would commit it, too
+            psycopg_sync.fetch(connection, FIRST)
+        return transaction(connection, SAVEPOINT)
 
     def open(self) -> None:
         """Nothing to open."""

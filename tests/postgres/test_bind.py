@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import io
+import os
+import socket
 import threading
 import time
 from contextlib import nullcontext, redirect_stdout
@@ -57,6 +59,78 @@ def test_everything_is_the_caller_s_to_commit(store: PostgresEventStore, postgre
         store.bind(connection).append("a-1", [EVENT], expected_version=0)
         connection.commit()
     assert store.stream_info("a-1").version == 1
+
+
+def test_a_block_that_comes_first_commits_nothing(postgres_url: str, schema: str, store: PostgresEventStore) -> None:
+    """psycopg's block begins the transaction where no statement has, and would then commit it (TX-02)."""
+    with psycopg.connect(postgres_url) as connection:
+        bound = PostgresEventStore(connection=connection, schema=schema)
+        assert list(bound.read_stream("a-1")) == []
+        connection.rollback()
+        for block in range(2):
+            with bound.transaction() as tx:
+                tx.append(f"a-{block}", [EVENT], expected_version=0)
+            assert list(store.read_all()) == []
+            connection.rollback()
+        with pytest.raises(ZeroDivisionError), bound.transaction() as tx:
+            tx.append("a-1", [EVENT], expected_version=0)
+            raise ZeroDivisionError
+        with bound.transaction() as tx:
+            tx.append("b-1", [EVENT], expected_version=0)
+        connection.commit()
+        bound.initialize()
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+    async def awaited() -> None:
+        async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
+            bound = AsyncPostgresEventStore(connection=connection, schema=schema)
+            assert [event.stream_id async for event in bound.read_stream("b-1")] == ["b-1"]
+            await connection.rollback()
+            async with bound.transaction() as tx:
+                await tx.append("c-1", [EVENT], expected_version=0)
+            await connection.rollback()
+
+    asyncio.run(awaited())
+    assert [event.stream_id for event in store.read_all()] == ["b-1"]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg async", "asyncpg"])
+def test_a_lost_reply_at_the_end_of_a_block(postgres_url: str, schema: str, driver: str, alone: bool) -> None:
+    """In the caller's transaction nothing is stored; a block of its own may have been committed."""
+
+    def sync() -> None:
+        with psycopg.connect(postgres_url, autocommit=alone) as connection:
+            bound = PostgresEventStore(connection=connection, schema=schema)
+            bound.initialize()
+            with bound.transaction() as tx:
+                tx.append("a-1", [NewEvent("Made", 1)], expected_version=0)
+                _cut(connection)
+
+    async def awaited() -> None:
+        connection: Any
+        if driver == "asyncpg":
+            connection = await asyncpg.connect(postgres_url)
+            if not alone:
+                await connection.transaction().start()
+        else:
+            connection = await psycopg.AsyncConnection.connect(postgres_url, autocommit=alone)
+        bound = AsyncPostgresEventStore(connection=connection, schema=schema)
+        await bound.initialize()
+        async with bound.transaction() as tx:
+            await tx.append("a-1", [NewEvent("Made", 1)], expected_version=0)
+            _cut(connection)
+
+    with pytest.raises(OutcomeUnknownError if alone else TransientStorageError):
+        sync() if driver == "psycopg" else asyncio.run(awaited())
+
+
+def _cut(connection: Any) -> None:
+    """End the session's socket on this side: what is sent next finds nobody."""
+    asked = isinstance(connection, asyncpg.Connection)
+    number = connection._transport.get_extra_info("socket").fileno() if asked else connection.fileno()
+    with socket.socket(fileno=os.dup(number)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize("by", ["itself", "a savepoint"])
