@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mink_core.forks import FORKS
 from mink_core.servers.errors import ServerUnavailableError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Watched:
         self._stops = stops
         self._users: int | None = None
         self._gone = False
+        self._forks = FORKS.count
         self._watcher: subprocess.Popen[bytes] | None = None
 
     def check_folder(self) -> None:
@@ -137,11 +139,18 @@ class Watched:
         self.wait_stopped()
 
     def leave(self) -> None:
-        """Be a user no more; the last one ends the server. Idempotent."""
+        """Be a user no more; the last one ends the server. Idempotent.
+
+        A process that was forked is no user, though it has its parent's lock: the server goes on.
+        """
         if self._gone:
             return
         self._gone = True
         users, self._users = self._users, None
+        if self._forks != FORKS.count:
+            if users is not None:
+                os.close(users)
+            return
         if users is not None:
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from mink_core.forks import FORKS
 from mink_core.servers import ServerUnavailableError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class ContainerServer:
     def __init__(self, container: Container) -> None:
         """Use `start`."""
         self._container = container
+        self._forks = FORKS.count
 
     @classmethod
     def start(cls, image: str = IMAGE, *, make: Callable[[str], Container] | None = None) -> Self:
@@ -64,8 +66,9 @@ class ContainerServer:
         return f"{scheme.partition('+')[0]}://{rest}"
 
     def stop(self) -> None:
-        """Stop and remove the container."""
-        self._container.stop()
+        """Stop and remove the container; a process that was forked leaves it to its parent."""
+        if self._forks == FORKS.count:
+            self._container.stop()
 
     def __enter__(self) -> Self:
         """The server itself."""
