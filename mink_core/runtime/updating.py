@@ -85,11 +85,12 @@ class Updating:
         rounds = _Rounds(self, retries)
         events = list(self.read_stream(stream_id))
         while True:
+            expected = rounds.expected(events)  # the list is the decision's own from here on
             new = _decided(decide(events))
             if not new:
                 return None
             try:
-                return self.append(stream_id, new, expected_version=rounds.expected(events))
+                return self.append(stream_id, new, expected_version=expected)
             except ConcurrencyError as conflict:
                 events = list(self.read_stream(stream_id))
                 may_be_purged = rounds.may_be_purged(events, conflict)
@@ -112,12 +113,13 @@ class AsyncUpdating:
         rounds = _Rounds(self, retries)
         events = [event async for event in self.read_stream(stream_id)]
         while True:
+            expected = rounds.expected(events)  # as above
             decided = decide(events)
             new = _decided(await decided if inspect.isawaitable(decided) else decided)
             if not new:
                 return None
             try:
-                return await self.append(stream_id, new, expected_version=rounds.expected(events))
+                return await self.append(stream_id, new, expected_version=expected)
             except ConcurrencyError as conflict:
                 events = [event async for event in self.read_stream(stream_id)]
                 may_be_purged = rounds.may_be_purged(events, conflict)

@@ -56,3 +56,18 @@ def test_what_is_no_events_is_refused(door: Door, decide: Callable[[list[Any]], 
         assert await call("update", "order-1", lambda events: events) is None  # nothing was stored
 
     play(door, scenario)
+
+
+def test_a_decision_may_use_up_the_events_that_it_is_given(door: Door) -> None:
+    """Its list was read for it alone; which version is expected was known before."""
+
+    def decide(events: list[Any]) -> list[NewEvent]:
+        while events:
+            events.pop()
+        return [paid()]
+
+    async def scenario(call: Caller) -> None:
+        for version in range(1, 4):
+            assert (await call("update", "order-1", decide)).last_version == version
+
+    play(door, scenario)
