@@ -142,10 +142,10 @@ class AsyncPostgresEventStore(AsyncFollowing, AsyncLog, AsyncUpdating, AsyncPost
             transaction = AsyncPostgresTransaction(self._context, connection, self._backend)
             try:
                 yield transaction
-                if transaction.finish():
-                    await self._backend.fetch(connection, PROBE)
             finally:
-                transaction.end()
+                await transaction.end()
+            if transaction.finish():
+                await self._backend.fetch(connection, PROBE)
         if transaction.has_appended:
             self._appended()
 

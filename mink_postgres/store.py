@@ -153,10 +153,10 @@ class PostgresEventStore(Following, SyncLog, Updating, PostgresSubStores):
             transaction = PostgresTransaction(self._context, connection, self._backend)
             try:
                 yield transaction
-                if transaction.finish():
-                    self._backend.fetch(connection, PROBE)
             finally:
                 transaction.end()
+            if transaction.finish():
+                self._backend.fetch(connection, PROBE)
         if transaction.has_appended:
             self._appended()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -9,6 +11,7 @@ from msgspec.structs import replace
 
 from mink_core.errors import StorageError, StoreClosedError, UsageError
 from mink_core.forks import FORKS
+from mink_core.runtime.task_waiting import in_time
 from mink_postgres.async_log import AsyncLog
 from mink_postgres.capabilities import ADAPTER
 from mink_postgres.programs import schema
@@ -35,6 +38,9 @@ _OVER = (
     "the transaction was ended inside its block, by a COMMIT or ROLLBACK on its connection: what came before is as that left it, "
     "look what is stored; nothing was stored by this call: leave the end to the block"
 )
+
+END_SECONDS = 10.0
+"""Seconds that the end of a block waits for what other tasks have under way; a rollback has as many."""
 
 # What the caller did on the connection is not known, so a repeated call could do it twice.
 COMMIT = Query("COMMIT", retry_is_safe=False)
@@ -87,11 +93,14 @@ class _State:
         self.has_appended = True
 
     def _check_open(self) -> None:
-        if self._forks != FORKS.count:
-            raise UsageError(INHERITED)
-        if self._ended:
+        if self._forks == FORKS.count and self._ended:
             msg = "the transaction has ended; nothing was stored by this call: open another one"
             raise StoreClosedError(msg)
+        self._check_sound()
+
+    def _check_sound(self) -> None:
+        if self._forks != FORKS.count:
+            raise UsageError(INHERITED)
         if self._failed is not None:
             msg = f"the transaction was ended by an earlier error, and nothing of it is stored: {self._failed}"
             raise StorageError(msg, sqlstate=self._failed.sqlstate) from self._failed
@@ -103,17 +112,13 @@ class _State:
         return self._lent and self._commits_by_itself(self._connection)
 
     def finish(self) -> bool:
-        """Before COMMIT: refuse if it failed, as PostgreSQL answers such a COMMIT with a quiet ROLLBACK.
+        """After `end`, before COMMIT: refuse if it failed, as PostgreSQL answers such a COMMIT with a quiet ROLLBACK.
 
         Returns:
             Whether the server must be asked as well: the caller had the connection, or a call was interrupted.
         """
-        self._check_open()
+        self._check_sound()
         return self._lent or self._doubtful
-
-    def end(self) -> None:
-        """Refuse further use."""
-        self._ended = True
 
     def _inside(self, query: Query) -> Query:
         """A statement inside a transaction stores nothing by itself: a lost reply there loses nothing."""
@@ -131,17 +136,29 @@ class PostgresTransaction(_State, SyncLog, PostgresSubStores):
         """Use a connection on which BEGIN was sent."""
         super().__init__(context, connection, driver)
         self._fetch = partial(driver.fetch, connection)
+        self._turn = threading.Lock()
+
+    def end(self) -> None:
+        """Refuse further use. What another thread has under way is waited for: after the end it would be stored by itself."""
+        self._ended = True
+        if self._forks == FORKS.count:  # else the turn may be a thread's of the parent's
+            with self._turn:
+                pass
 
     def _run(self, program: Program[T]) -> T:
-        self._check_open()
-        try:
-            return run(program, lambda query: self._fetch(self._inside(query)))
-        except StorageError as error:
-            self._failed = error
-            raise
-        except BaseException:  # interrupted, or another error of the server's: only the server knows if it can go on
-            self._doubtful = True
-            raise
+        self._check_open()  # of a process that was forked as well
+        with self._turn:
+            self._check_open()
+            try:
+                return run(program, lambda query: self._fetch(self._inside(query)))
+            except StorageError as error:
+                self._failed = error
+                raise
+            except (
+                BaseException
+            ):  # interrupted, or another error of the server's: only the server knows if it can go on
+                self._doubtful = True
+                raise
 
 
 class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
@@ -151,17 +168,30 @@ class AsyncPostgresTransaction(_State, AsyncLog, AsyncPostgresSubStores):
         """Use a connection on which BEGIN was sent."""
         super().__init__(context, connection, driver)
         self._fetch = partial(driver.fetch, connection)
+        self._turn = asyncio.Lock()
+
+    async def end(self) -> None:
+        """Refuse further use; see `PostgresTransaction.end`. A server that says no more is not waited for without end."""
+        self._ended = True
+        if self._forks == FORKS.count and self._turn.locked():
+            await in_time(self._pass_by(), END_SECONDS)
+
+    async def _pass_by(self) -> None:
+        async with self._turn:
+            pass
 
     async def _run(self, program: Program[T]) -> T:
-        self._check_open()
-        try:
-            return await run_async(program, lambda query: self._fetch(self._inside(query)))
-        except StorageError as error:
-            self._failed = error
-            raise
-        except BaseException:  # cancelled, or another error of the server's: only the server knows if it can go on
-            self._doubtful = True
-            raise
+        self._check_open()  # as above
+        async with self._turn:  # asyncpg refuses a statement beside another task's, which would end the transaction
+            self._check_open()
+            try:
+                return await run_async(program, lambda query: self._fetch(self._inside(query)))
+            except StorageError as error:
+                self._failed = error
+                raise
+            except BaseException:  # cancelled, or another error of the server's: only the server knows if it can go on
+                self._doubtful = True
+                raise
 
 
 class _Bound(_State):
