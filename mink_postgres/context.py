@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mink_core.events import StoreIdentity
     from mink_core.transforms import EventTransform
     from mink_postgres.statements import Statements
+
+
+_NOTED = 10_000
+"""Appends that a transaction knows to be its own."""
 
 
 class SettledMark:
@@ -71,7 +75,14 @@ class Context:
     json_type: str = "jsonb"
     """Of which type a new store's payloads are."""
     written: set[int] | None = None
-    """Of a transaction: the first position of each append that it has stored, which a repeated one has not."""
+    """Of a transaction: the first positions of the appends that it has stored last, which a repeated one has not."""
+
+    def wrote(self, first_positions: Iterable[int]) -> None:
+        """Note appends of a transaction. Who asks for one does so after it: the oldest are let go of, as a bound handle has no end."""
+        if self.written is not None:
+            if len(self.written) >= _NOTED:
+                self.written.clear()
+            self.written.update(first_positions)
 
     def in_transaction(self) -> Context:
         """The same for a transaction, which shares no mark: it must look for itself."""

@@ -99,7 +99,7 @@ def _told(  # noqa: PLR0913, PLR0917 -- a row
     if duplicate is not None:
         raise DuplicateMessageError(duplicate) if outcome == "duplicate_message" else DuplicateEventError(duplicate)
     if context.written is not None and outcome == "appended":
-        context.written.add(first_position)
+        context.wrote((first_position,))
     return result_of(item, actual, first_position, last_position)
 
 
@@ -121,7 +121,7 @@ def append_batch(context: Context, items: Sequence[PreparedAppend]) -> Program[l
     if outcome == "duplicate":
         raise DuplicateEventError(duplicate)
     if context.written is not None and outcome == "appended":
-        context.written.update(row[3] for row in rows)
+        context.wrote(row[3] for row in rows)
     return [
         result_of(items[number - 1], actual, first_position, last_position)
         for _, number, actual, first_position, last_position, _ in sorted(rows, key=lambda row: row[1])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import psycopg
 import pytest
 
 from mink_core import ExpectedVersion, NewEvent, Projection, append_inline, append_inline_async
-from mink_postgres import AsyncPostgresEventStore, PostgresEventStore
+from mink_postgres import AsyncPostgresEventStore, PostgresEventStore, context
 from tests.adapters.doors import together, together_async
 
 CALLS = 6
@@ -65,3 +66,18 @@ def test_as_many_tasks_as_like(postgres_url: str, schema: str, driver: str) -> N
 
     asyncio.run(scenario())
     assert sorted(seen) == [f"a-{number}" for number in range(CALLS)]
+
+
+def test_a_handle_that_is_bound_for_long_does_not_grow(
+    postgres_url: str, store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows of its latest appends that they are its own, as is asked right after one."""
+    monkeypatch.setattr(context, "_NOTED", 5)
+    with psycopg.connect(postgres_url) as connection:
+        bound = store.bind(connection)
+        for version in range(20):
+            event = NewEvent("Made", {})
+            assert bound.wrote(bound.append("a-1", [event], expected_version=version))
+            connection.commit()
+        assert not store.bind(connection).wrote(bound.append("a-1", [event], expected_version=19))
+        assert len(bound._context.written or ()) <= 5
