@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
+from mink_core.errors import UsageError
 from mink_core.filters import EVERYTHING, EventFilter
 from mink_core.runtime.async_subscription import AsyncPollingSubscription
 from mink_core.runtime.durable import AsyncDurable, Durable
@@ -17,7 +18,23 @@ if TYPE_CHECKING:
     from mink_core.runtime.worker import AsyncSubscriptionWorker, SubscriptionWorker
 
 
-class Followed(Durable):
+class _OfItsProcess:
+    """What has connections, threads and locks, of which there is no second one."""
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled, as for another process, and to be copied.
+
+        Raises:
+            UsageError: Always.
+        """
+        msg = (
+            f"{type(self).__name__} cannot be pickled or copied, as what it has open is this process's; nothing was done: "
+            "open a store by the same URL where it is wanted"
+        )
+        raise UsageError(msg)
+
+
+class Followed(_OfItsProcess, Durable):
     """A store that is followed by subscriptions of either kind."""
 
     @abstractmethod
@@ -50,7 +67,7 @@ class Followed(Durable):
         return subscription
 
 
-class AsyncFollowed(AsyncDurable):
+class AsyncFollowed(_OfItsProcess, AsyncDurable):
     """`Followed` for asyncio."""
 
     @abstractmethod
