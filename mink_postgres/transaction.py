@@ -136,7 +136,7 @@ class PostgresTransaction(_State, SyncLog, PostgresSubStores):
         """Use a connection on which BEGIN was sent."""
         super().__init__(context, connection, driver)
         self._fetch = partial(driver.fetch, connection)
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()  # a transform of the store may read by it
 
     def end(self) -> None:
         """Refuse further use. What another thread has under way is waited for: after the end it would be stored by itself."""
