@@ -1,4 +1,7 @@
-"""Pages are read in the order of an index also where the table was never analysed: nothing is sorted for each of them."""
+"""Pages are read in the order of an index also where the table was never analysed: nothing is sorted for each of them.
+
+A wide filter looks each row up in a hash of its members, also by a plan that is kept.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from mink_core import ExpectedVersion, NewEvent
+from mink_core import EventFilter, ExpectedVersion, NewEvent
 from mink_postgres import PostgresEventStore
+from mink_postgres.conditions import MANY, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,6 +51,36 @@ def test_a_page_is_not_sorted(fresh: PostgresEventStore, postgres_url: str, read
         cursor = psycopg.RawCursor(connection)
         plan = "\n".join(row[0] for row in cursor.execute(f"EXPLAIN {statement}", args).fetchall())
     assert ("Sort" in plan) == (limit == "known"), plan
+
+
+def wide(axis: str, name: str, count: int) -> EventFilter:
+    return EventFilter(**{axis: [f"No{number}" for number in range(count - 1)] + [name]})
+
+
+AXES = [("event_types", "Made"), ("categories", "long")]
+
+
+@pytest.mark.parametrize(("axis", "name"), AXES)
+def test_members_of_a_wide_filter_are_hashed(
+    fresh: PostgresEventStore, postgres_url: str, axis: str, name: str
+) -> None:
+    clause, args = conditions(wide(axis, name, MANY + 1))
+    statement = fresh._context.sql.read_feed(clause, backward=False)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("SET plan_cache_mode TO force_generic_plan")
+        connection.execute(f"PREPARE page AS {statement}".encode())
+        plan = psycopg.ClientCursor(connection).execute("EXPLAIN EXECUTE page (0, 5000, 500, %s)", args).fetchall()
+    text = "\n".join(row[0] for row in plan)
+    assert "hashed SubPlan" in text, text
+    assert "Sort" not in text, text
+    assert "Join" not in text, text
+
+
+@pytest.mark.parametrize(("axis", "name"), AXES)
+@pytest.mark.parametrize("count", [MANY, MANY + 1, 2000])
+def test_a_wide_filter_finds_the_same(fresh: PostgresEventStore, axis: str, name: str, count: int) -> None:
+    assert len(fresh.poll(0, limit=500, where=wide(axis, name, count)).events) == 500
+    assert fresh.poll(0, limit=500, where=wide(axis, "Other", count)).events == []
 
 
 def test_every_event_of_the_fresh_log_is_read(fresh: PostgresEventStore) -> None:
