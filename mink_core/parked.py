@@ -55,8 +55,14 @@ class ParkedEventStore(Protocol):
         """
         ...
 
-    def list(self, subscription: str | None = None) -> Sequence[ParkedEvent]:
-        """The parked events of one subscription or of all, in order of name and position."""
+    def list(self, subscription: str | None = None, *, asked: bool = False) -> Sequence[ParkedEvent]:
+        """The parked events of one subscription or of all, in order of name and position.
+
+        Args:
+            subscription: Whose; None means all.
+            asked: Only those that the workers were asked to try again: they look for these several times a lease, however
+                many are parked.
+        """
         ...
 
     def replay(self, subscription: str, position: int | None = None) -> int:
@@ -83,7 +89,7 @@ class AsyncParkedEventStore(Protocol):
         """See `ParkedEventStore.park`."""
         ...
 
-    async def list(self, subscription: str | None = None) -> Sequence[ParkedEvent]:
+    async def list(self, subscription: str | None = None, *, asked: bool = False) -> Sequence[ParkedEvent]:
         """See `ParkedEventStore.list`."""
         ...
 

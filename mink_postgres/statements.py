@@ -43,6 +43,7 @@ class Statements:
     rewind_subscription: str
     list_subscriptions: str
     park_event: str
+    list_asked: str
     list_parked: str
     replay_parked: str
     remove_parked: str

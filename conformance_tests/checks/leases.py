@@ -183,6 +183,7 @@ def events_are_parked_with_their_transaction(lab: Lab) -> None:
     store.parked.park("s", second, attempts=1, error="no")
     equal(store.parked.replay("s", second.global_position), 1, "how many a replay of one asks for")
     equal([it.replay for it in store.parked.list("s")], [False, True], "which are to be replayed")
+    equal([it.version for it in store.parked.list("s", asked=True)], [2], "what workers find that look for replays")
     equal(store.parked.replay("s"), 2, "how many a replay of all asks for")
     equal((store.parked.remove("s", 10**9), store.parked.list("t")), (False, []), "what was never parked")
 

@@ -7,6 +7,7 @@ any error of the storage the checkpoint is loaded again, as only it tells what i
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -73,6 +74,8 @@ class Consumer:
         self._delivery = kind(store, door, settings, lease, self._progress)
         self._delivery.may_work = self._may_work
         self._replays_at = 0.0
+        self._asked: deque[ParkedEvent] = deque()
+        """Events that are to be tried again."""
         self._unreadable_at = self._attempts = 0
         """Where the last event is that a transform could not read, and how often it was tried."""
         self._failures = 0
@@ -119,6 +122,7 @@ class Consumer:
     def _follow(self) -> Steps[None]:
         pace = Pace(self._settings.poll_interval)
         progress = self._progress
+        self._asked.clear()  # of what an error left, only the storage knows what is still asked for
         while self._may_work():
             yield from self._replay_parked()
             self.wake.clear()  # before the poll: a hint that comes while it runs is not lost
@@ -155,14 +159,20 @@ class Consumer:
             yield from self._delivery.failed(event, unreadable, self._attempts)
 
     def _replay_parked(self) -> Steps[None]:
-        """Try again what an operator asked for, as often as the worker beats."""
-        if time.monotonic() < self._replays_at:
-            return
-        self._replays_at = time.monotonic() + self._settings.lease_seconds / 4
-        for parked in (yield self._store.parked.list(self._settings.name)):
-            mine = self._share is None or self._share.has(parked.stream_id)
-            if parked.replay and mine and self._may_work():
-                yield from self._replay(parked)
+        """Try again what an operator asked for, as often as the worker beats; many by turns with the feed."""
+        turn = self._settings.lease_seconds / 4
+        if not self._asked:
+            if time.monotonic() < self._replays_at:
+                return
+            self._replays_at = time.monotonic() + turn
+            for parked in (yield self._store.parked.list(self._settings.name, asked=True)):
+                if self._share is None or self._share.has(parked.stream_id):
+                    self._asked.append(parked)
+        turn_ends = time.monotonic() + turn
+        while self._asked and self._may_work():
+            yield from self._replay(self._asked.popleft())
+            if time.monotonic() >= turn_ends:
+                break
 
     def _replay(self, parked: ParkedEvent) -> Steps[None]:
         event: StoredEvent | None = None

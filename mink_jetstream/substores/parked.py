@@ -67,7 +67,7 @@ class AsyncJetStreamParkedEvents:
 
         await records.change(apply, timed=True)
 
-    async def list(self, subscription: str | None = None) -> Sequence[ParkedEvent]:
+    async def list(self, subscription: str | None = None, *, asked: bool = False) -> Sequence[ParkedEvent]:
         """See `ParkedEventStore.list`."""
         check_parked(subscription, None)
         records, keys = await self._store.records(), self._store.keys
@@ -88,7 +88,10 @@ class AsyncJetStreamParkedEvents:
                     row.replay,
                 )
             )
-        return sorted(found, key=lambda parked: (parked.subscription, parked.global_position))
+        return sorted(
+            (it for it in found if it.replay or not asked),
+            key=lambda parked: (parked.subscription, parked.global_position),
+        )
 
     async def replay(self, subscription: str, position: int | None = None) -> int:
         """See `ParkedEventStore.replay`."""
@@ -138,9 +141,9 @@ class JetStreamParkedEvents:
         """See `ParkedEventStore.park`."""
         self._run(self._inner.park(subscription, event, attempts=attempts, error=error))
 
-    def list(self, subscription: str | None = None) -> Sequence[ParkedEvent]:
+    def list(self, subscription: str | None = None, *, asked: bool = False) -> Sequence[ParkedEvent]:
         """See `ParkedEventStore.list`."""
-        return self._run(self._inner.list(subscription))
+        return self._run(self._inner.list(subscription, asked=asked))
 
     def replay(self, subscription: str, position: int | None = None) -> int:
         """See `ParkedEventStore.replay`."""

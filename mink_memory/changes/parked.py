@@ -30,11 +30,15 @@ def park(subscription: str, event: StoredEvent, attempts: int, error: str) -> Ch
     return Change(((TABLE, key),), apply)
 
 
-def list_all(subscription: str | None) -> Change[list[ParkedEvent]]:
+def list_all(subscription: str | None, *, asked: bool) -> Change[list[ParkedEvent]]:
     """What is parked."""
 
     def apply(records: Records) -> list[ParkedEvent]:
-        return [kept for key, kept in sorted(records.items(TABLE)) if subscription in (None, key[0])]
+        return [
+            kept
+            for key, kept in sorted(records.items(TABLE))
+            if subscription in (None, key[0]) and (kept.replay or not asked)
+        ]
 
     return Change((), apply)
 

@@ -24,10 +24,10 @@ class MemoryParkedEvents(SubStore):
         check_park(subscription, event, attempts, error)
         self._run(parked.park(subscription, event, attempts, error))
 
-    def list(self, subscription: str | None = None) -> Sequence[ParkedEvent]:
+    def list(self, subscription: str | None = None, *, asked: bool = False) -> Sequence[ParkedEvent]:
         """See `ParkedEventStore.list`."""
         check_parked(subscription, None)
-        return self._run(parked.list_all(subscription))
+        return self._run(parked.list_all(subscription, asked=asked))
 
     def replay(self, subscription: str, position: int | None = None) -> int:
         """See `ParkedEventStore.replay`."""
@@ -47,10 +47,10 @@ class AsyncMemoryParkedEvents(AsyncSubStore):
         check_park(subscription, event, attempts, error)
         await self._run(parked.park(subscription, event, attempts, error))
 
-    async def list(self, subscription: str | None = None) -> Sequence[ParkedEvent]:
+    async def list(self, subscription: str | None = None, *, asked: bool = False) -> Sequence[ParkedEvent]:
         """See `ParkedEventStore.list`."""
         check_parked(subscription, None)
-        return await self._run(parked.list_all(subscription))
+        return await self._run(parked.list_all(subscription, asked=asked))
 
     async def replay(self, subscription: str, position: int | None = None) -> int:
         """See `ParkedEventStore.replay`."""

@@ -25,9 +25,9 @@ def park(context: Context, subscription: str, event: StoredEvent, attempts: int,
     )
 
 
-def list_all(context: Context, subscription: str | None) -> Program[list[ParkedEvent]]:
+def list_all(context: Context, subscription: str | None, *, asked: bool) -> Program[list[ParkedEvent]]:
     """What is parked."""
-    rows = yield Query(context.sql.list_parked, (subscription,))
+    rows = yield Query(context.sql.list_asked if asked else context.sql.list_parked, (subscription,))
     return [_parked(row) for row in rows]
 
 

@@ -213,6 +213,10 @@ def test_parked_events(door: Door) -> None:
         assert not last.replay
         assert await script(store.parked.replay("s", events[0].global_position)) == 1
         assert [item.replay for item in await script(store.parked.list("s"))] == [True, False]
+        for whose in ("s", None):
+            asked = await script(store.parked.list(whose, asked=True))
+            assert [(item.subscription, item.version) for item in asked] == [("s", 1)]
+        assert await script(store.parked.list("r", asked=True)) == []
         assert await script(store.parked.replay("s")) == 2
         assert await script(store.parked.replay("nobody")) == 0
         await script(store.parked.park("s", events[0], attempts=2, error="again"))
