@@ -200,6 +200,24 @@ def test_a_saga_that_ends_its_workers_is_stuck(door: Door) -> None:
     play(door, scenario)
 
 
+def test_stuck_sagas_do_not_stand_before_others(door: Door) -> None:
+    async def scenario(script: Script) -> None:
+        sagas = script.store.sagas
+        for name in ("a", "b", "c"):
+            await script(sagas.save(Saga(name, "T", due_at=soon(-5)), expected_version=0))
+        assert len(await script(sagas.claim_due(lease=30))) == 3
+        await script.later(40)
+        for name in ("d", "e"):
+            await script(sagas.save(Saga(name, "T", due_at=soon(-1)), expected_version=0))
+        for saga_type in (None, "T"):
+            [claimed] = await script(sagas.claim_due(limit=1, max_claims=1, saga_type=saga_type))
+            assert claimed.saga_id in {"d", "e"}
+            stuck = await script(sagas.find(statuses=[SagaStatus.STUCK]))
+            assert [item.saga_id for item in stuck] == ["a", "b", "c"]
+
+    play(door, scenario)
+
+
 def test_with_an_append_in_one_transaction(door: Door) -> None:
     async def scenario(script: Script) -> None:
         async def work(tx: Any, *, fail: bool) -> None:

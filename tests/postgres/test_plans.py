@@ -111,6 +111,31 @@ def test_no_message_reads_the_whole_outbox(small: PostgresEventStore, way: Any) 
     assert after[1] > before[1]
 
 
+@pytest.mark.parametrize("saga_type", [None, "T", "Other"])
+def test_a_claim_of_sagas_reads_no_more_than_it_takes(small: PostgresEventStore, saga_type: str | None) -> None:
+    """Be it for those that were claimed too often, or for those of the type."""
+    sagas = f"{small._context.sql.quoted}.sagas"
+    with small.transaction() as tx:
+        tx.connection.execute(
+            f"INSERT INTO {sagas} SELECT 's-' || g, 'T', 'running', NULL, '{{}}', 1, now() - interval '1 hour', 0, '{{}}', now(), now() "
+            "FROM generate_series(1, 500) AS g"
+        )
+        tx.connection.execute(f"ANALYZE {sagas}")
+
+    def read(tx: Any) -> int:
+        found = tx.connection.execute(
+            f"SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = '{sagas}'::regclass"
+        )
+        return int(found.fetchone()[0])
+
+    with small.transaction() as tx:
+        tx.sagas.claim_due(limit=1)
+        before = read(tx)
+        for _ in range(10):  # so often that a plan may be kept
+            assert len(tx.sagas.claim_due(limit=1, saga_type=saga_type)) == (saga_type != "Other")
+        assert read(tx) - before < 500
+
+
 def test_a_stream_made_in_a_group_is_as_old_as_its_first_event(small: PostgresEventStore) -> None:
     """As by `append()`, and in memory."""
     with small.transaction() as tx:
