@@ -40,7 +40,7 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     token: int
     lag_events: int
     """Events of the partition in the feed above its checkpoint, whatever the subscription's filter; counted up to
-    10,000."""
+    10,000, and on PostgreSQL among the next million of all partitions."""
     lag_seconds: float
     """The age of the oldest of them, 0 where there is none."""
 

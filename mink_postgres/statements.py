@@ -42,6 +42,7 @@ class Statements:
     resume_subscription: str
     rewind_subscription: str
     list_subscriptions: str
+    partition_lags: str
     park_event: str
     list_asked: str
     list_parked: str

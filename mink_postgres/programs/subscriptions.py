@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from mink_postgres.context import Context
     from mink_postgres.query import Row
 
+_COUNTED = 10_000
+"""Events up to which a lag is counted, and of a stretch of the feed that is looked at in one statement."""
+_LOOKED = 1_000_000
+"""Events that are looked at for one subscription: a partition may have hardly any."""
+
 
 def hold(context: Context, name: str, owner: str, partitions: int, seconds: float) -> Program[Holding]:
     """One beat, in one round trip."""
@@ -59,13 +64,40 @@ def rewind(context: Context, name: str, position: int | None) -> Program[None]:
 def list_all(context: Context) -> Program[list[SubscriptionStatus]]:
     """All of them, with their lag."""
     mark = (yield from feed.feed_status(context)).mark
-    rows = yield Query(context.sql.list_subscriptions, (mark,))
-    return [
-        SubscriptionStatus(name, paused_at and paused_at.replace(tzinfo=UTC), parked, tuple(map(_partition, group)))
-        for (name, paused_at, parked), group in groupby(rows, lambda row: (row[0], row[1], row[2]))
-    ]
+    rows = yield Query(context.sql.list_subscriptions)
+    found: list[SubscriptionStatus] = []
+    for (name, paused_at, parked), group in groupby(rows, lambda row: (row[0], row[1], row[2])):
+        held = list(group)
+        lags = yield from _lags(context, mark, [row[4] or 0 for row in held])
+        parts = tuple(map(_partition, held, lags))
+        found.append(SubscriptionStatus(name, paused_at and paused_at.replace(tzinfo=UTC), parked, parts))
+    return found
 
 
-def _partition(row: Row) -> PartitionStatus:
-    partition, position, updated_at, *rest = row[3:]
-    return PartitionStatus(partition, position, updated_at and updated_at.replace(tzinfo=UTC), *rest)
+def _lags(context: Context, mark: int, positions: list[int]) -> Program[list[tuple[int, float]]]:
+    """How many events each partition is behind, and by how many seconds.
+
+    Each event is looked at once for all of them: one partition's are spread over as many of the others'.
+    """
+    events, seconds = [0] * len(positions), [0.0] * len(positions)
+    low = looked = 0
+    while looked < _LOOKED and (uncounted := [p for p, n in zip(positions, events, strict=True) if n < _COUNTED]):
+        low = max(low, min(uncounted))
+        if low >= mark:
+            break
+        rows = yield Query(context.sql.partition_lags, (low, mark, positions, _COUNTED))
+        for partition, behind, age, _, _ in rows:
+            if events[partition] < _COUNTED and behind:
+                events[partition] = min(events[partition] + behind, _COUNTED)
+                seconds[partition] = max(seconds[partition], age)
+        there = sum(row[4] for row in rows)
+        if there < _COUNTED:
+            break
+        looked += there
+        low = max(row[3] for row in rows)
+    return list(zip(events, seconds, strict=True))
+
+
+def _partition(row: Row, lag: tuple[int, float]) -> PartitionStatus:
+    partition, position, updated_at, owner, token = row[3:]
+    return PartitionStatus(partition, position, updated_at and updated_at.replace(tzinfo=UTC), owner, token, *lag)
