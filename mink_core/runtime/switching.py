@@ -24,20 +24,17 @@ def switch_steps(  # noqa: PLR0913, PLR0917 -- two subscriptions, on a store of 
 ) -> Steps[None]:
     """See `switch`."""
     error: Exception = SubscriptionNotFoundError(new)
+    olds: list[str] = []
+    news: list[str] = []
 
     def work(tx: Any) -> Steps[bool]:
-        nonlocal error
-        statuses = {status.name: status for status in (yield tx.subscriptions.list())}
-        if old not in statuses:
-            raise SubscriptionNotFoundError(old)
-        if new not in statuses:  # its first worker may have been started a moment ago
+        # First without a lock, the new one's last: what it handles meanwhile counts.
+        furthest = max((yield from _positions(tx, olds)))
+        if min((yield from _positions(tx, news))) < furthest:
             return False
-        error = TimeoutError(
-            f"{new!r} did not catch up with {old!r} within {seconds:g} s; nothing was changed: is its worker running?"
-        )
-        if _least(statuses[new]) < _furthest(statuses[old]):
+        furthest = yield from _hold(tx, olds)
+        if min((yield from _positions(tx, news))) < furthest:
             return False
-        yield from _hold(tx, statuses[old])
         yield tx.subscriptions.pause(old)
         outcome = act(tx)
         if outcome is not None:
@@ -46,27 +43,46 @@ def switch_steps(  # noqa: PLR0913, PLR0917 -- two subscriptions, on a store of 
 
     end, pause = time.monotonic() + seconds, door.signal()
     while True:
-        try:
-            if (yield from within(door, store.transaction(), work)):
-                return
-        except CheckpointConflictError:
-            pass  # the old one has moved on between the look and the lock
+        if not news:
+            # Asked once: it tells how far all are behind, and while that is counted the old one moves on.
+            statuses = {status.name: status for status in (yield store.subscriptions.list())}
+            if old not in statuses:
+                raise SubscriptionNotFoundError(old)
+            if new in statuses:  # its first worker may have been started a moment ago
+                olds, news = _checkpoints(statuses[old]), _checkpoints(statuses[new])
+                error = TimeoutError(
+                    f"{new!r} did not catch up with {old!r} within {seconds:g} s; nothing was changed: is its worker running?"
+                )
+        if news:
+            try:
+                if (yield from within(door, store.transaction(), work)):
+                    return
+            except CheckpointConflictError:
+                pass  # the old one has moved on between the look and the lock
         if time.monotonic() > end:
             raise error
         yield pause.wait(_LOOK_AGAIN)
 
 
-def _furthest(status: SubscriptionStatus) -> int:
-    return max((part.position or 0) for part in status.partitions)
+def _checkpoints(status: SubscriptionStatus) -> list[str]:
+    count = len(status.partitions)
+    return [checkpoint_name(status.name, part.partition, count) for part in status.partitions]
 
 
-def _least(status: SubscriptionStatus) -> int:
-    return min((part.position or 0) for part in status.partitions)
+def _positions(tx: Any, names: list[str]) -> Steps[list[int]]:
+    found: list[int] = []
+    for name in names:
+        checkpoint = yield tx.checkpoints.load(name)
+        found.append(0 if checkpoint is None else checkpoint.position)
+    return found
 
 
-def _hold(tx: Any, status: SubscriptionStatus) -> Steps[None]:
-    """Save each checkpoint where it is: locked, so that it goes no further before this commits."""
-    for part in status.partitions:
-        if part.position is not None:
-            name = checkpoint_name(status.name, part.partition, len(status.partitions))
-            yield tx.checkpoints.save(name, part.position, expected=part.position)
+def _hold(tx: Any, names: list[str]) -> Steps[int]:
+    """Save each checkpoint where it is: locked, so that it goes no further before this commits. Tells the furthest."""
+    furthest = 0
+    for name in names:
+        checkpoint = yield tx.checkpoints.load(name)
+        if checkpoint is not None:
+            yield tx.checkpoints.save(name, checkpoint.position, expected=checkpoint.position)
+            furthest = max(furthest, checkpoint.position)
+    return furthest
