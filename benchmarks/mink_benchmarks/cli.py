@@ -28,7 +28,7 @@ examples:
   mink bench goals --runs 3
   mink bench run append-1 --writers 1 --writers 64
   mink bench run append-1 append-10 --peer naive --peer message-db
-  mink bench run replay --store memory:// --store postgresql://localhost/app
+  mink bench run replay --store memory:// --store 'postgresql://localhost/app?schema=bench'
   mink bench run append-1 --json new.json --compare old.json
   mink bench plots new.json pictures
 
@@ -73,7 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="measure scenarios on one or several stores")
     run.add_argument("scenario", nargs="+", choices=SCENARIOS, metavar="SCENARIO")
     run.add_argument(
-        "--store", action="append", default=[], help="a URL, LABEL=URL or module:callable; repeat to compare"
+        "--store",
+        action="append",
+        default=[],
+        help="a URL, LABEL=URL or module:callable, of an empty store; repeat to compare",
     )
     run.add_argument(
         "--async-store", action="append", default=[], help="the same by the async door, with tasks for threads"

@@ -51,7 +51,7 @@ class Delivery:
         return Sample(len(latencies), time.perf_counter() - began, latencies)
 
     def _threads(self, seconds: float, sent: dict[UUID, float], got: dict[UUID, float]) -> None:
-        store, count = self.opened.store, int(seconds * RATE)
+        store, count = self.opened.store, max(int(seconds * RATE), 1)
         ready = store.head_position()
 
         def follow() -> None:
@@ -74,7 +74,7 @@ class Delivery:
         follower.join()
 
     async def _tasks(self, seconds: float, sent: dict[UUID, float], got: dict[UUID, float]) -> None:
-        store, count = self.opened.store, int(seconds * RATE)
+        store, count = self.opened.store, max(int(seconds * RATE), 1)
         ready = await store.head_position()
 
         async def follow() -> None:

@@ -81,7 +81,7 @@ def read_json(path: Path) -> Any:
         UsageError: There is no such file, or it is not JSON.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}"
         raise UsageError(msg) from None

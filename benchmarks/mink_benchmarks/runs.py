@@ -12,7 +12,7 @@ from mink_benchmarks.peers import PEERS, peer_case
 from mink_benchmarks.samples import BenchmarkError, run_rounds
 from mink_benchmarks.scenarios import APPENDING, DESCRIPTIONS, FLOORS, WRITING, cases_of, yardstick
 from mink_benchmarks.server import NoServer, benchmark_server
-from mink_benchmarks.targets import target_of
+from mink_benchmarks.targets import check_is_ours, target_of
 from mink_benchmarks.workload import workload_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def measure_run(options: Namespace, progress: Callable[[str], None], say: Callab
     workload = workload_of(options.payload)
     # Before minutes are spent.
     older = report.read_run(options.compare, "groups") if options.compare else None
+    for target in _given_targets(options):
+        check_is_ours(target)
     plan = partial(_plan, options, workload=workload, say=say)
     groups: dict[str, Any] = {}
     # Stores that are given bring their own servers.

@@ -77,7 +77,16 @@ class Series:
         return [sample.rate for sample in self.samples]
 
     def ratios(self, baseline: Series) -> list[float]:
-        """This case's rate over another's, round by round."""
+        """This case's rate over another's, round by round.
+
+        Raises:
+            BenchmarkError: The other one has a round in which it came to nothing.
+        """
+        if not all(baseline.rates):
+            msg = (
+                f"{baseline.name} came to nothing in one of its rounds, so there is no ratio to it: measure for longer"
+            )
+            raise BenchmarkError(msg)
         return [own / other for own, other in zip(self.rates, baseline.rates, strict=True)]
 
     @property

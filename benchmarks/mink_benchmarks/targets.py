@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
+
+# The first stream that a scenario writes to.
+_OURS = re.compile(rf"{re.escape(stream_name(0))}|log-0|live-\d+")
 
 
 class Target:
@@ -63,6 +67,25 @@ def _factory(module: str, name: str) -> Callable[[], Any]:
         msg = f"{module}:{name} is nothing that can be called without arguments for a store: {error}"
         raise UsageError(msg) from None
     return factory
+
+
+def check_is_ours(target: Target) -> None:
+    """Look whether a store is empty, or only has what benchmarks have written.
+
+    Raises:
+        UsageError: It has somebody's events: those of a benchmark would stay among them, and be read with them.
+    """
+    opened = OpenStore(target)
+    try:
+        page = opened.call("poll", 0, limit=1)
+    finally:
+        opened.close()
+    if page.events and not _OURS.fullmatch(page.events[0].stream_id):
+        msg = (
+            f"{target.name} is a store in use: it has events that no benchmark wrote, and those of one would stay among "
+            "them; name an empty store, as by a schema of its own (…?schema=bench)"
+        )
+        raise UsageError(msg)
 
 
 class OpenStore:
