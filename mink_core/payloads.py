@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mink_core.events import NewEvent, StoredEvent
-    from mink_core.json_codec import JsonValue
 
 SCHEMA_VERSION_KEY = "schema_version"
 """The metadata key that tells which version of a type's schema an event was written with."""
 
 T = TypeVar("T")
+# Not of `JsonValue`: its containers are invariant, so a function that says `dict[str, int]` would be refused.
+Upcaster = TypeVar("Upcaster", bound="Callable[[Any], Any]")
 
 # What tells that JSON does not fit a class, or that a class or object cannot be JSON. msgspec's own is a ValueError
 # too, but only from 0.20 on.
@@ -64,7 +65,7 @@ class TypedPayloads:
         """Start with no class registered."""
         self._types: dict[str, tuple[type[Any], int]] = {}
         self._models: dict[type[Any], ModelForm] = {}
-        self._upcasters: dict[tuple[str, int], Callable[[Any], JsonValue]] = {}
+        self._upcasters: dict[tuple[str, int], Callable[[Any], Any]] = {}
 
     def register(self, event_type: str, *, schema_version: int = 1) -> Callable[[type[T]], type[T]]:
         """Decorate the class whose objects are the data of `event_type`.
@@ -93,9 +94,7 @@ class TypedPayloads:
 
         return decorate
 
-    def upcaster(
-        self, event_type: str, *, from_version: int
-    ) -> Callable[[Callable[[Any], JsonValue]], Callable[[Any], JsonValue]]:
+    def upcaster(self, event_type: str, *, from_version: int) -> Callable[[Upcaster], Upcaster]:
         """Decorate a function that lifts the JSON of `from_version` to `from_version + 1`.
 
         Raises:
@@ -105,7 +104,7 @@ class TypedPayloads:
             msg = f"event type {event_type!r} has an upcaster from version {from_version} already"
             raise UsageError(msg)
 
-        def decorate(function: Callable[[Any], JsonValue]) -> Callable[[Any], JsonValue]:
+        def decorate(function: Upcaster) -> Upcaster:
             check_plain(function, "an upcaster")
             self._upcasters[event_type, from_version] = function
             return function

@@ -30,6 +30,9 @@ class _Recorded:
         """What is not recorded is the store's own."""
         return getattr(self._inner, name)
 
+    def _stored(self, count: int) -> None:
+        self._signals.appended(count)
+
     async def append(
         self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected, **options: Any
     ) -> AppendResult:
@@ -49,7 +52,7 @@ class _Recorded:
             result: AppendResult = await self._inner.append(
                 stream_id, events, expected_version=expected_version, **options
             )
-        self._signals.appended(len(result.event_ids))
+        self._stored(len(result.event_ids))
         return result
 
     async def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
@@ -57,7 +60,7 @@ class _Recorded:
         given = list(items)
         with self._signals.operation("append_batch", streams=len(given)):
             results: list[AppendResult] = await self._inner.append_batch(given)
-        self._signals.appended(sum(len(result.event_ids) for result in results))
+        self._stored(sum(len(result.event_ids) for result in results))
         return results
 
     async def poll(self, after_position: int, **options: Any) -> Page:
@@ -96,6 +99,18 @@ class _Recorded:
                 await close()
 
 
+class _RecordedTransaction(_Recorded):
+    """See `instrumented._RecordedTransaction`."""
+
+    def __init__(self, inner: Any, signals: Signals) -> None:
+        """Pass calls on to `inner`."""
+        super().__init__(inner, signals)
+        self.count = 0
+
+    def _stored(self, count: int) -> None:
+        self.count += count
+
+
 class AsyncInstrumentedStore(_Recorded, AsyncUpdating):
     """See `mink_core.telemetry.instrument`. `update` goes through the recorded reads and appends."""
 
@@ -104,15 +119,21 @@ class AsyncInstrumentedStore(_Recorded, AsyncUpdating):
         """See `mink_core.EventStore.transaction`."""
         with self._signals.operation("transaction"):
             async with self._inner.transaction() as transaction:
-                yield _Recorded(transaction, self._signals)
+                recorded = _RecordedTransaction(transaction, self._signals)
+                yield recorded
+        self._signals.appended(recorded.count)
+
+    def bind(self, connection: Any) -> Any:
+        """See `InstrumentedStore.bind`."""
+        return _RecordedTransaction(self._inner.bind(connection), self._signals)
 
     def subscription(self, name: str, handler: Callable[..., Any], **options: Any) -> Any:
-        """See `mink_core.Store.subscription`; each delivery is recorded."""
+        """See `InstrumentedStore.subscription`."""
         check_runs(handler, "an async store's handler")
 
         async def recorded(event: StoredEvent, *rest: Any) -> None:
             with self._signals.delivery(name, event):
-                outcome = handler(event, *rest)
+                outcome = handler(event, *(_RecordedTransaction(it, self._signals) for it in rest))
                 if isawaitable(outcome):
                     await outcome
                 else:

@@ -29,6 +29,9 @@ class _Recorded:
         """What is not recorded is the store's own."""
         return getattr(self._inner, name)
 
+    def _stored(self, count: int) -> None:
+        self._signals.appended(count)
+
     def append(
         self, stream_id: str, events: Iterable[NewEvent], *, expected_version: Expected, **options: Any
     ) -> AppendResult:
@@ -46,7 +49,7 @@ class _Recorded:
                 raise
         with self._signals.operation("append", stream_id=str(stream_id)):
             result: AppendResult = self._inner.append(stream_id, events, expected_version=expected_version, **options)
-        self._signals.appended(len(result.event_ids))
+        self._stored(len(result.event_ids))
         return result
 
     def append_batch(self, items: Iterable[StreamAppend]) -> list[AppendResult]:
@@ -54,7 +57,7 @@ class _Recorded:
         given = list(items)
         with self._signals.operation("append_batch", streams=len(given)):
             results: list[AppendResult] = self._inner.append_batch(given)
-        self._signals.appended(sum(len(result.event_ids) for result in results))
+        self._stored(sum(len(result.event_ids) for result in results))
         return results
 
     def poll(self, after_position: int, **options: Any) -> Page:
@@ -95,6 +98,18 @@ class _Recorded:
             self._signals.read(count)
 
 
+class _RecordedTransaction(_Recorded):
+    """The calls of a transaction: what it appends is stored by its commit, if at all."""
+
+    def __init__(self, inner: Any, signals: Signals) -> None:
+        """Pass calls on to `inner`."""
+        super().__init__(inner, signals)
+        self.count = 0
+
+    def _stored(self, count: int) -> None:
+        self.count += count
+
+
 class InstrumentedStore(_Recorded, Updating):
     """See `mink_core.telemetry.instrument`. `update` goes through the recorded reads and appends."""
 
@@ -102,15 +117,24 @@ class InstrumentedStore(_Recorded, Updating):
     def transaction(self) -> Generator[Any]:
         """See `mink_core.EventStore.transaction`."""
         with self._signals.operation("transaction"), self._inner.transaction() as transaction:
-            yield _Recorded(transaction, self._signals)
+            recorded = _RecordedTransaction(transaction, self._signals)
+            yield recorded
+        self._signals.appended(recorded.count)
+
+    def bind(self, connection: Any) -> Any:
+        """See `mink_core.EventStore.bind`. What it appends is not counted, as its commit is the caller's."""
+        return _RecordedTransaction(self._inner.bind(connection), self._signals)
 
     def subscription(self, name: str, handler: Callable[..., Any], **options: Any) -> Any:
-        """See `mink_core.Store.subscription`; each delivery is recorded."""
+        """See `mink_core.Store.subscription`; each delivery is recorded, with a transactional handler's calls in it.
+
+        What such a handler appends is not counted: its commit is not seen from here.
+        """
         check_plain(handler, "a sync store's handler")
 
         def recorded(event: StoredEvent, *rest: Any) -> Any:
             with self._signals.delivery(name, event):
-                return handler(event, *rest)
+                return handler(event, *(_RecordedTransaction(it, self._signals) for it in rest))
 
         return self._inner.subscription(name, recorded, **options)
 
