@@ -154,9 +154,7 @@ class PostgresTransaction(_State, SyncLog, PostgresSubStores):
             except StorageError as error:
                 self._failed = error
                 raise
-            except (
-                BaseException
-            ):  # interrupted, or another error of the server's: only the server knows if it can go on
+            except BaseException:  # interrupted, or another error of the server's, who alone knows if it can go on
                 self._doubtful = True
                 raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mink_core.errors import CheckpointConflictError, SubscriptionNotFoundError
@@ -23,9 +24,13 @@ def switch_steps(  # noqa: PLR0913, PLR0917 -- two subscriptions, on a store of 
     store: Any, door: Door, old: str, new: str, act: Callable[[Any], Any], seconds: float
 ) -> Steps[None]:
     """See `switch`."""
-    error: Exception = SubscriptionNotFoundError(new)
-    olds: list[str] = []
-    news: list[str] = []
+    end, pause = time.monotonic() + seconds, door.signal()
+    # Asked once: it tells how far all are behind, and while that is counted the old one moves on.
+    while (checkpoints := (yield from _checkpoints(store, old, new))) is None:
+        if time.monotonic() > end:
+            raise SubscriptionNotFoundError(new)
+        yield pause.wait(_LOOK_AGAIN)
+    olds, news = checkpoints
 
     def work(tx: Any) -> Steps[bool]:
         # First without a lock, the new one's last: what it handles meanwhile counts.
@@ -41,30 +46,25 @@ def switch_steps(  # noqa: PLR0913, PLR0917 -- two subscriptions, on a store of 
             yield outcome
         return True
 
-    end, pause = time.monotonic() + seconds, door.signal()
     while True:
-        if not news:
-            # Asked once: it tells how far all are behind, and while that is counted the old one moves on.
-            statuses = {status.name: status for status in (yield store.subscriptions.list())}
-            if old not in statuses:
-                raise SubscriptionNotFoundError(old)
-            if new in statuses:  # its first worker may have been started a moment ago
-                olds, news = _checkpoints(statuses[old]), _checkpoints(statuses[new])
-                error = TimeoutError(
-                    f"{new!r} did not catch up with {old!r} within {seconds:g} s; nothing was changed: is its worker running?"
-                )
-        if news:
-            try:
-                if (yield from within(door, store.transaction(), work)):
-                    return
-            except CheckpointConflictError:
-                pass  # the old one has moved on between the look and the lock
+        with suppress(CheckpointConflictError):  # the old one has moved on between the look and the lock
+            if (yield from within(door, store.transaction(), work)):
+                return
         if time.monotonic() > end:
-            raise error
+            msg = f"{new!r} did not catch up with {old!r} within {seconds:g} s; nothing was changed: is its worker running?"
+            raise TimeoutError(msg)
         yield pause.wait(_LOOK_AGAIN)
 
 
-def _checkpoints(status: SubscriptionStatus) -> list[str]:
+def _checkpoints(store: Any, old: str, new: str) -> Steps[tuple[list[str], list[str]] | None]:
+    """The names of both one's checkpoints; None while the new one is not there, whose first worker may just start."""
+    statuses = {status.name: status for status in (yield store.subscriptions.list())}
+    if old not in statuses:
+        raise SubscriptionNotFoundError(old)
+    return (_names(statuses[old]), _names(statuses[new])) if new in statuses else None
+
+
+def _names(status: SubscriptionStatus) -> list[str]:
     count = len(status.partitions)
     return [checkpoint_name(status.name, part.partition, count) for part in status.partitions]
 

@@ -25,7 +25,7 @@ async def opened(postgres_url: str, schema: str, driver: Any) -> AsyncPostgresEv
     await asyncio.gather(*[store.ping() for _ in range(6)])
     try:
         async with asyncio.timeout(30):  # psycopg's pool makes them beside the calls
-            while store.pool_status()["idle"] < 2:
+            while store.pool_status()["idle"] < 2:  # noqa: ASYNC110 -- nothing tells of it
                 await asyncio.sleep(0.01)
     except TimeoutError:
         await store.close()  # what a failed test leaves open would be counted by the next one
