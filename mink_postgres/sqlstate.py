@@ -25,7 +25,7 @@ _TRANSIENT = {
     "40P01": "the database found a deadlock",
     "55P03": "another transaction holds a lock for longer than the lock time-out",
     READ_ONLY: "the server takes no writes: it is a standby, as a former primary is after a failover "
-    "(target_session_attrs=read-write in the URL finds the primary)",
+    "(target_session_attrs=read-write in the URL finds the primary), or the transaction is READ ONLY",
     "57014": "the statement was cancelled or ran into statement_timeout",
     "57P05": "the session was idle for longer than the database allows",
     "25P03": "the transaction was idle for longer than the database allows",
