@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 from conformance_tests.check import check
 from conformance_tests.expect import equal, true
 from conformance_tests.interleavings.holding import Started
 from conformance_tests.looking import paged, result_of, told, versions
-from mink_core import AppendResult, Capability, ConcurrencyError, EventFilter, ExpectedVersion
+from mink_core import AppendResult, Capability, ConcurrencyError, EventFilter, ExpectedVersion, MinkError
 
 if TYPE_CHECKING:
     from conformance_tests.lab import Lab
-    from mink_core import NewEvent, Store
+    from mink_core import NewEvent, Store, Transaction
 
 ANY = ExpectedVersion.ANY
 
@@ -23,6 +24,8 @@ _CALLERS = 6
 _ROUNDS = 6
 _MAY_WAIT = 0.1
 _ENDS = 30.0
+_ENDINGS = 24
+_OTHERS = 4
 
 
 class _UndoneError(Exception):
@@ -117,3 +120,34 @@ def transactions_of_one_store_are_apart(lab: Lab) -> None:
     equal(beside[2].result(), [], "what was read of a transaction of the same store that was rolled back")
     for stream_id, wanted in (("undone-1", []), ("kept-1", [1]), ("alone-1", [1])):
         equal(versions(lab.open(), stream_id), wanted, f"{stream_id}, after one of two transactions was rolled back")
+
+
+@check("TX-01", needs=[Capability.TRANSACTIONS])
+def calls_of_others_end_with_their_transaction(lab: Lab) -> None:
+    """Calls that other threads or tasks make in a transaction while its block ends by an error are undone with it, or refused."""
+    store = lab.open()
+    for number in range(_ENDINGS):
+        calls: list[Started] = []
+        with suppress(_UndoneError), store.transaction() as transaction:
+            for other in range(_OTHERS):
+                calls.append(Started(partial(_append_on, lab, transaction, f"ending{number}-{other}")))  # noqa: PERF401
+            with suppress(MinkError):  # no rule says that it may have several callers at once
+                transaction.append(f"ending{number}-own", lab.events(1), expected_version=0)
+            raise _UndoneError
+        for call in calls:
+            call.result()
+    # A late one may have come into the next transaction on its connection.
+    with store.transaction() as transaction:
+        transaction.append("after-1", lab.events(1), expected_version=0)
+    stored = [event.stream_id for event in lab.open().read_all()]
+    equal(
+        stored,
+        ["after-1"],
+        f"the streams stored after {_ENDINGS} transactions that were rolled back, and one that was not",
+    )
+
+
+def _append_on(lab: Lab, transaction: Transaction, stream_id: str) -> None:
+    with suppress(MinkError):  # refused, from the end on
+        for version in count():
+            transaction.append(stream_id, lab.events(1), expected_version=version)

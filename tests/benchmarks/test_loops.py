@@ -45,9 +45,9 @@ def test_stores_run_in_the_loops_that_were_chosen(tmp_path: Path, monkeypatch: p
     assert run(tmp_path / "usual.json") == "asyncio"
     assert Another.made == 0
     assert run(tmp_path / "other.json", "--uvloop") == "uvloop"
-    assert Another.made == 2  # one of each scenario
+    assert Another.made == 3  # one of each scenario, and of the look whether the store is in use
     assert run(tmp_path / "usual.json") == "asyncio"
-    assert Another.made == 2
+    assert Another.made == 3
 
 
 def test_a_floor_runs_in_the_same_loops(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,8 @@ def test_positions_rolled_back_then_killed_are_not_skipped(attempt: int) -> None
                 # whole pages of log, behind which the server's own writer flushes what must be lost.
                 admin.execute("VACUUM")
                 admin.execute("CHECKPOINT")
+                # What follows begins a page of the log, however much the migrations have written before.
+                admin.execute("SELECT pg_switch_wal()")
             session = Session(server.url(), "mink")
             # Just past the sequence's second record in the log: it stands at the end, where it is lost, and not
             # in a page that the server's own writer has flushed.
