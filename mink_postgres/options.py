@@ -69,7 +69,10 @@ class PostgresOptions:
                 msg = f"the option {name} must be of type {kind}, not {type(value).__name__}; nothing was opened"
                 raise UsageError(msg)
         if not 0 <= self.min_size <= self.max_size or not 1 <= self.max_size <= _MOST_CONNECTIONS:
-            msg = f"pool sizes must be 0 <= min_size <= max_size, and max_size 1 to {_MOST_CONNECTIONS:,}: {self.min_size}, {self.max_size}"
+            msg = (
+                f"pool sizes must be 0 <= min_size <= max_size, and max_size 1 to {_MOST_CONNECTIONS:,}, not "
+                f"min_size={self.min_size} and max_size={self.max_size} (5 and 25 unless given); nothing was opened"
+            )
             raise UsageError(msg)
         if self.hash_partitions:
             check_hash_partitions(self.hash_partitions)
