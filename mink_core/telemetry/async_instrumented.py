@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from mink_core.runtime.updating import AsyncUpdating
+from mink_core.telemetry.uncommitted import Uncommitted
 from mink_core.unawaited import check_ran, check_runs
 
 if TYPE_CHECKING:
@@ -99,16 +100,8 @@ class _Recorded:
                 await close()
 
 
-class _RecordedTransaction(_Recorded):
+class _RecordedTransaction(Uncommitted, _Recorded):
     """See `instrumented._RecordedTransaction`."""
-
-    def __init__(self, inner: Any, signals: Signals) -> None:
-        """Pass calls on to `inner`."""
-        super().__init__(inner, signals)
-        self.count = 0
-
-    def _stored(self, count: int) -> None:
-        self.count += count
 
 
 class AsyncInstrumentedStore(_Recorded, AsyncUpdating):

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from mink_core.runtime.updating import Updating
+from mink_core.telemetry.uncommitted import Uncommitted
 from mink_core.unawaited import check_plain
 
 if TYPE_CHECKING:
@@ -98,16 +99,8 @@ class _Recorded:
             self._signals.read(count)
 
 
-class _RecordedTransaction(_Recorded):
-    """The calls of a transaction: what it appends is stored by its commit, if at all."""
-
-    def __init__(self, inner: Any, signals: Signals) -> None:
-        """Pass calls on to `inner`."""
-        super().__init__(inner, signals)
-        self.count = 0
-
-    def _stored(self, count: int) -> None:
-        self.count += count
+class _RecordedTransaction(Uncommitted, _Recorded):
+    """The calls of a transaction."""
 
 
 class InstrumentedStore(_Recorded, Updating):
