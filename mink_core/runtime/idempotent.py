@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
-from mink_core.errors import KeyBusyError, MinkError, UsageError
+from mink_core.backoff import Backoff
+from mink_core.errors import (
+    KeyBusyError,
+    MinkError,
+    OutcomeUnknownError,
+    StorageError,
+    TransientStorageError,
+    UsageError,
+)
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, Reservation
 from mink_core.unawaited import check_runs, is_coroutine_function
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from mink_core.idempotency import AsyncIdempotencyStore, IdempotencyStore
     from mink_core.substores import AsyncHasSubStores, HasSubStores
@@ -22,6 +31,10 @@ T = TypeVar("T")
 
 WAIT = 30.0
 """Seconds that a second caller waits for the first one's response, unless told otherwise."""
+_STORED_WITHIN = 60.0
+"""Seconds for which a response is tried to be stored: longer than a failover takes."""
+_STORE_AGAIN = Backoff(0.1, most=1.0)
+_WORTH_TRYING = (TransientStorageError, OutcomeUnknownError)
 
 
 def idempotent(
@@ -38,7 +51,9 @@ def idempotent(
     work raises, the key is released and the next caller may try; so it is where the caller is cancelled or
     interrupted by Ctrl-C, unless the work is done: then its response is stored first. A worker that dies
     holds the key for `ttl` seconds; one that takes longer than that gets `LeaseLostError`, as another may
-    have begun. (To make the work and its completion one commit, reserve and complete in a `transaction()`.)
+    have begun. Where the storage fails once the work is done, the response is tried again to be stored, while the
+    key is held and for a minute at most. (To make the work and its completion one commit, reserve and complete in a
+    `transaction()`.)
 
     Args:
         store: Whose `idempotency`; sync for a function, async for a coroutine function.
@@ -50,6 +65,8 @@ def idempotent(
     Raises:
         UsageError: The function has a yield, or is for the other door.
         KeyBusyError: From the call: the first caller has not finished in `wait` seconds.
+        OutcomeUnknownError: From the call, with `retry_is_safe` false: the work is done, but its response may not be
+            stored, and after `ttl` seconds a call would do it again; or the answer to the reservation was lost.
 
     Example:
         ```python
@@ -82,6 +99,14 @@ class _Times(NamedTuple):
     keep: float
     wait: float
 
+    def pauses(self, reserved: float) -> Iterator[float]:
+        """Between the tries to store a response, where the key was reserved by then: the work must not be done twice."""
+        end = min(reserved + self.ttl, time.monotonic() + _STORED_WITHIN)
+        failures = 1
+        while (left := end - time.monotonic()) > 0:
+            yield min(left, _STORE_AGAIN.delay(failures))
+            failures += 1
+
 
 def _called(keys: IdempotencyStore, key: Callable[P, str], times: _Times, function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
@@ -90,6 +115,7 @@ def _called(keys: IdempotencyStore, key: Callable[P, str], times: _Times, functi
         try:
             if not reservation.is_mine:  # a call, at which Ctrl-C could come
                 return _response_of(reservation)
+            reserved = time.monotonic()
             response = function(*args, **kwargs)
         except BaseException:
             if reservation.token is not None:
@@ -97,7 +123,7 @@ def _called(keys: IdempotencyStore, key: Callable[P, str], times: _Times, functi
                     keys.release(reservation)
             raise
         try:
-            return keys.complete(reservation, response, ttl=times.keep).response
+            return _complete(keys, reservation, response, times, reserved)
         except MinkError:
             raise
         except BaseException:  # Ctrl-C
@@ -108,12 +134,24 @@ def _called(keys: IdempotencyStore, key: Callable[P, str], times: _Times, functi
     return called
 
 
+def _complete(keys: IdempotencyStore, reservation: Reservation, response: Any, times: _Times, reserved: float) -> Any:
+    pauses = times.pauses(reserved)
+    while True:
+        try:
+            return keys.complete(reservation, response, ttl=times.keep).response
+        except _WORTH_TRYING as error:
+            if (pause := next(pauses, None)) is None:
+                raise _unstored(error) from error
+        time.sleep(pause)
+
+
 def _awaited(
     keys: AsyncIdempotencyStore, key: Callable[P, str], times: _Times, function: Callable[P, Awaitable[Any]]
 ) -> Callable[P, Awaitable[Any]]:
     @wraps(function)
     async def awaited(*args: P.args, **kwargs: P.kwargs) -> Any:
         reservation = await keys.reserve(key(*args, **kwargs), ttl=times.ttl, wait=times.wait)
+        reserved = time.monotonic()
         if not reservation.is_mine:
             return _response_of(reservation)
         try:
@@ -123,13 +161,33 @@ def _awaited(
                 await keys.release(reservation)
             raise
         try:
-            return (await keys.complete(reservation, response, ttl=times.keep)).response
+            return await _complete_async(keys, reservation, response, times, reserved)
         except asyncio.CancelledError:
             with suppress(MinkError):
                 await keys.complete(reservation, response, ttl=times.keep)  # as above
             raise
 
     return awaited
+
+
+async def _complete_async(
+    keys: AsyncIdempotencyStore, reservation: Reservation, response: Any, times: _Times, reserved: float
+) -> Any:
+    pauses = times.pauses(reserved)
+    while True:
+        try:
+            return (await keys.complete(reservation, response, ttl=times.keep)).response
+        except _WORTH_TRYING as error:  # as above
+            if (pause := next(pauses, None)) is None:
+                raise _unstored(error) from error
+        await asyncio.sleep(pause)
+
+
+def _unstored(error: StorageError) -> OutcomeUnknownError:
+    """What the storage said is of the response: the work is done, so to call again is not safe."""
+    return OutcomeUnknownError(
+        f"the work is done, but its response may not be stored ({error})", retry_is_safe=False, sqlstate=error.sqlstate
+    )
 
 
 def _response_of(reservation: Reservation) -> Any:

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mink_core.errors import MinkError
+from mink_core.errors import MinkError, OutcomeUnknownError
 from mink_core.idempotency import COMPLETED_FOR, RESERVED_FOR, IdempotencyRecord, Reservation
 from mink_core.json_codec import encode_json
 from mink_core.limits import check_count, check_seconds
@@ -42,10 +42,9 @@ class PostgresIdempotency(SubStore):
                 if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
                     return reservation
                 time.sleep(pause)
-        except MinkError:
-            raise
-        except BaseException:  # Ctrl-C: nobody else knows the token
-            if claim.may_hold:
+        except BaseException as error:
+            # Ctrl-C, or the reply was lost: nobody else knows the token
+            if claim.may_hold and (isinstance(error, OutcomeUnknownError) or not isinstance(error, MinkError)):
                 with suppress(MinkError):
                     self._run(idempotency.give_up(self._context, given, claim))
             raise
@@ -97,7 +96,7 @@ class AsyncPostgresIdempotency(AsyncSubStore):
                 if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
                     return reservation
                 await asyncio.sleep(pause)
-        except asyncio.CancelledError:  # nobody else knows the token
+        except (asyncio.CancelledError, OutcomeUnknownError):  # as above
             if claim.may_hold:
                 with suppress(MinkError):
                     await self._run(idempotency.give_up(self._context, given, claim))
