@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_GIVEN_BACK_WITHIN = 5.0
+"""Seconds for which connections are tried, one after the other, to give back a key whose reservation was not answered."""
+
+
 class PostgresIdempotency(SubStore):
     """See `mink_core.IdempotencyStore`."""
 
@@ -42,9 +46,20 @@ class PostgresIdempotency(SubStore):
                 if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
                     return reservation
                 time.sleep(pause)
-        except BaseException as error:
-            # Ctrl-C, or the reply was lost: nobody else knows the token
-            if claim.may_hold and (isinstance(error, OutcomeUnknownError) or not isinstance(error, MinkError)):
+        except OutcomeUnknownError:  # nobody else knows the token
+            for pause in pauses(_GIVEN_BACK_WITHIN):
+                with suppress(MinkError):
+                    try:
+                        self._run(idempotency.give_up(self._context, given, claim))
+                    except OutcomeUnknownError:  # the pool's next connection was cut as well
+                        time.sleep(pause)
+                        continue
+                break
+            raise
+        except MinkError:
+            raise
+        except BaseException:  # Ctrl-C: as above
+            if claim.may_hold:
                 with suppress(MinkError):
                     self._run(idempotency.give_up(self._context, given, claim))
             raise
@@ -96,7 +111,17 @@ class AsyncPostgresIdempotency(AsyncSubStore):
                 if reservation.is_mine or reservation.record.completed or (pause := next(pausing, None)) is None:
                     return reservation
                 await asyncio.sleep(pause)
-        except (asyncio.CancelledError, OutcomeUnknownError):  # as above
+        except OutcomeUnknownError:  # nobody else knows the token
+            for pause in pauses(_GIVEN_BACK_WITHIN):
+                with suppress(MinkError):
+                    try:
+                        await self._run(idempotency.give_up(self._context, given, claim))
+                    except OutcomeUnknownError:  # the pool's next connection was cut as well
+                        await asyncio.sleep(pause)
+                        continue
+                break
+            raise
+        except asyncio.CancelledError:  # as above
             if claim.may_hold:
                 with suppress(MinkError):
                     await self._run(idempotency.give_up(self._context, given, claim))
