@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from mink_core.administration import Diagnosis, Level
 from mink_core.errors import MinkError
 from mink_postgres.programs import feed
+from mink_postgres.programs.grants import TABLES
 from mink_postgres.programs.index_health import indexes
 from mink_postgres.programs.layout import COPIES, HASHED, layout
 from mink_postgres.programs.schema import applied_migrations, check_current, check_sequence, disarmed
 from mink_postgres.programs.server_health import connections, pooler, replication, settings
 from mink_postgres.query import Program, Query
+from mink_postgres.statements import admin_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +50,7 @@ def diagnose(context: Context, options: PostgresOptions, *, session: int, max_la
         return [*found, Diagnosis("schema", Level.CRITICAL, str(error), "mink migrate status")]
     found.append(Diagnosis("schema", Level.OK, f"schema {context.sql.schema!r} is up to date"))
     found += yield from _guards(context)
+    found += yield from _tables(context)
     found += yield from _layout(context)
     if context.sql.json_type == "json":
         found.append(Diagnosis("payloads", Level.OK, "payloads are kept as json", "", {"type": "json"}))
@@ -95,6 +98,27 @@ def _rearming(schema: str, name: str, trigger: str) -> str:
     made = _MADE_BY.get(trigger)
     again = "" if made is None else f"CREATE OR REPLACE TRIGGER {trigger} {made.format(table=table, schema=schema)}; "
     return f"{again}ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
+
+
+def _tables(context: Context) -> Program[list[Diagnosis]]:
+    """What somebody has made of the store's tables by which events are lost, or left out, without a word."""
+    found: list[Diagnosis] = []
+    for name, is_unlogged, hides_rows in (yield Query(admin_sql("table_states"), (context.sql.schema, list(TABLES)))):
+        table = f'{context.sql.quoted}."{name}"'
+        if is_unlogged:
+            said = f"{name} is unlogged: a crash of the server empties it, and no standby has it"
+            found.append(Diagnosis(f"table {name}", Level.CRITICAL, said, f"ALTER TABLE {table} SET LOGGED"))
+        if hides_rows:
+            found.append(
+                Diagnosis(
+                    f"row security {name}",
+                    Level.WARNING,
+                    f"row-level security is on for {name}: a role that it applies to is shown a part of it without a word, so "
+                    "that reads, exports and subscriptions leave out the rest, and go past it",
+                    f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY, and keep tenants apart by schema",
+                )
+            )
+    return found
 
 
 def _layout(context: Context) -> Program[list[Diagnosis]]:

@@ -129,9 +129,9 @@ def pooler(session: int, options: PostgresOptions) -> Program[list[Diagnosis]]:
 def connections(pool_size: int) -> Program[list[Diagnosis]]:
     """Whether pools of this size fit the server, and what the role in use is."""
     has = {name: value for name, value, _ in (yield Query(admin_sql("settings")))}
-    open_now, here, idle, standby, superuser, sees_all = (yield Query(admin_sql("connections")))[0]
+    open_now, here, idle, standby, superuser, sees_all, granted = (yield Query(admin_sql("connections")))[0]
     limit = int(has["max_connections"]) - int(has["superuser_reserved_connections"])
-    fits = limit // pool_size
+    fits = (limit if granted is None else min(limit, granted)) // pool_size
     figures = {
         "limit": limit,
         "open": open_now,
@@ -139,9 +139,10 @@ def connections(pool_size: int) -> Program[list[Diagnosis]]:
         "idle_in_transaction": idle,
         "pool": pool_size,
     }
-    said = f"{open_now} of {limit} are open; a pool takes up to {pool_size}, so {fits} processes fit"
+    own = "" if granted is None else f", and this role or database may have {granted}"
+    said = f"{open_now} of {limit} are open{own}; a pool takes up to {pool_size}, so {fits} processes fit"
     if fits == 0:
-        level, advice = Level.CRITICAL, "lower max_size in the store's URL, or raise max_connections"
+        level, advice = Level.CRITICAL, "lower max_size in the store's URL, or raise the limit"
     elif open_now > limit * 0.9:
         level, advice = Level.WARNING, "find out who opens so many, lower max_size, or use a pooler"
     else:
