@@ -103,7 +103,8 @@ def translate(  # noqa: C901, PLR0911 -- a table of answers
         return StorageError(
             f"a unique index refused a row ({said}); nothing was stored: if it is events_stream_id_version_key, "
             "raw writes have left the streams table behind: run `mink check`; if it is a primary key of events, the sequence "
-            "of positions is behind: stop what appends, and run `mink doctor`",
+            "of positions is behind: stop what appends, and run `mink doctor`; if it is that of another table, its sequence is "
+            "behind: `mink doctor` has the statement that mends it",
             sqlstate=sqlstate,
         )
     if sqlstate == "54000" and _SAGAS in said:

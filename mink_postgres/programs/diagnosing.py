@@ -51,6 +51,7 @@ def diagnose(context: Context, options: PostgresOptions, *, session: int, max_la
     found.append(Diagnosis("schema", Level.OK, f"schema {context.sql.schema!r} is up to date"))
     found += yield from _guards(context)
     found += yield from _tables(context)
+    found += yield from _sequences(context)
     found += yield from _layout(context)
     if context.sql.json_type == "json":
         found.append(Diagnosis("payloads", Level.OK, "payloads are kept as json", "", {"type": "json"}))
@@ -119,6 +120,20 @@ def _tables(context: Context) -> Program[list[Diagnosis]]:
                 )
             )
     return found
+
+
+def _sequences(context: Context) -> Program[list[Diagnosis]]:
+    return [
+        Diagnosis(
+            f"sequence {table}.{column}",
+            Level.CRITICAL,
+            f"it is at {last:,}, behind the newest of {newest:,}, as where logical replication has moved the rows: what is new is "
+            "refused for a number that is taken, or gets one that was somebody else's",
+            f"SELECT setval('{name.replace(chr(39), chr(39) * 2)}', {newest})",
+            {"last": last, "newest": newest},
+        )
+        for name, table, column, last, newest in (yield Query(context.sql.admin("sequences_behind")))
+    ]
 
 
 def _layout(context: Context) -> Program[list[Diagnosis]]:

@@ -211,8 +211,8 @@ def check_sequence(context: Context) -> Program[None]:
         mend = f"setval('{events}_global_position_seq', (SELECT max(global_position) FROM {events}))"  # noqa: S608 -- a validated name
         msg = (
             f"the sequence of events.global_position is at {last}, behind the newest event's {newest}, as where logical "
-            "replication has moved the events: new events would get positions that readers have gone past. Nothing was "
-            f"changed: SELECT {mend}"
+            "replication has moved the events: new events would get positions that readers have gone past. Once it is mended, "
+            f"`mink doctor` names the other sequences that are behind. Nothing was changed: SELECT {mend}"
         )
         raise SchemaError(msg)
 

@@ -199,12 +199,12 @@ def test_parked_events(store: PostgresEventStore, diagnose: Diagnose, session: O
 def test_an_outbox_that_nobody_relays(store: PostgresEventStore, diagnose: Diagnose, session: Open) -> None:
     opened = session()
     opened.run("DROP TABLE IF EXISTS {schema}.outbox CASCADE")
-    opened.run("CREATE TABLE {schema}.outbox (status text, due_at timestamptz)")
+    opened.run("CREATE TABLE {schema}.outbox (position bigserial, status text, due_at timestamptz)")
     opened.commit()
     assert diagnose()["outbox"].level is Level.OK
     opened.run(
-        "INSERT INTO {schema}.outbox VALUES ('pending', now() - interval '1 hour'), ('done', now() - interval '1 day'), "
-        "('claimed', now() + interval '1 minute'), ('dead', now() - interval '1 day')"
+        "INSERT INTO {schema}.outbox (status, due_at) VALUES ('pending', now() - interval '1 hour'), "
+        "('done', now() - interval '1 day'), ('claimed', now() + interval '1 minute'), ('dead', now() - interval '1 day')"
     )
     opened.commit()
     found = diagnose()

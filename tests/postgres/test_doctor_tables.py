@@ -8,8 +8,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from mink_core import NewEvent, OutboxMessage, StorageError
 from mink_core.administration import Access, Diagnosis, Level
 from mink_core.registry import open_administration
+from mink_postgres import PostgresEventStore
 from tests.postgres.test_migrations import raw
 
 if TYPE_CHECKING:
@@ -60,3 +62,36 @@ def test_a_pool_that_the_role_may_not_have(admin_url: str, granted: Callable[...
         assert "this role or database may have 19; a pool takes up to 20, so 0 processes fit" in found.finding
         admin.execute(f"ALTER ROLE {name} CONNECTION LIMIT 40")
         assert "so 2 processes fit" in connections().finding
+
+
+def test_sequences_that_logical_replication_leaves_behind(
+    store: PostgresEventStore, postgres_url: str, schema: str
+) -> None:
+    """It copies rows, and moves no sequence. That of the events is told as a store is opened."""
+    with PostgresEventStore(postgres_url, schema=schema, min_size=1, privacy=True) as private:
+        for name in ("a-1", "b-1", "c-1"):
+            store.append(name, [NewEvent("Made", 1)], expected_version=0, outbox=[OutboxMessage("d", 1)])
+            private.privacy.redact(name, 1, data="gone", by="test")
+        private.privacy.soft_delete("c-1", by="test")  # it has the highest id of all, which is negative now
+        with store.subscription("s", lambda _: None) as worker:
+            worker.wait(10)
+        store.outbox.add([OutboxMessage("d", 1)])
+        subjects = set(diagnosed(postgres_url, schema))
+        for sequence in ("streams_id_seq", "outbox_position_seq", "privacy_audit_id_seq", "subscription_tokens"):
+            raw(postgres_url, schema, f"ALTER SEQUENCE {{schema}}.{sequence} RESTART")
+        with pytest.raises(StorageError, match="its sequence is behind: `mink doctor`"):
+            store.append("d-1", [NewEvent("Made", 1)], expected_version=0)
+        found = diagnosed(postgres_url, schema)
+        behind = set(found) - subjects
+        assert behind == {
+            f"sequence {it}"
+            for it in ("streams.id", "outbox.position", "privacy_audit.id", "subscription_leases.token")
+        }
+        for subject in behind:
+            assert found[subject].level is Level.CRITICAL
+            raw(postgres_url, schema, found[subject].advice)
+        assert set(diagnosed(postgres_url, schema)) == subjects
+        for name in ("d-1", "e-1"):
+            store.append(name, [NewEvent("Made", 1)], expected_version=0)
+        store.outbox.add([OutboxMessage("d", 1)])
+        private.privacy.redact("d-1", 1, data="gone", by="test")
