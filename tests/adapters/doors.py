@@ -10,6 +10,7 @@ from typing import Any
 from mink_core import AsyncStore, Store, open_async_store, open_store
 
 ASYNC_DOORS = ("memory async", "psycopg async", "asyncpg")
+POSTGRES_DOORS = ("psycopg", "psycopg async", "asyncpg")
 DOORS = ("memory", "psycopg", *ASYNC_DOORS)
 
 
@@ -83,4 +84,14 @@ def race(
     door.run(awaited if door.is_async else sync)
 
 
-__all__ = ["ASYNC_DOORS", "DOORS", "AsyncStore", "Door", "Store", "race", "together", "together_async"]
+__all__ = [
+    "ASYNC_DOORS",
+    "DOORS",
+    "POSTGRES_DOORS",
+    "AsyncStore",
+    "Door",
+    "Store",
+    "race",
+    "together",
+    "together_async",
+]

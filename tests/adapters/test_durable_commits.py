@@ -17,6 +17,7 @@ from mink_core import (
     WhenExhausted,
 )
 from mink_core.runtime.progress import Progress
+from tests.adapters.doors import POSTGRES_DOORS
 from tests.adapters.following import caught_up, put, taking, tried_again, until
 from tests.adapters.script import play
 
@@ -28,7 +29,6 @@ PARK = RetryPolicy(retries=1, first_wait=0.01, then=WhenExhausted.PARK)
 STOP = RetryPolicy(retries=1, first_wait=0.01)
 NEVER = RetryPolicy(retries=0, then=WhenExhausted.PARK)
 
-POSTGRES_DOORS = ("psycopg", "psycopg async", "asyncpg")
 WAYS_TO_FAIL = {
     "a deferred constraint": "INSERT INTO commit_effects VALUES (-1)",
     "a hidden error": "SELECT 1 / 0",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mink_core import LeaseLostError, OutcomeUnknownError, TransientStorageError, idempotent
+from tests.adapters.doors import POSTGRES_DOORS
 from tests.adapters.script import play
 
 if TYPE_CHECKING:
@@ -123,10 +124,9 @@ def test_a_key_that_is_lost_is_told_at_once(door: Door, monkeypatch: pytest.Monk
     play(door, scenario)
 
 
+@pytest.mark.parametrize("door", POSTGRES_DOORS, indirect=True)  # memory loses no reply
 def test_a_reservation_whose_reply_is_lost_is_given_back(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody knows its token: it would stand in everybody's way for `ttl` seconds."""
-    if "memory" in door.name:
-        pytest.skip("memory loses no reply")
 
     async def scenario(script: Script) -> None:
         keys = script.store.idempotency
