@@ -4,7 +4,7 @@
 CREATE INDEX IF NOT EXISTS idx_sagas_type_due_at ON {schema}.sagas (saga_type, due_at) WHERE due_at IS NOT NULL;
 
 -- Always by an index that has the order, as for `streams` in 0017, and that of the type where there is one: a plan that is kept
--- knows neither how many are due nor how many are of which type.
+-- knows neither how many are due nor how many are of which type, nor whether one is asked for.
 CREATE OR REPLACE FUNCTION {schema}.claim_sagas(p_limit integer, p_lease float8, p_type text, p_max integer)
 RETURNS SETOF {schema}.sagas LANGUAGE plpgsql
 SET enable_seqscan TO off SET enable_sort TO off SET plan_cache_mode TO force_custom_plan AS $$
@@ -15,23 +15,13 @@ DECLARE
     spent text[];
 BEGIN
     LOOP
-        IF p_type IS NULL THEN
-            SELECT array_agg(f.saga_id::text), array_agg(f.saga_id::text) FILTER (WHERE f.claims >= p_max)
-            INTO looked, spent
-            FROM (
-                SELECT x.saga_id, x.claims FROM {schema}.sagas AS x
-                WHERE x.due_at <= stamp
-                ORDER BY x.due_at LIMIT room FOR UPDATE SKIP LOCKED
-            ) AS f;
-        ELSE
-            SELECT array_agg(f.saga_id::text), array_agg(f.saga_id::text) FILTER (WHERE f.claims >= p_max)
-            INTO looked, spent
-            FROM (
-                SELECT x.saga_id, x.claims FROM {schema}.sagas AS x
-                WHERE x.saga_type = p_type AND x.due_at <= stamp
-                ORDER BY x.due_at LIMIT room FOR UPDATE SKIP LOCKED
-            ) AS f;
-        END IF;
+        SELECT array_agg(f.saga_id::text), array_agg(f.saga_id::text) FILTER (WHERE f.claims >= p_max)
+        INTO looked, spent
+        FROM (
+            SELECT x.saga_id, x.claims FROM {schema}.sagas AS x
+            WHERE x.due_at <= stamp AND (p_type IS NULL OR x.saga_type = p_type)
+            ORDER BY x.due_at LIMIT room FOR UPDATE SKIP LOCKED
+        ) AS f;
         EXIT WHEN looked IS NULL;
         -- Neither is due any more afterwards, so the next turn looks behind them.
         IF spent IS NOT NULL THEN
